@@ -1,0 +1,83 @@
+"""A shop's budget of query cost, as Shopify reports it with every answer.
+
+Shopify keeps a leaky bucket for each app and shop: a request needs its whole estimated cost in the
+bucket before it runs (shopify.dev, "GraphQL Admin API rate limits"). Asking first spares refusals,
+and writes leave a share for reads: a shop that can be written but not read cannot be settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from channelsync.sdk.types import Instant
+
+__all__ = ["READ_RESERVE", "CostBucket"]
+
+READ_RESERVE: Final = 0.3
+"""The share of the bucket that writes leave for reads."""
+COST_UNKNOWN: Final = 10.0
+"""A mutation's price, taken for every call until its own is known."""
+WAIT_SECONDS_MAX: Final = 60.0
+
+
+class CostBucket:
+    """What is left in the shop's bucket, by the last answer and the time since."""
+
+    def __init__(self, now: Callable[[], Instant]) -> None:
+        self._now = now
+        self._maximum: float | None = None
+        self._available = 0.0
+        self._rate = 0.0
+        self._known_at = 0.0
+        self._in_flight = 0.0
+        self._costs: dict[str, float] = {}
+
+    def cost_of(self, operation: str) -> float:
+        """What the last call of this name was estimated at."""
+        return self._costs.get(operation, COST_UNKNOWN)
+
+    def delay_seconds(self, operation: str, *, for_read: bool) -> float:
+        """How long to wait before this call fits; 0: now. A bucket never heard of is full."""
+        if self._maximum is None:
+            return 0.0
+        reserve = 0.0 if for_read else READ_RESERVE * self._maximum
+        wanted = min(self.cost_of(operation) + reserve, self._maximum)
+        missing = wanted - self._left()
+        if missing <= 0:
+            return 0.0
+        return min(missing / self._rate, WAIT_SECONDS_MAX) if self._rate else WAIT_SECONDS_MAX
+
+    def begin(self, operation: str) -> float:
+        """Reserve the cost of a call that leaves now; give it back to `end`."""
+        cost = self.cost_of(operation)
+        self._in_flight += cost
+        return cost
+
+    def end(self, reserved: float) -> None:
+        """A call that had reserved this much came back, or did not."""
+        self._in_flight = max(self._in_flight - reserved, 0.0)
+
+    def learn(self, operation: str, cost: Mapping[str, Any]) -> None:
+        """Believe the `extensions.cost` of an answer just received; ignore what is malformed."""
+        requested = cost.get("requestedQueryCost")
+        if isinstance(requested, int | float):
+            self._costs[operation] = float(requested)
+        status = cost.get("throttleStatus")
+        if not isinstance(status, Mapping):
+            return
+        numbers = [
+            status.get(name) for name in ("maximumAvailable", "currentlyAvailable", "restoreRate")
+        ]
+        if all(isinstance(number, int | float) for number in numbers):
+            self._maximum, self._available, self._rate = (float(number or 0) for number in numbers)
+            self._known_at = self._now()
+
+    def retry_after(self, cost: Mapping[str, Any], operation: str) -> float:
+        """After a refusal for want of budget: seconds until the bucket holds the call's cost."""
+        self.learn(operation, cost)
+        return max(self.delay_seconds(operation, for_read=True), 1.0)
+
+    def _left(self) -> float:
+        refilled = self._available + self._rate * max(self._now() - self._known_at, 0.0)
+        return min(refilled, self._maximum or refilled) - self._in_flight

@@ -1,0 +1,432 @@
+CREATE TABLE alarms (
+    id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    channel TEXT,
+    subject TEXT NOT NULL,
+    message TEXT NOT NULL,
+    raised_at DOUBLE NOT NULL,
+    cleared_at DOUBLE,
+    CONSTRAINT pk_alarms PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX uq_alarms_open ON alarms (kind, subject) WHERE cleared_at IS NULL;
+
+CREATE TABLE channels (
+    name TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    pool TEXT NOT NULL,
+    mode TEXT DEFAULT 'live' NOT NULL,
+    state TEXT DEFAULT 'adopting' NOT NULL,
+    paused_reason TEXT,
+    baseline_at DOUBLE NOT NULL,
+    cursor TEXT,
+    watermark DOUBLE,
+    orders_imported BOOLEAN DEFAULT 0 NOT NULL,
+    discovered_at DOUBLE,
+    subscribed_at DOUBLE,
+    last_delivery_at DOUBLE,
+    last_poll_at DOUBLE,
+    last_push_at DOUBLE,
+    failing_since DOUBLE,
+    last_error TEXT,
+    CONSTRAINT pk_channels PRIMARY KEY (name),
+    CONSTRAINT ck_channels_mode CHECK (mode IN ('live', 'shadow', 'paused')),
+    CONSTRAINT ck_channels_state CHECK (state IN ('adopting', 'active', 'removed'))
+);
+
+CREATE TABLE configurations (
+    id INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    applied_at DOUBLE NOT NULL,
+    error TEXT,
+    CONSTRAINT pk_configurations PRIMARY KEY (id)
+);
+
+CREATE TABLE dead_letters (
+    id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    channel TEXT,
+    reason TEXT NOT NULL,
+    created_at DOUBLE NOT NULL,
+    state TEXT DEFAULT 'dead' NOT NULL,
+    ended_at DOUBLE,
+    CONSTRAINT pk_dead_letters PRIMARY KEY (id),
+    CONSTRAINT ck_dead_letters_state CHECK (state IN ('dead', 'replayed', 'dropped'))
+);
+
+CREATE INDEX ix_dead_letters_state ON dead_letters (state, id);
+
+CREATE TABLE holds (
+    id TEXT NOT NULL,
+    pool TEXT NOT NULL,
+    channel TEXT,
+    owner TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reference TEXT DEFAULT '' NOT NULL,
+    created_at DOUBLE NOT NULL,
+    expires_at DOUBLE NOT NULL,
+    ended_at DOUBLE,
+    CONSTRAINT pk_holds PRIMARY KEY (id),
+    CONSTRAINT ck_holds_state CHECK (state IN ('active', 'confirmed', 'released', 'expired'))
+);
+
+CREATE INDEX ix_holds_expiry ON holds (expires_at) WHERE state = 'active';
+
+CREATE TABLE idempotency (
+    "key" TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    created_at DOUBLE NOT NULL,
+    status INTEGER,
+    body TEXT,
+    CONSTRAINT pk_idempotency PRIMARY KEY ("key")
+);
+
+CREATE TABLE items (
+    id INTEGER NOT NULL,
+    sku TEXT NOT NULL,
+    name TEXT DEFAULT '' NOT NULL,
+    tags JSON DEFAULT '[]' NOT NULL,
+    created_at DOUBLE NOT NULL,
+    CONSTRAINT pk_items PRIMARY KEY (id),
+    CONSTRAINT uq_items_sku UNIQUE (sku)
+);
+
+CREATE TABLE locations (
+    id INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    name TEXT DEFAULT '' NOT NULL,
+    pool TEXT NOT NULL,
+    priority INTEGER DEFAULT '0' NOT NULL,
+    active BOOLEAN DEFAULT 1 NOT NULL,
+    CONSTRAINT pk_locations PRIMARY KEY (id),
+    CONSTRAINT uq_locations_code UNIQUE (code)
+);
+
+CREATE TABLE work (
+    kind TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    want_version INTEGER DEFAULT '1' NOT NULL,
+    done_version INTEGER DEFAULT '0' NOT NULL,
+    not_before DOUBLE DEFAULT '0' NOT NULL,
+    lease_until DOUBLE,
+    lease_token TEXT,
+    attempts INTEGER DEFAULT '0' NOT NULL,
+    last_error TEXT,
+    CONSTRAINT pk_work PRIMARY KEY (kind, "key")
+);
+
+CREATE INDEX ix_work_due ON work (kind, not_before);
+
+CREATE TABLE assumptions (
+    channel TEXT NOT NULL,
+    listing_id INTEGER DEFAULT '0' NOT NULL,
+    assumption TEXT NOT NULL,
+    holds BOOLEAN NOT NULL,
+    why TEXT DEFAULT '' NOT NULL,
+    since DOUBLE NOT NULL,
+    checked_at DOUBLE NOT NULL,
+    CONSTRAINT pk_assumptions PRIMARY KEY (channel, listing_id, assumption),
+    CONSTRAINT fk_assumptions_channel FOREIGN KEY(channel) REFERENCES channels (name)
+);
+
+CREATE TABLE deliveries (
+    id INTEGER NOT NULL,
+    channel TEXT NOT NULL,
+    dedupe_key TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    received_at DOUBLE NOT NULL,
+    body_sha256 TEXT NOT NULL,
+    reduced JSON NOT NULL,
+    done_at DOUBLE,
+    CONSTRAINT pk_deliveries PRIMARY KEY (id),
+    CONSTRAINT uq_deliveries_channel_dedupe_key UNIQUE (channel, dedupe_key),
+    CONSTRAINT fk_deliveries_channel FOREIGN KEY(channel) REFERENCES channels (name)
+);
+
+CREATE INDEX ix_deliveries_pending ON deliveries (channel, id) WHERE done_at IS NULL;
+
+CREATE TABLE hold_lines (
+    hold_id TEXT NOT NULL,
+    item_id INTEGER NOT NULL,
+    location_id INTEGER NOT NULL,
+    units INTEGER NOT NULL,
+    CONSTRAINT pk_hold_lines PRIMARY KEY (hold_id, item_id, location_id),
+    CONSTRAINT ck_hold_lines_units CHECK (units > 0),
+    CONSTRAINT fk_hold_lines_hold_id FOREIGN KEY(hold_id) REFERENCES holds (id),
+    CONSTRAINT fk_hold_lines_item_id FOREIGN KEY(item_id) REFERENCES items (id),
+    CONSTRAINT fk_hold_lines_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
+);
+
+CREATE TABLE listings (
+    id INTEGER NOT NULL,
+    channel TEXT NOT NULL,
+    sku TEXT NOT NULL,
+    title TEXT DEFAULT '' NOT NULL,
+    external JSON DEFAULT '{}' NOT NULL,
+    state TEXT DEFAULT 'active' NOT NULL,
+    refusal TEXT,
+    semantics TEXT NOT NULL,
+    exposure INTEGER,
+    push_seq INTEGER DEFAULT '0' NOT NULL,
+    attempts_open INTEGER DEFAULT '0' NOT NULL,
+    outstanding_until DOUBLE,
+    lowered_until DOUBLE,
+    settle_reasons JSON DEFAULT '[]' NOT NULL,
+    settle_wanted BOOLEAN DEFAULT 0 NOT NULL,
+    settled_at DOUBLE,
+    settled_from DOUBLE,
+    remote INTEGER,
+    remote_at DOUBLE,
+    target INTEGER DEFAULT '0' NOT NULL,
+    drain_target INTEGER,
+    last_push_at DOUBLE,
+    demand JSON DEFAULT '{}' NOT NULL,
+    CONSTRAINT pk_listings PRIMARY KEY (id),
+    CONSTRAINT uq_listings_channel_sku UNIQUE (channel, sku),
+    CONSTRAINT ck_listings_exposure CHECK (exposure IS NULL OR exposure >= 0),
+    CONSTRAINT ck_listings_attempts_open CHECK (attempts_open >= 0),
+    CONSTRAINT ck_listings_target CHECK (target >= 0),
+    CONSTRAINT ck_listings_state CHECK (state IN ('active', 'refused', 'gone')),
+    CONSTRAINT ck_listings_semantics CHECK (semantics IN ('keyed_compare_and_set', 'keyed_delta', 'absolute', 'live')),
+    CONSTRAINT fk_listings_channel FOREIGN KEY(channel) REFERENCES channels (name)
+);
+
+CREATE INDEX ix_listings_settle ON listings (channel) WHERE settle_wanted;
+
+CREATE TABLE movements (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    at DOUBLE NOT NULL,
+    kind TEXT NOT NULL,
+    quantity TEXT NOT NULL,
+    delta INTEGER NOT NULL,
+    item_id INTEGER,
+    location_id INTEGER,
+    listing_id INTEGER,
+    reference TEXT DEFAULT '' NOT NULL,
+    actor TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT ck_movements_kind CHECK (kind IN ('baseline', 'count', 'adjustment', 'safety_stock', 'sale', 'cancel', 'shipment', 'return', 'relist', 'hold', 'hold_release', 'hold_expiry', 'charge', 'uncharge', 'cut_release', 'settle', 'slice', 'repair')),
+    CONSTRAINT ck_movements_quantity CHECK (quantity IN ('on_hand', 'reserved', 'safety_stock', 'on_order', 'exposure')),
+    CONSTRAINT ck_movements_subject CHECK ((quantity = 'exposure' AND listing_id IS NOT NULL AND item_id IS NULL AND location_id IS NULL) OR (quantity <> 'exposure' AND listing_id IS NULL AND item_id IS NOT NULL AND location_id IS NOT NULL)),
+    CONSTRAINT fk_movements_item_id FOREIGN KEY(item_id) REFERENCES items (id),
+    CONSTRAINT fk_movements_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
+);
+
+CREATE INDEX ix_movements_item ON movements (item_id, location_id, id);
+
+CREATE INDEX ix_movements_listing ON movements (listing_id, id);
+
+CREATE TABLE order_voids (
+    channel TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    at DOUBLE NOT NULL,
+    cancel_effect TEXT NOT NULL,
+    heard_at DOUBLE NOT NULL,
+    CONSTRAINT pk_order_voids PRIMARY KEY (channel, order_id),
+    CONSTRAINT fk_order_voids_channel FOREIGN KEY(channel) REFERENCES channels (name)
+);
+
+CREATE TABLE registers (
+    channel TEXT NOT NULL,
+    register_id TEXT NOT NULL,
+    complete_to INTEGER NOT NULL,
+    beyond JSON DEFAULT '[]' NOT NULL,
+    heard_at DOUBLE NOT NULL,
+    gap_since DOUBLE,
+    CONSTRAINT pk_registers PRIMARY KEY (channel, register_id),
+    CONSTRAINT fk_registers_channel FOREIGN KEY(channel) REFERENCES channels (name)
+);
+
+CREATE TABLE requests (
+    id TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    body BLOB NOT NULL,
+    created_at DOUBLE NOT NULL,
+    first_sent_at DOUBLE,
+    not_before DOUBLE DEFAULT '0' NOT NULL,
+    done BOOLEAN DEFAULT 0 NOT NULL,
+    CONSTRAINT pk_requests PRIMARY KEY (id),
+    CONSTRAINT uq_requests_channel_key UNIQUE (channel, "key"),
+    CONSTRAINT fk_requests_channel FOREIGN KEY(channel) REFERENCES channels (name)
+);
+
+CREATE INDEX ix_requests_open ON requests (channel) WHERE NOT done;
+
+CREATE TABLE shortfalls (
+    id INTEGER NOT NULL,
+    at DOUBLE NOT NULL,
+    channel TEXT,
+    item_id INTEGER NOT NULL,
+    listing_id INTEGER,
+    units INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    reference TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_shortfalls PRIMARY KEY (id),
+    CONSTRAINT ck_shortfalls_units CHECK (units > 0),
+    CONSTRAINT fk_shortfalls_channel FOREIGN KEY(channel) REFERENCES channels (name),
+    CONSTRAINT fk_shortfalls_item_id FOREIGN KEY(item_id) REFERENCES items (id)
+);
+
+CREATE TABLE stock (
+    item_id INTEGER NOT NULL,
+    location_id INTEGER NOT NULL,
+    on_hand INTEGER DEFAULT '0' NOT NULL,
+    reserved INTEGER DEFAULT '0' NOT NULL,
+    safety_stock INTEGER DEFAULT '0' NOT NULL,
+    on_order INTEGER DEFAULT '0' NOT NULL,
+    counted_at DOUBLE,
+    CONSTRAINT pk_stock PRIMARY KEY (item_id, location_id),
+    CONSTRAINT ck_stock_reserved CHECK (reserved >= 0),
+    CONSTRAINT ck_stock_safety_stock CHECK (safety_stock >= 0),
+    CONSTRAINT ck_stock_on_order CHECK (on_order >= 0),
+    CONSTRAINT fk_stock_item_id FOREIGN KEY(item_id) REFERENCES items (id),
+    CONSTRAINT fk_stock_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
+);
+
+CREATE TABLE attempts (
+    id INTEGER NOT NULL,
+    request_id TEXT NOT NULL,
+    started_at DOUBLE NOT NULL,
+    deadline DOUBLE NOT NULL,
+    owner TEXT NOT NULL,
+    ended_at DOUBLE,
+    outcome TEXT,
+    detail TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_attempts PRIMARY KEY (id),
+    CONSTRAINT fk_attempts_request_id FOREIGN KEY(request_id) REFERENCES requests (id)
+);
+
+CREATE INDEX ix_attempts_open ON attempts (id) WHERE ended_at IS NULL;
+
+CREATE INDEX ix_attempts_request ON attempts (request_id);
+
+CREATE TABLE order_lines (
+    id INTEGER NOT NULL,
+    channel TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    line_id TEXT NOT NULL,
+    sku TEXT,
+    external JSON DEFAULT '{}' NOT NULL,
+    listing_id INTEGER,
+    parked TEXT,
+    ordered INTEGER NOT NULL,
+    cancelled INTEGER DEFAULT '0' NOT NULL,
+    shipped INTEGER DEFAULT '0' NOT NULL,
+    returned INTEGER DEFAULT '0' NOT NULL,
+    restocked INTEGER DEFAULT '0' NOT NULL,
+    relisted INTEGER DEFAULT '0' NOT NULL,
+    version DOUBLE NOT NULL,
+    sold_at DOUBLE,
+    cancelled_at DOUBLE,
+    shipped_at DOUBLE,
+    pending BOOLEAN DEFAULT 0 NOT NULL,
+    moves_counter BOOLEAN DEFAULT 1 NOT NULL,
+    cancel_effect TEXT NOT NULL,
+    location TEXT,
+    origin TEXT DEFAULT '' NOT NULL,
+    state TEXT NOT NULL,
+    first_heard_at DOUBLE NOT NULL,
+    heard_at DOUBLE NOT NULL,
+    CONSTRAINT pk_order_lines PRIMARY KEY (id),
+    CONSTRAINT uq_order_lines_channel_order_id_line_id UNIQUE (channel, order_id, line_id),
+    CONSTRAINT ck_order_lines_counts CHECK (ordered >= 0 AND cancelled >= 0 AND shipped >= 0 AND returned >= 0 AND restocked >= 0 AND relisted >= 0),
+    CONSTRAINT fk_order_lines_channel FOREIGN KEY(channel) REFERENCES channels (name),
+    CONSTRAINT fk_order_lines_listing_id FOREIGN KEY(listing_id) REFERENCES listings (id)
+);
+
+CREATE INDEX ix_order_lines_listing ON order_lines (listing_id, id);
+
+CREATE INDEX ix_order_lines_parked ON order_lines (channel) WHERE parked IS NOT NULL;
+
+CREATE TABLE pushes (
+    id TEXT NOT NULL,
+    listing_id INTEGER NOT NULL,
+    channel TEXT NOT NULL,
+    request_id TEXT,
+    kind TEXT NOT NULL,
+    units INTEGER NOT NULL,
+    compare INTEGER,
+    state TEXT NOT NULL,
+    charged INTEGER DEFAULT '0' NOT NULL,
+    copies INTEGER DEFAULT '0' NOT NULL,
+    refused INTEGER DEFAULT '0' NOT NULL,
+    retry_until DOUBLE NOT NULL,
+    release_after DOUBLE,
+    opened_at DOUBLE NOT NULL,
+    closed_at DOUBLE,
+    result TEXT,
+    reason TEXT DEFAULT '' NOT NULL,
+    cause TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_pushes PRIMARY KEY (id),
+    CONSTRAINT ck_pushes_kind CHECK (kind IN ('raise', 'cut', 'set', 'zero')),
+    CONSTRAINT ck_pushes_state CHECK (state IN ('planned', 'sending', 'quarantine', 'doubtful', 'closed')),
+    CONSTRAINT ck_pushes_units CHECK (units >= 0 AND (units > 0 OR kind = 'zero')),
+    CONSTRAINT ck_pushes_charged CHECK (charged >= 0),
+    CONSTRAINT ck_pushes_refused CHECK (refused <= copies),
+    CONSTRAINT ck_pushes_closed CHECK ((state = 'closed') = (closed_at IS NOT NULL)),
+    CONSTRAINT fk_pushes_listing_id FOREIGN KEY(listing_id) REFERENCES listings (id),
+    CONSTRAINT fk_pushes_channel FOREIGN KEY(channel) REFERENCES channels (name),
+    CONSTRAINT fk_pushes_request_id FOREIGN KEY(request_id) REFERENCES requests (id)
+);
+
+CREATE INDEX ix_pushes_channel_state ON pushes (channel, state);
+
+CREATE INDEX ix_pushes_listing ON pushes (listing_id, opened_at);
+
+CREATE INDEX ix_pushes_request ON pushes (request_id);
+
+CREATE UNIQUE INDEX uq_pushes_open ON pushes (listing_id) WHERE closed_at IS NULL;
+
+CREATE TABLE readings (
+    listing_id INTEGER NOT NULL,
+    quantity INTEGER NOT NULL,
+    sent_at DOUBLE NOT NULL,
+    received_at DOUBLE NOT NULL,
+    push_seq INTEGER NOT NULL,
+    CONSTRAINT pk_readings PRIMARY KEY (listing_id),
+    CONSTRAINT fk_readings_listing_id FOREIGN KEY(listing_id) REFERENCES listings (id)
+);
+
+CREATE TABLE recipes (
+    listing_id INTEGER NOT NULL,
+    item_id INTEGER NOT NULL,
+    units INTEGER NOT NULL,
+    CONSTRAINT pk_recipes PRIMARY KEY (listing_id, item_id),
+    CONSTRAINT ck_recipes_units CHECK (units > 0),
+    CONSTRAINT fk_recipes_listing_id FOREIGN KEY(listing_id) REFERENCES listings (id),
+    CONSTRAINT fk_recipes_item_id FOREIGN KEY(item_id) REFERENCES items (id)
+);
+
+CREATE INDEX ix_recipes_item ON recipes (item_id);
+
+CREATE TABLE line_events (
+    id INTEGER NOT NULL,
+    line_id INTEGER NOT NULL,
+    listing_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    units INTEGER NOT NULL,
+    moved_at DOUBLE,
+    heard_at DOUBLE NOT NULL,
+    CONSTRAINT pk_line_events PRIMARY KEY (id),
+    CONSTRAINT ck_line_events_units CHECK (units > 0),
+    CONSTRAINT fk_line_events_line_id FOREIGN KEY(line_id) REFERENCES order_lines (id),
+    CONSTRAINT fk_line_events_listing_id FOREIGN KEY(listing_id) REFERENCES listings (id)
+);
+
+CREATE INDEX ix_line_events_listing ON line_events (listing_id, heard_at);
+
+CREATE TABLE line_stock (
+    line_id INTEGER NOT NULL,
+    item_id INTEGER NOT NULL,
+    location_id INTEGER NOT NULL,
+    reserved INTEGER DEFAULT '0' NOT NULL,
+    shipped INTEGER DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_line_stock PRIMARY KEY (line_id, item_id, location_id),
+    CONSTRAINT ck_line_stock_counts CHECK (reserved >= 0 AND shipped >= 0),
+    CONSTRAINT fk_line_stock_line_id FOREIGN KEY(line_id) REFERENCES order_lines (id),
+    CONSTRAINT fk_line_stock_item_id FOREIGN KEY(item_id) REFERENCES items (id),
+    CONSTRAINT fk_line_stock_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
+);

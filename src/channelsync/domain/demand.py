@@ -1,0 +1,108 @@
+"""How fast a listing sells while it has something to sell.
+
+Sales per calendar hour mistake an empty listing for one nobody wants; so sales are divided by
+EXPOSED hours, those in which the listing could have sold. Old evidence fades with exposed time, not
+with the calendar: a listing without exposure keeps the rate it had, and no channel starves for
+want of evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import exp, log
+
+from channelsync.domain.errors import InvariantViolated
+
+__all__ = ["NO_SALES_YET", "Velocity", "count_exposure", "count_sold", "expected_rates"]
+
+SECONDS_PER_HOUR = 3_600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Velocity:
+    """What a listing has taught so far; both figures fade with the same half life."""
+
+    units: float = 0.0
+    """Units sold, in listing units."""
+    exposed_seconds: float = 0.0
+    """Time during which it had exposure."""
+
+    def __post_init__(self) -> None:
+        if min(self.units, self.exposed_seconds) < 0:
+            raise InvariantViolated(f"negative evidence: {self}")
+
+    @property
+    def rate_per_hour(self) -> float | None:
+        """Units per exposed hour as observed; None before the first exposed second."""
+        if self.exposed_seconds == 0:
+            return None
+        return self.units * SECONDS_PER_HOUR / self.exposed_seconds
+
+
+NO_SALES_YET = Velocity()
+
+
+def count_exposure(velocity: Velocity, seconds: float, *, half_life_seconds: float) -> Velocity:
+    """Take `seconds` with something to sell into the evidence; what was known before fades.
+
+    The new time itself fades alike, so cutting an interval in two changes nothing.
+
+    Raises:
+        InvariantViolated: negative time, or a half life of 0.
+    """
+    if seconds < 0 or half_life_seconds <= 0:
+        raise InvariantViolated(f"exposure of {seconds} s, half life {half_life_seconds} s")
+    decay_per_second = log(2) / half_life_seconds
+    kept = exp(-decay_per_second * seconds)
+    return replace(
+        velocity,
+        units=velocity.units * kept,
+        exposed_seconds=velocity.exposed_seconds * kept + (1 - kept) / decay_per_second,
+    )
+
+
+def count_sold(velocity: Velocity, units: int) -> Velocity:
+    """Take `units` sold now into the evidence.
+
+    Raises:
+        InvariantViolated: `units` below 1.
+    """
+    if units < 1:
+        raise InvariantViolated(f"{units} units sold")
+    return replace(velocity, units=velocity.units + units)
+
+
+def expected_rates(
+    velocities: Mapping[str, Velocity],
+    shares: Mapping[str, float],
+    *,
+    prior_units: float,
+    start_rate_per_hour: float = 1.0,
+) -> dict[str, float]:
+    """Units per exposed hour to expect of every listing in `velocities`.
+
+    The item's whole rate is learnt from all listings together, starting at `start_rate_per_hour`
+    with the weight of one sale; each listing is then expected at its assumed share of it, until
+    its own sales, weighed against `prior_units` of assumed ones, say otherwise (a gamma prior on a
+    Poisson rate). Listings without a share have their own sales alone.
+
+    Raises:
+        InvariantViolated: no weight on the prior, or no rate to start from.
+    """
+    if prior_units <= 0 or start_rate_per_hour <= 0:
+        raise InvariantViolated("the prior needs a weight and a rate above 0")
+    total_share = sum(shares.get(listing, 0.0) for listing in velocities) or 1.0
+    share = {listing: shares.get(listing, 0.0) / total_share for listing in velocities}
+    hours = {
+        listing: velocity.exposed_seconds / SECONDS_PER_HOUR
+        for listing, velocity in velocities.items()
+    }
+    sold = sum(velocities[listing].units for listing in velocities if share[listing])
+    expected_hours = sum(share[listing] * hours[listing] for listing in velocities)
+    whole = (sold + 1.0) / (expected_hours + 1.0 / start_rate_per_hour)
+    prior_hours = prior_units / whole
+    return {
+        listing: (velocity.units + prior_units * share[listing]) / (hours[listing] + prior_hours)
+        for listing, velocity in velocities.items()
+    }

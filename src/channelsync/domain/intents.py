@@ -1,0 +1,192 @@
+"""What `channelsync.domain.rebalance` is told about an item, and what it wants done.
+
+The engine fills `ItemState` from its tables (level-triggered: the state alone decides, never the
+event that led here) and turns each intent into a push in the same transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import TypeAlias
+
+from channelsync.domain.errors import InvariantViolated
+from channelsync.domain.vocabulary import Enforces, Instant, PushSemantics
+
+__all__ = [
+    "Cut",
+    "Drain",
+    "Intent",
+    "ItemState",
+    "ListingState",
+    "Plan",
+    "Policy",
+    "Raise",
+    "Resize",
+    "Set",
+    "Zero",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingState:
+    """One listing as the books know it. Quantities are listing units unless said otherwise."""
+
+    listing_id: str
+    channel: str
+    semantics: PushSemantics
+    enforces: Enforces = Enforces.STRICT
+    exposure: int | None
+    """None: never settled, counts as "all"."""
+    target: int
+    """What the allocation wants it to hold: 0 while its channel is paused or its feed quiet."""
+    withdraw: bool = False
+    """Its units are wanted back at once, needed elsewhere or not: a paused channel, a quiet feed,
+    a broken assumption, a removed listing. Use it with `target=0`."""
+    units: int = 1
+    """Units of this item in one listing unit."""
+    takeable_elsewhere: int | None = None
+    """Listing units that the other components of its recipe allow; None: no other component."""
+    remote_quantity: int | None = None
+    """What the channel is believed to show, where known; it is never above `exposure`."""
+    push_open: bool = False
+    """A push is open: charged, under way, in quarantine or waiting for its settle."""
+    returning: int = 0
+    """Units that its open push is expected to give back: the distance of a cut, the exposure
+    under a zero or a drain, what a set will replace."""
+    settling: bool = False
+    """Its exposure is inexact and a settle is due: nothing is decided on its number till then."""
+    last_push_at: Instant = -inf
+    drain_target: int | None = None
+    """A drain was begun: the listing goes to 0, settles, and is then set to this many units."""
+    rate_per_hour: float = 0.0
+    """Units sold per EXPOSED hour (`channelsync.domain.demand`), the prior where unexposed."""
+    rank: int = 0
+    """Order in which listings draw on the common pool: the lowest first."""
+    lead_seconds: float = 0.0
+    """From a sale on the channel until a push in answer to it shows: typical feed delay plus
+    typical time to apply."""
+    settle_seconds: float = 0.0
+    """From a lowering until its units are free: quarantine plus read-back plus watermark."""
+
+    def __post_init__(self) -> None:
+        if self.units <= 0 or self.target < 0:
+            raise InvariantViolated(f"listing {self.listing_id}: {self.units=} {self.target=}")
+        if self.withdraw and self.target:
+            raise InvariantViolated(f"listing {self.listing_id} is withdrawn, yet has a target")
+
+    @property
+    def movable(self) -> bool:
+        """Whether a new push may be opened."""
+        return not self.push_open and not self.settling and self.exposure is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the rebalance weighs. Times in seconds."""
+
+    low_water: float = 0.5
+    """A listing that holds less than this part of its target is topped up."""
+    hold_back: bool = True
+    """Grant a selling listing only what it needs for now and keep the rest of its target in
+    `free`, where any listing can still draw it."""
+    min_gap_seconds: float = 0.0
+    """Between two pushes of one listing, urgent ones excepted (deficit, withdrawal)."""
+    dwell_seconds: float = 1_800.0
+    """Last units move only after the item's listings have been left alone for this long."""
+    rate_ratio: float = 1.5
+    """Last units move only towards a listing that sells this many times faster."""
+    last_units: int = 2
+    """A listing that holds no more than this many units holds its last units."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low_water <= 1 or self.rate_ratio < 1:
+            raise InvariantViolated(f"policy {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemState:
+    """One item in one pool at `now`."""
+
+    now: Instant
+    free: int
+    """Item units: ATP less every exposure. Below 0 is a deficit."""
+    takeable: int
+    """Item units a raise may take: `free`, or 0 while a listing of the item is unsettled."""
+    listings: tuple[ListingState, ...]
+    last_sale_at: Instant = -inf
+    """When the latest sale of the item, on any channel, was counted."""
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def deficit(self) -> int:
+        """Item units promised beyond ATP."""
+        return max(-self.free, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Keyed: add `units` to what the channel shows; `free` has them."""
+
+    listing_id: str
+    units: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Keyed: take `units` away; they are free after the quarantine."""
+
+    listing_id: str
+    units: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Absolute: show `quantity`, above 0; `free` has all of it."""
+
+    listing_id: str
+    quantity: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Zero:
+    """Absolute: show nothing, and stay there."""
+
+    listing_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Absolute: show nothing now, settle, then set about `target`.
+
+    The engine pushes the zero and remembers `target` (`ListingState.drain_target`) until the
+    closing `Set`, or a plain `Zero`, is opened.
+    """
+
+    listing_id: str
+    target: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Live channel: make its protected slice `exposure` units."""
+
+    listing_id: str
+    exposure: int
+    reason: str
+
+
+Intent: TypeAlias = Raise | Cut | Set | Zero | Drain | Resize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do now, in this order, and when to look again though nothing happens."""
+
+    intents: tuple[Intent, ...] = ()
+    look_again_at: Instant | None = None

@@ -1,0 +1,71 @@
+"""Stock of one item at its locations, and what a pool of locations may promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from channelsync.domain.errors import InvariantViolated
+
+__all__ = ["PoolStock", "StockLevel", "pool_stock"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockLevel:
+    """Units of one item at one location. `on_hand` may be negative: a till sells what it sees."""
+
+    on_hand: int = 0
+    reserved: int = 0
+    safety_stock: int = 0
+    on_order: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.reserved, self.safety_stock, self.on_order) < 0:
+            raise InvariantViolated(f"negative reserved, safety stock or on order: {self}")
+
+    @property
+    def atp(self) -> int:
+        """Available to promise here. Safety stock protects only units that are there."""
+        return self.on_hand - self.reserved - min(self.safety_stock, max(self.on_hand, 0))
+
+    @property
+    def future_atp(self) -> int:
+        """ATP once everything inbound has arrived."""
+        return self.atp + self.on_order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStock:
+    """One item over all locations of a pool."""
+
+    on_hand: int
+    reserved: int
+    safety_stock: int
+    on_order: int
+    atp: int
+
+    @property
+    def future_atp(self) -> int:
+        """ATP once everything inbound has arrived."""
+        return self.atp + self.on_order
+
+
+def pool_stock(levels: Iterable[StockLevel], *, default_safety_stock: int = 0) -> PoolStock:
+    """Add up a pool.
+
+    Where no location sets a safety stock of its own, `default_safety_stock` applies once to the
+    whole pool; otherwise the locations' sum replaces it. A negative location counts.
+    """
+    found = tuple(levels)
+    on_hand = sum(level.on_hand for level in found)
+    own_safety = sum(level.safety_stock for level in found)
+    atp = sum(level.atp for level in found)
+    if own_safety == 0:
+        atp -= min(default_safety_stock, max(on_hand, 0))
+    return PoolStock(
+        on_hand=on_hand,
+        reserved=sum(level.reserved for level in found),
+        safety_stock=own_safety or default_safety_stock,
+        on_order=sum(level.on_order for level in found),
+        atp=atp,
+    )

@@ -1,0 +1,71 @@
+"""Alarms and shortfalls: nothing is silent, and nothing is said twice."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.store import tables
+
+__all__ = ["clear_alarm", "raise_alarm", "record_shortfall"]
+
+_log = structlog.get_logger("channelsync.alarms")
+
+
+async def raise_alarm(
+    tx: AsyncConnection,
+    kind: str,
+    subject: str,
+    message: str,
+    *,
+    now: Instant,
+    channel: str | None = None,
+) -> None:
+    """Raise an alarm, unless the same one (kind and subject) already stands."""
+    insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(tables.alarms)
+    statement = insert.on_conflict_do_nothing(
+        index_elements=["kind", "subject"], index_where=tables.alarms.c.cleared_at.is_(None)
+    ).values(kind=kind, subject=subject, message=message, raised_at=now, channel=channel)
+    result = await tx.execute(statement)
+    if result.rowcount:
+        _log.warning("alarm raised", alarm=kind, subject=subject, channel=channel, why=message)
+
+
+async def clear_alarm(tx: AsyncConnection, kind: str, subject: str, *, now: Instant) -> None:
+    """The alarm's cause is gone."""
+    alarms = tables.alarms
+    statement = (
+        sa.update(alarms)
+        .where(alarms.c.kind == kind, alarms.c.subject == subject, alarms.c.cleared_at.is_(None))
+        .values(cleared_at=now)
+    )
+    if (await tx.execute(statement)).rowcount:
+        _log.info("alarm cleared", alarm=kind, subject=subject)
+
+
+async def record_shortfall(  # noqa: PLR0913 - a shortfall has this many facts
+    tx: AsyncConnection,
+    *,
+    item_id: int,
+    units: int,
+    cause: str,
+    now: Instant,
+    channel: str | None = None,
+    listing_id: int | None = None,
+    reference: str = "",
+) -> None:
+    """Write down accepted demand beyond what the books allowed, with its cause."""
+    values = {
+        "at": now,
+        "channel": channel,
+        "item_id": item_id,
+        "listing_id": listing_id,
+        "units": units,
+        "cause": cause,
+        "reference": reference,
+    }
+    await tx.execute(sa.insert(tables.shortfalls).values(values))
+    _log.warning("shortfall", item=item_id, units=units, cause=cause, channel=channel)

@@ -1,0 +1,40 @@
+"""What every use case is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from channelsync.domain.escrow import ChannelLimits
+from channelsync.ports import Environment, OpenChannels, RunningChannel, WakeBus
+from channelsync.engine.policy import Policy
+from channelsync.store.database import Database
+
+__all__ = ["Engine", "limits_of"]
+
+
+@dataclass(slots=True)
+class Engine:
+    """The store, the open channels, the merchant's policy, time and identity."""
+
+    database: Database
+    channels: OpenChannels
+    environment: Environment
+    bus: WakeBus
+    policy: Policy
+
+    @property
+    def now(self) -> Callable[[], float]:
+        """The clock."""
+        return self.environment.now
+
+
+def limits_of(channel: RunningChannel) -> ChannelLimits:
+    """What a channel promises about time, with the merchant's own quarantine."""
+    manifest = channel.manifest
+    return ChannelLimits(
+        apply_limit_seconds=manifest.apply_limit_seconds,
+        quarantine_seconds=channel.quarantine_seconds,
+        read_lag_seconds=manifest.read_lag_seconds,
+        clock_skew_seconds=manifest.clock_skew_seconds,
+    )

@@ -1,0 +1,46 @@
+"""What each listing's sales have taught, kept beside its account as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from channelsync.domain.demand import NO_SALES_YET, Velocity, count_exposure, count_sold
+from channelsync.domain.vocabulary import Instant
+
+__all__ = ["HALF_LIFE_SECONDS", "last_sale_at", "record_sale", "record_time", "velocity_of"]
+
+HALF_LIFE_SECONDS = 7 * 86_400.0
+
+
+def velocity_of(stored: Mapping[str, Any]) -> Velocity:
+    """The evidence so far."""
+    if not stored:
+        return NO_SALES_YET
+    return Velocity(units=stored["units"], exposed_seconds=stored["exposed_seconds"])
+
+
+def last_sale_at(stored: Mapping[str, Any]) -> Instant | None:
+    """When the latest sale was counted."""
+    return stored.get("last_sale_at")
+
+
+def record_time(stored: Mapping[str, Any], *, now: Instant, exposed: bool) -> dict[str, Any]:
+    """Take the time since the last record into the evidence; only exposed time teaches."""
+    velocity, since = velocity_of(stored), stored.get("at", now)
+    if exposed and now > since:
+        velocity = count_exposure(velocity, now - since, half_life_seconds=HALF_LIFE_SECONDS)
+    return {
+        "units": velocity.units,
+        "exposed_seconds": velocity.exposed_seconds,
+        "at": now,
+        "last_sale_at": stored.get("last_sale_at"),
+    }
+
+
+def record_sale(
+    stored: Mapping[str, Any], units: int, *, now: Instant, exposed: bool
+) -> dict[str, Any]:
+    """Take a counted sale into the evidence."""
+    learnt = record_time(stored, now=now, exposed=exposed)
+    return learnt | {"units": count_sold(velocity_of(learnt), units).units, "last_sale_at": now}

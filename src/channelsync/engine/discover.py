@@ -1,0 +1,243 @@
+"""Discover: find a channel's offers and map them to items, by exact SKU or by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.alarms import clear_alarm, raise_alarm
+from channelsync.engine.core import Engine
+from channelsync.engine.intake import reapply_parked
+from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
+from channelsync.ports import RunningChannel
+from channelsync.sdk.connector import Discovers
+from channelsync.sdk.types import RemoteListing
+from channelsync.store import tables
+from channelsync.store.tables import ChannelState, ListingState
+
+__all__ = ["discover"]
+
+_log = structlog.get_logger("channelsync.discover")
+
+BATCH = 500
+EVERY_SECONDS = 3_600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mapped:
+    """An offer with its recipe, or the reason why it is refused."""
+
+    remote: RemoteListing
+    recipe: Mapping[int, int]
+    refusal: str | None
+
+
+async def discover(engine: Engine, held: Claim) -> Instant | None:
+    """Search the whole catalogue of one channel. Returns when to search again."""
+    running = engine.channels.get(held.key)
+    if running is None:
+        return None
+    started_at = engine.now()
+    seen: set[str] = set()
+    async for offers in _batches(engine, running):
+        async with engine.database.write() as tx:
+            await require_lease(tx, held, now=engine.now())
+            mapped = await _map(engine, tx, running.name, offers)
+            await _store(tx, running, mapped, engine.now())
+            seen.update(one.remote.sku for one in mapped)
+    async with engine.database.write() as tx:
+        now = engine.now()
+        await require_lease(tx, held, now=now)
+        await _mark_gone(tx, running.name, seen, now)
+        await _finish(tx, running, started_at, now)
+    return engine.now() + EVERY_SECONDS
+
+
+async def _batches(
+    engine: Engine, running: RunningChannel
+) -> AsyncIterator[list[RemoteListing]]:
+    batch: list[RemoteListing] = []
+    async for offer in _offers(engine, running):
+        batch.append(offer)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+async def _offers(engine: Engine, running: RunningChannel) -> AsyncIterator[RemoteListing]:
+    if isinstance(running.channel, Discovers):
+        async for offer in running.channel.listings():
+            yield offer
+        return
+    # A till sells whatever lies in the shop: every item is on offer there.
+    async with engine.database.read() as connection:
+        rows = (await connection.execute(sa.select(tables.items).order_by("id"))).all()
+    for row in rows:
+        yield RemoteListing(sku=row.sku, external={}, title=row.name)
+
+
+async def _map(
+    engine: Engine, tx: AsyncConnection, channel: str, offers: Sequence[RemoteListing]
+) -> list[_Mapped]:
+    by_hand = engine.policy.recipes
+    wanted = {sku for offer in offers for sku in by_hand.get((channel, offer.sku), {offer.sku: 1})}
+    query = sa.select(tables.items.c.id, tables.items.c.sku).where(
+        tables.items.c.sku.in_(sorted(wanted))
+    )
+    ids = {row.sku: row.id for row in await tx.execute(query)}
+    return [_map_one(offer, by_hand.get((channel, offer.sku)), ids) for offer in offers]
+
+
+def _map_one(
+    offer: RemoteListing, by_hand: Mapping[str, int] | None, ids: Mapping[str, int]
+) -> _Mapped:
+    recipe = by_hand or {offer.sku: 1}
+    missing = sorted(recipe.keys() - ids.keys())
+    refusal = offer.refused
+    if refusal is None and missing:
+        refusal = f"there is no item {missing[0]!r}: import it with its stock, or map it by hand"
+    units = {} if missing else {ids[sku]: units for sku, units in recipe.items()}
+    return _Mapped(remote=offer, recipe=units, refusal=refusal)
+
+
+async def _store(
+    tx: AsyncConnection, running: RunningChannel, mapped: Sequence[_Mapped], now: Instant
+) -> None:
+    listings = tables.listings
+    query = sa.select(listings).where(
+        listings.c.channel == running.name,
+        listings.c.sku.in_([one.remote.sku for one in mapped]),
+    )
+    known = {row.sku: row for row in await tx.execute(query)}
+    await _insert(tx, running, [one for one in mapped if one.remote.sku not in known])
+    touched: set[int] = set()
+    for one in mapped:
+        row = known.get(one.remote.sku)
+        if row is not None:
+            touched |= await _update(tx, running.name, row, one, now)
+        elif one.refusal is None:
+            touched |= one.recipe.keys()
+    await mark_items(tx, touched, now)
+
+
+async def _insert(
+    tx: AsyncConnection, running: RunningChannel, fresh: Sequence[_Mapped]
+) -> None:
+    if not fresh:
+        return
+    listings = tables.listings
+    rows = [
+        {
+            "channel": running.name,
+            "sku": one.remote.sku,
+            "title": one.remote.title,
+            "external": dict(one.remote.external),
+            "state": ListingState.REFUSED if one.refusal else ListingState.ACTIVE,
+            "refusal": one.refusal,
+            "semantics": running.manifest.push_semantics,
+            "settle_wanted": one.refusal is None,
+            "remote": one.remote.quantity,
+        }
+        for one in fresh
+    ]
+    await tx.execute(sa.insert(listings), rows)
+    query = sa.select(listings.c.id, listings.c.sku).where(
+        listings.c.channel == running.name,
+        listings.c.sku.in_([one.remote.sku for one in fresh]),
+    )
+    ids = {row.sku: row.id for row in await tx.execute(query)}
+    recipes = [
+        {"listing_id": ids[one.remote.sku], "item_id": item_id, "units": units}
+        for one in fresh
+        for item_id, units in one.recipe.items()
+    ]
+    if recipes:
+        await tx.execute(sa.insert(tables.recipes), recipes)
+
+
+async def _update(
+    tx: AsyncConnection, channel: str, row: Any, one: _Mapped, now: Instant
+) -> set[int]:
+    """Refresh a known listing. Returns the items to look at when its standing changed."""
+    recipe = await _recipe(tx, row.id)
+    refusal = one.refusal
+    if refusal is None and recipe != one.recipe:
+        refusal = await _change_recipe(tx, row, one.recipe)
+    state = ListingState.REFUSED if refusal else ListingState.ACTIVE
+    values = {
+        "external": dict(one.remote.external),
+        "title": one.remote.title,
+        "state": state,
+        "refusal": refusal,
+    }
+    if state is ListingState.ACTIVE and row.exposure is None:
+        values["settle_wanted"] = True
+    await tx.execute(sa.update(tables.listings).where(tables.listings.c.id == row.id).values(values))
+    subject = f"{channel}/{row.sku}"
+    if refusal is None:
+        await clear_alarm(tx, "listing_refused", subject, now=now)
+    elif row.state == ListingState.ACTIVE:
+        await raise_alarm(tx, "listing_refused", subject, refusal, now=now, channel=channel)
+    return set(recipe) | set(one.recipe) if state != row.state or recipe != one.recipe else set()
+
+
+async def _recipe(tx: AsyncConnection, listing_id: int) -> dict[int, int]:
+    query = sa.select(tables.recipes).where(tables.recipes.c.listing_id == listing_id)
+    return {row.item_id: row.units for row in await tx.execute(query)}
+
+
+async def _change_recipe(
+    tx: AsyncConnection, row: Any, recipe: Mapping[int, int]
+) -> str | None:
+    """Give a listing another recipe, which is sound only while it can sell nothing."""
+    if row.exposure:
+        return "its recipe changed while it may still sell: set it to 0 on the channel first"
+    await tx.execute(sa.delete(tables.recipes).where(tables.recipes.c.listing_id == row.id))
+    rows = [{"listing_id": row.id, "item_id": i, "units": units} for i, units in recipe.items()]
+    await tx.execute(sa.insert(tables.recipes), rows)
+    return None
+
+
+async def _mark_gone(tx: AsyncConnection, channel: str, seen: set[str], now: Instant) -> None:
+    """Offers that the catalogue no longer holds. What they may have sold stays charged."""
+    listings = tables.listings
+    query = sa.select(listings.c.id, listings.c.sku).where(
+        listings.c.channel == channel, listings.c.state != ListingState.GONE
+    )
+    gone = [row for row in await tx.execute(query) if row.sku not in seen]
+    if not gone:
+        return
+    await tx.execute(
+        sa.update(listings)
+        .where(listings.c.id.in_([row.id for row in gone]))
+        .values(state=ListingState.GONE)
+    )
+    for row in gone:
+        message = "the channel no longer lists it; the units it may have sold stay charged"
+        await raise_alarm(
+            tx, "listing_gone", f"{channel}/{row.sku}", message, now=now, channel=channel
+        )
+    _log.warning("listings gone", channel=channel, count=len(gone))
+
+
+async def _finish(
+    tx: AsyncConnection, running: RunningChannel, started_at: Instant, now: Instant
+) -> None:
+    channels = tables.channels
+    mine = channels.c.name == running.name
+    row = (await tx.execute(sa.select(channels).where(mine))).one()
+    values: dict[str, object] = {"discovered_at": started_at}
+    if row.state == ChannelState.ADOPTING and row.orders_imported:
+        values["state"] = ChannelState.ACTIVE
+    await tx.execute(sa.update(channels).where(mine).values(values))
+    await reapply_parked(tx, running.name, now=now)
+    await mark(tx, WorkKind.POLL, running.name, not_before=now)
+    await mark(tx, WorkKind.SETTLE, running.name, not_before=now)

@@ -1,0 +1,358 @@
+"""The escrow accounts of listings, loaded, changed by the domain's functions, written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.errors import InvariantViolated
+from channelsync.domain.escrow import Grant, Push, SettleReason
+from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
+from channelsync.sdk.types import ListingRef
+from channelsync.store import tables
+from channelsync.store.ledger import ExposureMove, move_exposures
+from channelsync.store.tables import ListingState, MovementKind, PushState
+
+__all__ = ["Grants", "Listing", "PushNote"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One channel's offer, with its account and what is known of it."""
+
+    id: int
+    channel: str
+    pool: str
+    sku: str
+    external: Mapping[str, str]
+    state: ListingState
+    recipe: Mapping[int, int]
+    grant: Grant
+    target: int = 0
+    drain_target: int | None = None
+    remote: int | None = None
+    remote_at: Instant | None = None
+    settled_from: Instant | None = None
+    settled_at: Instant | None = None
+    last_push_at: Instant | None = None
+    request_id: str | None = None
+    """The request that carries the open push."""
+    demand: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ref(self) -> ListingRef:
+        """The name that its connector knows it by."""
+        return ListingRef(listing_id=str(self.id), sku=self.sku, external=self.external)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushNote:
+    """What is written beside a push when it opens or closes."""
+
+    cause: str = ""
+    result: str = ""
+    reason: str = ""
+
+
+class Grants:
+    """A set of listings inside one write transaction.
+
+    `put` keeps the new state in memory and collects the exposure's movements; `flush` writes all
+    of it in multi-row statements. Nothing is written twice.
+    """
+
+    def __init__(self, tx: AsyncConnection, now: Instant, actor: str) -> None:
+        self._tx = tx
+        self._now = now
+        self._actor = actor
+        self._stored: dict[int, Listing] = {}
+        self._current: dict[int, Listing] = {}
+        self._moves: list[ExposureMove] = []
+        self._opened: dict[str, dict[str, Any]] = {}
+        self._pushed: dict[str, dict[str, Any]] = {}
+
+    # ------------------------------------------------------------ reading
+
+    async def load(self, listing_ids: Iterable[int]) -> None:
+        """Bring listings into the set; those already in it keep their pending changes."""
+        wanted = sorted(set(listing_ids) - self._current.keys())
+        if not wanted:
+            return
+        rows = (await self._tx.execute(_select(tables.listings.c.id.in_(wanted)))).all()
+        recipes = await _recipes(self._tx, wanted)
+        for row in rows:
+            listing = _from_row(row, recipes.get(row.id, {}))
+            self._stored[listing.id] = self._current[listing.id] = listing
+
+    async def load_items(self, item_ids: Iterable[int]) -> None:
+        """Bring in every listing whose recipe uses one of the items."""
+        query = sa.select(tables.recipes.c.listing_id).where(
+            tables.recipes.c.item_id.in_(sorted(set(item_ids)))
+        )
+        await self.load((await self._tx.execute(query)).scalars().all())
+
+    def __getitem__(self, listing_id: int) -> Listing:
+        return self._current[listing_id]
+
+    def __contains__(self, listing_id: int) -> bool:
+        return listing_id in self._current
+
+    def all(self) -> list[Listing]:
+        """Every listing of the set as it is now, by id."""
+        return [self._current[key] for key in sorted(self._current)]
+
+    # ------------------------------------------------------------ changing
+
+    def put(
+        self,
+        listing_id: int,
+        grant: Grant,
+        kind: MovementKind,
+        *,
+        reference: str = "",
+        note: PushNote | None = None,
+    ) -> None:
+        """Replace a listing's account; `kind` says why its exposure moved, if it did."""
+        before = self._current[listing_id]
+        self._move_exposure(before, grant, kind, reference)
+        self._note_push(before, grant, note or PushNote())
+        request_id = before.request_id if _same_push(before.grant, grant) else None
+        self._current[listing_id] = replace(before, grant=grant, request_id=request_id)
+
+    def update(self, listing_id: int, **facts: Any) -> None:
+        """Change what is known of a listing beside its account."""
+        self._current[listing_id] = replace(self._current[listing_id], **facts)
+
+    def _move_exposure(
+        self, before: Listing, grant: Grant, kind: MovementKind, reference: str
+    ) -> None:
+        if before.grant.exposure == grant.exposure:
+            return
+        if grant.exposure is None:
+            raise InvariantViolated(f"listing {before.id}: an exposure cannot become unknown")
+        self._moves.append(
+            ExposureMove(
+                listing_id=before.id,
+                delta=grant.exposure - (before.grant.exposure or 0),
+                kind=kind,
+                actor=self._actor,
+                at=self._now,
+                reference=reference,
+                first_settle=before.grant.exposure is None,
+            )
+        )
+
+    def _note_push(self, before: Listing, grant: Grant, note: PushNote) -> None:
+        old, new = before.grant.push, grant.push
+        if old is not None and (new is None or new.push_id != old.push_id):
+            self._pushed[old.push_id] = _push_values(old) | {
+                "state": PushState.CLOSED,
+                "closed_at": self._now,
+                "result": note.result or "settled",
+                "reason": note.reason,
+            }
+        if new is None:
+            return
+        if old is None or old.push_id != new.push_id:
+            self._opened[new.push_id] = {
+                "id": new.push_id,
+                "listing_id": before.id,
+                "channel": before.channel,
+                "kind": new.kind,
+                "units": new.units,
+                "compare": new.compare,
+                "opened_at": self._now,
+                "cause": note.cause,
+            }
+        if old != new:
+            self._pushed[new.push_id] = _push_values(new) | {
+                "state": _push_state(new),
+                "closed_at": None,
+                "result": note.result or None,
+                "reason": note.reason,
+            }
+
+    # ------------------------------------------------------------ writing
+
+    async def flush(self) -> None:
+        """Write everything that changed, in a fixed order."""
+        changed = [
+            listing
+            for key, listing in sorted(self._current.items())
+            if listing != self._stored[key]
+        ]
+        await self._write_listings(changed)
+        await self._write_pushes()
+        await move_exposures(self._tx, self._moves)
+        self._stored = dict(self._current)
+        self._moves, self._opened, self._pushed = [], {}, {}
+
+    async def _write_listings(self, changed: list[Listing]) -> None:
+        if not changed:
+            return
+        names = _listing_values(changed[0]).keys()
+        statement = (
+            sa.update(tables.listings)
+            .where(tables.listings.c.id == sa.bindparam("_id"))
+            .values({name: sa.bindparam(name) for name in names})
+        )
+        rows = [_listing_values(listing) | {"_id": listing.id} for listing in changed]
+        await self._tx.execute(statement, rows)
+
+    async def _write_pushes(self) -> None:
+        closed = PushState.CLOSED
+        ending = [key for key, row in self._pushed.items() if row["state"] == closed]
+        # Closed before opened: a listing has at most one open push at any statement.
+        await self._update_pushes(sorted(set(ending) - self._opened.keys()))
+        fresh = [row | self._pushed[key] for key, row in sorted(self._opened.items())]
+        if fresh:
+            await self._tx.execute(sa.insert(tables.pushes), fresh)
+        await self._update_pushes(sorted(self._pushed.keys() - set(ending) - self._opened.keys()))
+
+    async def _update_pushes(self, push_ids: list[str]) -> None:
+        if not push_ids:
+            return
+        names = self._pushed[push_ids[0]].keys()
+        statement = (
+            sa.update(tables.pushes)
+            .where(tables.pushes.c.id == sa.bindparam("_id"))
+            .values({name: sa.bindparam(name) for name in names})
+        )
+        await self._tx.execute(statement, [self._pushed[key] | {"_id": key} for key in push_ids])
+
+
+def _same_push(before: Grant, after: Grant) -> bool:
+    if before.push is None or after.push is None:
+        return False
+    return before.push.push_id == after.push.push_id
+
+
+def _select(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    listings, pushes, channels = tables.listings, tables.pushes, tables.channels
+    open_push = sa.and_(pushes.c.listing_id == listings.c.id, pushes.c.closed_at.is_(None))
+    return (
+        sa.select(
+            listings,
+            channels.c.pool,
+            pushes.c.id.label("push_id"),
+            pushes.c.request_id,
+            pushes.c.kind,
+            pushes.c.units,
+            pushes.c.compare,
+            pushes.c.state.label("push_state"),
+            pushes.c.charged,
+            pushes.c.copies,
+            pushes.c.refused,
+            pushes.c.retry_until,
+            pushes.c.release_after,
+        )
+        .join(channels, channels.c.name == listings.c.channel)
+        .outerjoin(pushes, open_push)
+        .where(condition)
+    )
+
+
+async def _recipes(tx: AsyncConnection, listing_ids: list[int]) -> dict[int, dict[int, int]]:
+    query = sa.select(tables.recipes).where(tables.recipes.c.listing_id.in_(listing_ids))
+    found: dict[int, dict[int, int]] = {}
+    for row in await tx.execute(query):
+        found.setdefault(row.listing_id, {})[row.item_id] = row.units
+    return found
+
+
+def _from_row(row: Any, recipe: Mapping[int, int]) -> Listing:
+    push = None
+    if row.push_id is not None:
+        push = Push(
+            push_id=row.push_id,
+            kind=PushKind(row.kind),
+            units=row.units,
+            compare=row.compare,
+            retry_until=row.retry_until,
+            charged=row.charged,
+            copies=row.copies,
+            refused=row.refused,
+            release_after=row.release_after,
+            closed_to_retry=row.push_state == PushState.DOUBTFUL,
+        )
+    grant = Grant(
+        semantics=PushSemantics(row.semantics),
+        exposure=row.exposure,
+        push=push,
+        push_seq=row.push_seq,
+        attempts_open=row.attempts_open,
+        outstanding_until=_or_never(row.outstanding_until),
+        lowered_until=_or_never(row.lowered_until),
+        settle_reasons=frozenset(SettleReason(reason) for reason in row.settle_reasons),
+    )
+    return Listing(
+        id=row.id,
+        channel=row.channel,
+        pool=row.pool,
+        sku=row.sku,
+        external=row.external,
+        state=ListingState(row.state),
+        recipe=recipe,
+        grant=grant,
+        target=row.target,
+        drain_target=row.drain_target,
+        remote=row.remote,
+        remote_at=row.remote_at,
+        settled_from=row.settled_from,
+        settled_at=row.settled_at,
+        last_push_at=row.last_push_at,
+        request_id=row.request_id,
+        demand=row.demand,
+    )
+
+
+def _listing_values(listing: Listing) -> dict[str, Any]:
+    grant = listing.grant
+    return {
+        "exposure": grant.exposure,
+        "push_seq": grant.push_seq,
+        "attempts_open": grant.attempts_open,
+        "outstanding_until": _or_null(grant.outstanding_until),
+        "lowered_until": _or_null(grant.lowered_until),
+        "settle_reasons": sorted(grant.settle_reasons),
+        "settle_wanted": bool(grant.settle_reasons) or grant.exposure is None,
+        "settled_at": listing.settled_at,
+        "settled_from": listing.settled_from,
+        "remote": listing.remote,
+        "remote_at": listing.remote_at,
+        "target": listing.target,
+        "drain_target": listing.drain_target,
+        "last_push_at": listing.last_push_at,
+        "demand": dict(listing.demand),
+    }
+
+
+def _push_values(push: Push) -> dict[str, Any]:
+    return {
+        "charged": push.charged,
+        "copies": push.copies,
+        "refused": push.refused,
+        "retry_until": push.retry_until,
+        "release_after": push.release_after,
+    }
+
+
+def _push_state(push: Push) -> PushState:
+    if push.release_after is not None:
+        return PushState.QUARANTINE
+    if push.closed_to_retry:
+        return PushState.DOUBTFUL
+    return PushState.SENDING if push.copies else PushState.PLANNED
+
+
+def _or_never(at: Instant | None) -> Instant:
+    return -inf if at is None else at
+
+
+def _or_null(at: Instant) -> Instant | None:
+    return None if at == -inf else at

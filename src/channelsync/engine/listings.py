@@ -1,0 +1,53 @@
+"""Listings among themselves: what a raise may take, and what becomes of an unfit one."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.books import takeable_units
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.alarms import raise_alarm
+from channelsync.engine.books import books_of, load_stock
+from channelsync.engine.core import Engine
+from channelsync.engine.grants import Grants, Listing
+from channelsync.store import tables
+from channelsync.store.tables import ListingState
+
+__all__ = ["refuse_listing", "takeable_for"]
+
+
+async def takeable_for(
+    engine: Engine, tx: AsyncConnection, grants: Grants, listing: Listing
+) -> int:
+    """Listing units that the components allow, as the books stand in this transaction.
+
+    Pending changes in `grants` count: every listing of the components is brought into the set.
+    """
+    await grants.load_items(listing.recipe)
+    stock = await load_stock(tx, listing.pool, listing.recipe)
+    pairs = []
+    for item_id in listing.recipe:
+        atp = stock.pool_stock(item_id, engine.policy.safety_stock).atp
+        books = books_of(item_id, listing.pool, atp, grants.all())
+        pairs.append((item_id, books.takeable))
+    return takeable_units(listing.recipe, pairs)
+
+
+async def refuse_listing(
+    tx: AsyncConnection, listing: Listing, reason: str, *, now: Instant
+) -> None:
+    """Stop syncing a listing that the channel says is unfit. Its exposure stays charged."""
+    await tx.execute(
+        sa.update(tables.listings)
+        .where(tables.listings.c.id == listing.id)
+        .values(state=ListingState.REFUSED, refusal=reason)
+    )
+    await raise_alarm(
+        tx,
+        "listing_refused",
+        f"{listing.channel}/{listing.sku}",
+        reason,
+        now=now,
+        channel=listing.channel,
+    )

@@ -1,0 +1,433 @@
+"""Publish: charged pushes become requests, requests become attempts, attempts become outcomes.
+
+One publisher a channel at a time, by lease. A request's key and bytes are committed before the
+first copy leaves, and so is every attempt; what the books must charge for a copy is charged in
+that same transaction. Immediately before writing, the sender checks its lease and the attempt's
+deadline: a sender that was stalled sends nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.errors import InsufficientFree
+from channelsync.domain.escrow import (
+    Grant,
+    Outcome,
+    Push,
+    finish_attempt,
+    give_up,
+    may_retry,
+    start_attempt,
+    want_settle,
+    SettleReason,
+)
+from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
+from channelsync.engine.core import Engine, limits_of
+from channelsync.engine.grants import Grants, Listing, PushNote
+from channelsync.engine.listings import refuse_listing, takeable_for
+from channelsync.engine.work import Claim, LeaseLost, WorkKind, mark, mark_items, require_lease
+from channelsync.ports import RunningChannel
+from channelsync.sdk.connector import Pushes
+from channelsync.sdk.errors import ConnectorError
+from channelsync.sdk.types import Change, ChangeResult, PushRequest
+from channelsync.store import tables
+from channelsync.store.tables import MovementKind, PushState
+
+__all__ = ["publish"]
+
+_log = structlog.get_logger("channelsync.publish")
+
+SEND_WITHIN_SECONDS = 10.0
+"""An attempt that has not begun to write this long after its commit is never written."""
+RETRY_SECONDS_FIRST = 1.0
+RETRY_SECONDS_MAX = 300.0
+COPIES_MAX = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sending:
+    """One copy, committed and about to leave."""
+
+    attempt_id: int
+    request_id: str
+    request: PushRequest
+    deadline: Instant
+    pushes: Mapping[str, tuple[int, Push]]
+    """Listing id and push by push id, as they were when the copy left."""
+
+
+async def publish(engine: Engine, held: Claim) -> Instant | None:
+    """Send what waits on one channel: one request a call. Returns when to look again."""
+    running = engine.channels.get(held.key)
+    if running is None or not isinstance(running.channel, Pushes):
+        return None
+    now = engine.now()
+    async with engine.database.write() as tx:
+        await require_lease(tx, held, now=now)
+        if not await _may_send(tx, running.name):
+            return None
+        sending = await _next_copy(engine, tx, running, now)
+        if sending is None:
+            return await _next_time(tx, running.name)
+    results = await _send(engine, held, running, sending)
+    async with engine.database.write() as tx:
+        await _record(engine, tx, running, sending, results)
+    return engine.now()
+
+
+async def _may_send(tx: AsyncConnection, channel: str) -> bool:
+    query = sa.select(tables.channels.c.mode, tables.channels.c.paused_reason).where(
+        tables.channels.c.name == channel
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return row is not None and row.mode == "live" and row.paused_reason is None
+
+
+async def _next_time(tx: AsyncConnection, channel: str) -> Instant | None:
+    requests = tables.requests
+    query = sa.select(sa.func.min(requests.c.not_before)).where(
+        requests.c.channel == channel, sa.not_(requests.c.done)
+    )
+    return (await tx.execute(query)).scalar()
+
+
+# ------------------------------------------------------------------ choosing and committing a copy
+
+
+async def _next_copy(
+    engine: Engine, tx: AsyncConnection, running: RunningChannel, now: Instant
+) -> _Sending | None:
+    """Commit one more copy of a waiting request, or the first of a new one."""
+    waiting = await _due_requests(tx, running.name, now)
+    for row in waiting:
+        sending = await _another_copy(engine, tx, running, row, now)
+        if sending is not None:
+            return sending
+    return await _new_request(engine, tx, running, now)
+
+
+async def _due_requests(tx: AsyncConnection, channel: str, now: Instant) -> Sequence[Any]:
+    requests = tables.requests
+    query = (
+        sa.select(requests)
+        .where(
+            requests.c.channel == channel,
+            sa.not_(requests.c.done),
+            requests.c.not_before <= now,
+        )
+        .order_by(requests.c.created_at)
+    )
+    return (await tx.execute(query)).all()
+
+
+async def _another_copy(
+    engine: Engine, tx: AsyncConnection, running: RunningChannel, row: Any, now: Instant
+) -> _Sending | None:
+    """The same bytes again, if every push they carry is still open and may be sent.
+
+    A settle may have closed one of them: its exposure no longer covers the change, so these bytes
+    must never leave again.
+    """
+    pushes = tables.pushes
+    carried = (await tx.execute(sa.select(pushes).where(pushes.c.request_id == row.id))).all()
+    grants = Grants(tx, now, f"push:{running.name}")
+    await grants.load(push.listing_id for push in carried)
+    if not await _all_may_leave(engine, tx, grants, carried, now):
+        for push in carried:
+            grant = grants[push.listing_id].grant
+            if grant.push is not None and grant.push.push_id == push.id:
+                note = PushNote(result="given up", reason="no further copy may be sent")
+                grants.put(push.listing_id, give_up(grant), MovementKind.UNCHARGE, note=note)
+        await grants.flush()
+        await _finish_request(tx, row.id)
+        await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
+        return None
+    request = PushRequest(
+        key=row.key,
+        body=row.body,
+        push_ids=tuple(push.id for push in carried),
+        operation=row.operation,
+    )
+    return await _commit_copy(engine, tx, grants, carried, row.id, request, now)
+
+
+async def _all_may_leave(
+    engine: Engine, tx: AsyncConnection, grants: Grants, carried: Sequence[Any], now: Instant
+) -> bool:
+    for push in carried:
+        listing = grants[push.listing_id]
+        mine = listing.grant.push is not None and listing.grant.push.push_id == push.id
+        if not mine or push.copies >= COPIES_MAX:
+            return False
+        takeable = await _takeable_for_copy(engine, tx, grants, listing)
+        if not may_retry(listing.grant, now=now, takeable=takeable):
+            return False
+    return bool(carried)
+
+
+async def _takeable_for_copy(
+    engine: Engine, tx: AsyncConnection, grants: Grants, listing: Listing
+) -> int:
+    """What a copy may still charge: only further copies of an absolute set charge anything."""
+    push = listing.grant.push
+    if push is None or push.kind is not PushKind.SET or push.copies == 0:
+        return 0
+    return await takeable_for(engine, tx, grants, listing)
+
+
+async def _new_request(
+    engine: Engine, tx: AsyncConnection, running: RunningChannel, now: Instant
+) -> _Sending | None:
+    pushes = tables.pushes
+    query = (
+        sa.select(pushes)
+        .where(
+            pushes.c.channel == running.name,
+            pushes.c.state == PushState.PLANNED,
+            pushes.c.request_id.is_(None),
+        )
+        .order_by(_urgency(), pushes.c.opened_at, pushes.c.id)
+        .limit(running.manifest.batch_size)
+    )
+    planned = (await tx.execute(query)).all()
+    if not planned:
+        return None
+    # One request is of one form: comparing or not.
+    form = planned[0].compare is None
+    chosen = [push for push in planned if (push.compare is None) is form]
+    grants = Grants(tx, now, f"push:{running.name}")
+    await grants.load(push.listing_id for push in chosen)
+    changes = [_change(push, grants[push.listing_id]) for push in chosen]
+    channel = running.channel
+    if not isinstance(channel, Pushes):  # pragma: no cover - checked at the door
+        return None
+    request = channel.prepare(changes, key=engine.environment.new_id())
+    request_id = engine.environment.new_id()
+    await tx.execute(
+        sa.insert(tables.requests).values(
+            id=request_id,
+            channel=running.name,
+            operation=request.operation,
+            key=request.key,
+            body=request.body,
+            created_at=now,
+            first_sent_at=now,
+        )
+    )
+    ids = [push.id for push in chosen]
+    await tx.execute(
+        sa.update(pushes).where(pushes.c.id.in_(ids)).values(request_id=request_id)
+    )
+    for push in chosen:
+        grants.update(push.listing_id, request_id=request_id)
+    return await _commit_copy(engine, tx, grants, chosen, request_id, request, now)
+
+
+def _urgency() -> sa.ColumnElement[int]:
+    """Zeros first, then cuts, then whatever puts units on sale."""
+    kind = tables.pushes.c.kind
+    return sa.case((kind == PushKind.ZERO, 0), (kind == PushKind.CUT, 1), else_=2)
+
+
+def _change(push: Any, listing: Listing) -> Change:
+    return Change(
+        push_id=push.id,
+        listing=listing.ref,
+        kind=PushKind(push.kind),
+        units=push.units,
+        compare=push.compare,
+    )
+
+
+async def _commit_copy(  # noqa: PLR0913 - one copy has this many facts
+    engine: Engine,
+    tx: AsyncConnection,
+    grants: Grants,
+    carried: Iterable[Any],
+    request_id: str,
+    request: PushRequest,
+    now: Instant,
+) -> _Sending:
+    """Account for the copy: charged where it must be, outstanding from now on."""
+    leaving: dict[str, tuple[int, Push]] = {}
+    for row in carried:
+        listing = grants[row.listing_id]
+        takeable = await _takeable_for_copy(engine, tx, grants, listing)
+        grant = start_attempt(listing.grant, now=now, takeable=takeable)
+        grants.put(listing.id, grant, MovementKind.CHARGE, reference=row.id)
+        grants.update(listing.id, last_push_at=now)
+        if grant.push is not None:
+            leaving[row.id] = (listing.id, grant.push)
+    await grants.flush()
+    deadline = now + SEND_WITHIN_SECONDS
+    attempt = {
+        "request_id": request_id,
+        "started_at": now,
+        "deadline": deadline,
+        "owner": engine.environment.owner,
+    }
+    result = await tx.execute(sa.insert(tables.attempts).values(attempt))
+    key = result.inserted_primary_key
+    if key is None:  # pragma: no cover - every supported engine returns it
+        raise LookupError("the store returned no attempt id")
+    return _Sending(
+        attempt_id=key[0],
+        request_id=request_id,
+        request=request,
+        deadline=deadline,
+        pushes=leaving,
+    )
+
+
+# ------------------------------------------------------------------ the copy itself
+
+
+async def _send(
+    engine: Engine, held: Claim, running: RunningChannel, sending: _Sending
+) -> Sequence[ChangeResult]:
+    """Let the bytes go, unless it is too late for them."""
+    channel = running.channel
+    now = engine.now()
+    if now >= min(sending.deadline, held.lease_until) or not isinstance(channel, Pushes):
+        return _same_for_all(sending, Outcome.UNSENT, "the send deadline had passed")
+    try:
+        return await channel.push(sending.request)
+    except ConnectorError as error:
+        # A connector raises only before a byte has left.
+        return _same_for_all(sending, Outcome.UNSENT, str(error))
+
+
+def _same_for_all(sending: _Sending, outcome: Outcome, reason: str) -> list[ChangeResult]:
+    return [
+        ChangeResult(push_id=push_id, outcome=outcome, reason=reason)
+        for push_id in sending.request.push_ids
+    ]
+
+
+# ------------------------------------------------------------------ recording its end
+
+
+async def _record(
+    engine: Engine,
+    tx: AsyncConnection,
+    running: RunningChannel,
+    sending: _Sending,
+    results: Sequence[ChangeResult],
+) -> None:
+    """Take the attempt's end into the books; it stays outstanding until this is committed."""
+    now = engine.now()
+    by_push = {result.push_id: result for result in results}
+    grants = Grants(tx, now, f"push:{running.name}")
+    await grants.load(listing_id for listing_id, _ in sending.pushes.values())
+    for push_id, (listing_id, push) in sorted(sending.pushes.items()):
+        missing = ChangeResult(
+            push_id=push_id, outcome=Outcome.UNKNOWN, reason="the connector gave no result"
+        )
+        await _record_one(tx, running, grants, listing_id, push, by_push.get(push_id, missing), now)
+    still_open = [
+        listing_id
+        for push_id, (listing_id, _) in sending.pushes.items()
+        if _is_open(grants[listing_id].grant, push_id)
+    ]
+    await grants.flush()
+    await _end_attempt(tx, running, sending, results, now, retry=bool(still_open))
+    items = {item for listing in grants.all() for item in listing.recipe}
+    await mark_items(tx, items, now)
+    await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
+
+
+def _is_open(grant: Grant, push_id: str) -> bool:
+    push = grant.push
+    return (
+        push is not None
+        and push.push_id == push_id
+        and push.release_after is None
+        and not push.closed_to_retry
+    )
+
+
+async def _record_one(  # noqa: PLR0913 - one change's facts
+    tx: AsyncConnection,
+    running: RunningChannel,
+    grants: Grants,
+    listing_id: int,
+    push: Push,
+    result: ChangeResult,
+    now: Instant,
+) -> None:
+    listing = grants[listing_id]
+    grant = finish_attempt(
+        listing.grant, push, result.outcome, now=now, limits=limits_of(running)
+    )
+    if result.stale:
+        # Somebody moved the counter without our knowing: look before the next push.
+        grant = want_settle(grant, SettleReason.DRIFT)
+        grants.update(listing_id, remote=None)
+    note = PushNote(result=result.outcome, reason=result.reason[:300])
+    grants.put(listing_id, grant, MovementKind.UNCHARGE, reference=push.push_id, note=note)
+    if result.outcome is Outcome.APPLIED:
+        shown = _shown_after(listing, push, result)
+        grants.update(listing_id, remote=shown, remote_at=now)
+    if result.refuse_listing is not None:
+        await refuse_listing(tx, listing, result.refuse_listing, now=now)
+
+
+def _shown_after(listing: Listing, push: Push, result: ChangeResult) -> int | None:
+    """What the channel is believed to show now; None where nothing is known."""
+    if listing.grant.semantics is PushSemantics.ABSOLUTE:
+        return push.units
+    if listing.remote is None:
+        return result.actual
+    return listing.remote + (push.units if push.kind is PushKind.RAISE else -push.units)
+
+
+async def _end_attempt(  # noqa: PLR0913 - one attempt's facts
+    tx: AsyncConnection,
+    running: RunningChannel,
+    sending: _Sending,
+    results: Sequence[ChangeResult],
+    now: Instant,
+    *,
+    retry: bool,
+) -> None:
+    outcomes = sorted({result.outcome.value for result in results})
+    reasons = sorted({result.reason for result in results if result.reason})
+    await tx.execute(
+        sa.update(tables.attempts)
+        .where(tables.attempts.c.id == sending.attempt_id)
+        .values(ended_at=now, outcome=",".join(outcomes), detail="; ".join(reasons)[:500])
+    )
+    _log.info(
+        "push sent", channel=running.name, changes=len(results), outcome=",".join(outcomes)
+    )
+    if not retry:
+        await _finish_request(tx, sending.request_id)
+        return
+    copies = max(push.copies for _, push in sending.pushes.values())
+    asked = max((result.after_seconds or 0.0 for result in results), default=0.0)
+    pause = max(asked, _backoff(copies))
+    await tx.execute(
+        sa.update(tables.requests)
+        .where(tables.requests.c.id == sending.request_id)
+        .values(not_before=now + pause)
+    )
+
+
+def _backoff(copies: int) -> float:
+    """Growing pauses with jitter, so that many channels do not come back at once."""
+    longest = min(RETRY_SECONDS_FIRST * 2.0 ** (copies - 1), RETRY_SECONDS_MAX)
+    return random.uniform(longest / 2, longest)  # noqa: S311 - jitter is no secret
+
+
+async def _finish_request(tx: AsyncConnection, request_id: str) -> None:
+    await tx.execute(
+        sa.update(tables.requests).where(tables.requests.c.id == request_id).values(done=True)
+    )

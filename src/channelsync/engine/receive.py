@@ -1,0 +1,184 @@
+"""Deliveries: stored by the receiver before it answers, applied here, each exactly once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.alarms import raise_alarm
+from channelsync.engine.core import Engine
+from channelsync.engine.intake import apply_orders
+from channelsync.engine.poll import fetch_key
+from channelsync.engine.registers import hear_sequences
+from channelsync.engine.settle import request_drift_check
+from channelsync.engine.till_counts import apply_counts
+from channelsync.engine.work import Claim, WorkKind, mark, mark_many, require_lease
+from channelsync.ports import RunningChannel
+from channelsync.sdk.connector import ReceivesWebhooks
+from channelsync.sdk.errors import BadDelivery
+from channelsync.sdk.types import Delivery, LookAt, Parsed
+from channelsync.store import tables
+
+__all__ = ["apply_parsed", "intake", "store_delivery"]
+
+_log = structlog.get_logger("channelsync.intake")
+
+DELIVERIES_MAX = 200
+
+
+async def store_delivery(
+    engine: Engine, channel: str, delivery: Delivery, body: bytes, *, now: Instant
+) -> bool:
+    """Commit an authentic delivery. Returns False for one that was stored before."""
+    deliveries = tables.deliveries
+    async with engine.database.write() as tx:
+        insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(deliveries)
+        statement = insert.on_conflict_do_nothing(
+            index_elements=[deliveries.c.channel, deliveries.c.dedupe_key]
+        ).values(
+            channel=channel,
+            dedupe_key=delivery.dedupe_key,
+            topic=delivery.topic,
+            received_at=now,
+            body_sha256=hashlib.sha256(body).hexdigest(),
+            reduced=dict(delivery.reduced),
+        )
+        fresh = (await tx.execute(statement)).rowcount == 1
+        await tx.execute(
+            sa.update(tables.channels)
+            .where(tables.channels.c.name == channel)
+            .values(last_delivery_at=now)
+        )
+        if fresh:
+            await mark(tx, WorkKind.INTAKE, channel, not_before=now)
+    engine.bus.wake(WorkKind.INTAKE)
+    return fresh
+
+
+async def intake(engine: Engine, held: Claim) -> Instant | None:
+    """Apply what waits on one channel. Returns when to look again."""
+    running = engine.channels.get(held.key)
+    if running is None or not isinstance(running.channel, ReceivesWebhooks):
+        return None
+    async with engine.database.write() as tx:
+        now = engine.now()
+        await require_lease(tx, held, now=now)
+        rows = await _pending(tx, running.name)
+        if not rows:
+            return None
+        parsed = [await _parse(tx, running, running.channel, row, now) for row in rows]
+        await apply_parsed(tx, running.name, _joined(parsed), now=now)
+        await tx.execute(
+            sa.update(tables.deliveries)
+            .where(tables.deliveries.c.id.in_([row.id for row in rows]))
+            .values(done_at=now)
+        )
+    return engine.now() if len(rows) == DELIVERIES_MAX else None
+
+
+async def _pending(tx: AsyncConnection, channel: str) -> Sequence[Any]:
+    deliveries = tables.deliveries
+    query = (
+        sa.select(deliveries)
+        .where(deliveries.c.channel == channel, deliveries.c.done_at.is_(None))
+        .order_by(deliveries.c.id)
+        .limit(DELIVERIES_MAX)
+    )
+    return (await tx.execute(query)).all()
+
+
+async def _parse(
+    tx: AsyncConnection, running: RunningChannel, door: ReceivesWebhooks, row: Any, now: Instant
+) -> Parsed:
+    delivery = Delivery(dedupe_key=row.dedupe_key, topic=row.topic, reduced=row.reduced)
+    try:
+        return door.parse(delivery)
+    except BadDelivery as error:
+        # It must not block its neighbours; polling finds the order it was about.
+        await tx.execute(
+            sa.insert(tables.dead_letters).values(
+                kind="delivery",
+                reference=str(row.id),
+                channel=running.name,
+                reason=str(error)[:500],
+                created_at=now,
+            )
+        )
+        await raise_alarm(
+            tx, "dead_letter", f"delivery/{row.id}", str(error), now=now, channel=running.name
+        )
+        return Parsed()
+
+
+def _joined(parsed: Sequence[Parsed]) -> Parsed:
+    looks = [one.look_at for one in parsed if one.look_at is not None]
+    return Parsed(
+        facts=tuple(fact for one in parsed for fact in one.facts),
+        voids=tuple(void for one in parsed for void in one.voids),
+        counts=tuple(count for one in parsed for count in one.counts),
+        sequences=tuple(sequence for one in parsed for sequence in one.sequences),
+        notices=tuple(notice for one in parsed for notice in one.notices),
+        look_at=LookAt(
+            orders=tuple(order for look in looks for order in look.orders),
+            listings=tuple(listing for look in looks for listing in look.listings),
+            shown=tuple(shown for look in looks for shown in look.shown),
+            catalogue=any(look.catalogue for look in looks),
+            subscriptions=any(look.subscriptions for look in looks),
+        ),
+    )
+
+
+async def apply_parsed(
+    tx: AsyncConnection, channel: str, parsed: Parsed, *, now: Instant
+) -> None:
+    """Everything a batch of deliveries says, in the caller's transaction."""
+    await apply_orders(tx, channel, parsed.facts, parsed.voids, now=now)
+    await apply_counts(tx, channel, parsed.counts, now=now)
+    await hear_sequences(tx, channel, parsed.sequences, now=now)
+    if parsed.look_at is not None:
+        await _look(tx, channel, parsed.look_at, now)
+    for notice in parsed.notices:
+        await raise_alarm(tx, "channel_notice", channel, notice.message, now=now, channel=channel)
+        if notice.stop:
+            await tx.execute(
+                sa.update(tables.channels)
+                .where(tables.channels.c.name == channel)
+                .values(paused_reason=notice.message)
+            )
+
+
+async def _look(tx: AsyncConnection, channel: str, look: LookAt, now: Instant) -> None:
+    keys = sorted({fetch_key(channel, order_id) for order_id in look.orders})
+    await mark_many(tx, WorkKind.FETCH, keys, not_before=now)
+    if look.catalogue:
+        await mark(tx, WorkKind.DISCOVER, channel, not_before=now)
+    if look.subscriptions:
+        await mark(tx, WorkKind.SUBSCRIBE, channel, not_before=now)
+    suspects: set[int] = set()
+    for external in look.listings:
+        suspects.update(row.id for row in await _matching(tx, channel, external))
+    for shown in look.shown:
+        rows = await _matching(tx, channel, shown.external)
+        suspects.update(
+            row.id
+            for row in rows
+            if row.exposure is not None and max(shown.quantity, 0) > row.exposure
+        )
+    if suspects:
+        await request_drift_check(tx, channel, suspects, now=now)
+
+
+async def _matching(tx: AsyncConnection, channel: str, external: Any) -> Sequence[Any]:
+    listings = tables.listings
+    query = sa.select(listings.c.id, listings.c.exposure).where(
+        listings.c.channel == channel,
+        *(listings.c.external[name].as_string() == value for name, value in external.items()),
+    )
+    return (await tx.execute(query)).all()

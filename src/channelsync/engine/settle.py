@@ -1,0 +1,323 @@
+"""Settle: release proven cuts, prove exposures by read-back, notice drift.
+
+Two steps, each its own transaction, so that nothing is held while the channel answers: first the
+readings are taken and stored; then, once every order up to a reading is counted, the exposure is
+replaced by what reading and order facts prove. A crash between the two costs a reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.errors import NotSettleable
+from channelsync.domain.escrow import (
+    ChannelLimits,
+    Reading,
+    SettleReason,
+    UnitsAround,
+    release_cut,
+    settle as settle_grant,
+    want_settle,
+)
+from channelsync.domain.orders import LineEventKind
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.assumptions import record_findings
+from channelsync.engine.core import Engine, limits_of
+from channelsync.engine.grants import Grants, Listing, PushNote
+from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
+from channelsync.ports import RunningChannel
+from channelsync.sdk.connector import Reads
+from channelsync.sdk.types import AssumptionFinding, Assumption, RemoteReading
+from channelsync.store import tables
+from channelsync.store.tables import ListingState, MovementKind
+
+__all__ = ["settle"]
+
+_log = structlog.get_logger("channelsync.settle")
+
+READS_MAX = 250
+LOOK_AGAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A listing to read now, and its push sequence before the read."""
+
+    listing: Listing
+    push_seq: int
+
+
+async def settle(engine: Engine, held: Claim) -> Instant | None:
+    """One pass over a channel. Returns when to look again."""
+    running = engine.channels.get(held.key)
+    if running is None or not isinstance(running.channel, Reads):
+        return None
+    async with engine.database.write() as tx:
+        await require_lease(tx, held, now=engine.now())
+        waiting = await _use_readings(engine, tx, running)
+        wanted, later = await _due(tx, running, engine.now())
+    if wanted:
+        await _read(engine, held, running, wanted)
+        # The orders up to these readings must be counted before they prove anything.
+        lag = running.manifest.visibility_lag_seconds + running.manifest.clock_skew_seconds
+        async with engine.database.write() as tx:
+            await mark(tx, WorkKind.POLL, running.name, not_before=engine.now() + lag)
+        return engine.now()
+    if waiting:
+        return engine.now() + LOOK_AGAIN_SECONDS
+    return later
+
+
+# ------------------------------------------------------------------ what to read
+
+
+async def _due(
+    tx: AsyncConnection, running: RunningChannel, now: Instant
+) -> tuple[list[_Wanted], Instant | None]:
+    """Listings that can be read usefully now, and when the next one can."""
+    grants = Grants(tx, now, f"settle:{running.name}")
+    await grants.load(await _inexact_ids(tx, running.name, now))
+    read = set((await tx.execute(sa.select(tables.readings.c.listing_id))).scalars())
+    limits = limits_of(running)
+    wanted, next_times = [], []
+    for listing in grants.all():
+        if listing.id in read:
+            continue
+        ready_at = _ready_at(listing, limits)
+        if ready_at is None:
+            continue
+        if ready_at < now:
+            wanted.append(_Wanted(listing=listing, push_seq=listing.grant.push_seq))
+        else:
+            next_times.append(ready_at)
+    soonest = min(next_times, default=None)
+    return wanted[:READS_MAX], None if soonest is None else soonest + 0.001
+
+
+async def _inexact_ids(tx: AsyncConnection, channel: str, now: Instant) -> Sequence[int]:
+    listings, pushes = tables.listings, tables.pushes
+    cuts = sa.select(pushes.c.listing_id).where(
+        pushes.c.channel == channel,
+        pushes.c.closed_at.is_(None),
+        pushes.c.release_after.is_not(None),
+    )
+    query = sa.select(listings.c.id).where(
+        listings.c.channel == channel,
+        listings.c.state != ListingState.GONE,
+        sa.or_(listings.c.settle_wanted, listings.c.id.in_(cuts)),
+        sa.or_(listings.c.state == ListingState.ACTIVE, listings.c.exposure.is_not(None)),
+    )
+    return (await tx.execute(query)).scalars().all()
+
+
+def _ready_at(listing: Listing, limits: ChannelLimits) -> Instant | None:
+    """From when on a read of the listing can prove something; None: not before its push ends."""
+    grant = listing.grant
+    if grant.attempts_open:
+        return None
+    push = grant.push
+    if push is not None and push.release_after is not None and not grant.settle_reasons:
+        return push.release_after
+    if push is not None and push.copies and not push.closed_to_retry and not grant.settle_reasons:
+        # Still being retried; its own answer is the cheaper proof.
+        return None
+    lag = limits.read_lag_seconds + limits.clock_skew_seconds
+    return max(grant.outstanding_until, grant.lowered_until, 0.0) + lag
+
+
+# ------------------------------------------------------------------ reading
+
+
+async def _read(
+    engine: Engine, held: Claim, running: RunningChannel, wanted: Sequence[_Wanted]
+) -> None:
+    channel = running.channel
+    if not isinstance(channel, Reads):  # pragma: no cover - checked at the door
+        return
+    readings = await channel.read([one.listing.ref for one in wanted])
+    sequence = {str(one.listing.id): one.push_seq for one in wanted}
+    async with engine.database.write() as tx:
+        now = engine.now()
+        await require_lease(tx, held, now=now)
+        await _store_readings(tx, [r for r in readings if r.listing_id in sequence], sequence)
+        await record_findings(tx, running.name, _findings(readings), now=now)
+
+
+async def _store_readings(
+    tx: AsyncConnection, readings: Sequence[RemoteReading], sequence: Mapping[str, int]
+) -> None:
+    rows = [
+        {
+            "listing_id": int(reading.listing_id),
+            "quantity": reading.quantity,
+            "sent_at": reading.sent_at,
+            "received_at": reading.received_at,
+            "push_seq": sequence[reading.listing_id],
+        }
+        for reading in readings
+        if reading.quantity is not None
+    ]
+    if rows:
+        await _forget(tx, [row["listing_id"] for row in rows])
+        await tx.execute(sa.insert(tables.readings), rows)
+
+
+def _findings(readings: Iterable[RemoteReading]) -> list[AssumptionFinding]:
+    found = []
+    for reading in readings:
+        found += list(reading.findings)
+        found.append(
+            AssumptionFinding(
+                assumption=Assumption.READS_BACK,
+                holds=reading.quantity is not None,
+                why="" if reading.quantity is not None else "the channel shows no such counter",
+                listing_id=reading.listing_id,
+            )
+        )
+    return found
+
+
+async def _forget(tx: AsyncConnection, listing_ids: Sequence[int]) -> None:
+    await tx.execute(
+        sa.delete(tables.readings).where(tables.readings.c.listing_id.in_(listing_ids))
+    )
+
+
+# ------------------------------------------------------------------ using readings
+
+
+async def _use_readings(engine: Engine, tx: AsyncConnection, running: RunningChannel) -> bool:
+    """Settle or release what the stored readings prove. Returns whether some still wait."""
+    rows = (await tx.execute(_readings_of(running.name))).all()
+    if not rows:
+        return False
+    now, limits = engine.now(), limits_of(running)
+    watermark = await _watermark(tx, running.name)
+    grants = Grants(tx, now, f"settle:{running.name}")
+    await grants.load(row.listing_id for row in rows)
+    done, items = [], set()
+    for row in rows:
+        reading = Reading(
+            quantity=row.quantity,
+            sent_at=row.sent_at,
+            received_at=row.received_at,
+            push_seq=row.push_seq,
+        )
+        if await _use_one(tx, grants, row.listing_id, reading, watermark, limits, now):
+            done.append(row.listing_id)
+            items.update(grants[row.listing_id].recipe)
+    await grants.flush()
+    await _forget(tx, done)
+    await mark_items(tx, items, now)
+    return len(done) < len(rows)
+
+
+def _readings_of(channel: str) -> sa.Select[Any]:
+    readings, listings = tables.readings, tables.listings
+    return (
+        sa.select(readings)
+        .join(listings, listings.c.id == readings.c.listing_id)
+        .where(listings.c.channel == channel)
+        .order_by(readings.c.listing_id)
+    )
+
+
+async def _watermark(tx: AsyncConnection, channel: str) -> Instant:
+    query = sa.select(tables.channels.c.watermark).where(tables.channels.c.name == channel)
+    return (await tx.execute(query)).scalar() or 0.0
+
+
+async def _use_one(  # noqa: PLR0913 - one reading's facts
+    tx: AsyncConnection,
+    grants: Grants,
+    listing_id: int,
+    reading: Reading,
+    watermark: Instant,
+    limits: ChannelLimits,
+    now: Instant,
+) -> bool:
+    """Use one reading. Returns whether it is spent (used, or of no use any more)."""
+    listing = grants[listing_id]
+    grant = listing.grant
+    if grant.push is not None and grant.push.release_after is not None and not grant.settle_reasons:
+        return _release(grants, listing, reading)
+    if watermark < reading.latest(limits):
+        return grant.attempts_open > 0 or grant.push_seq != reading.push_seq
+    around = await _units_around(tx, listing_id, reading, limits)
+    try:
+        settled = settle_grant(grant, reading, around, watermark=watermark, limits=limits)
+    except NotSettleable:
+        return True
+    _note_drift(listing, settled.exposure or 0, reading)
+    note = PushNote(result="settled", reason="closed by a settle")
+    grants.put(listing_id, settled, MovementKind.SETTLE, note=note)
+    shown = reading.quantity - around.sold_after + around.relisted_after
+    grants.update(
+        listing_id,
+        settled_at=now,
+        settled_from=reading.earliest(limits),
+        remote=shown,
+        remote_at=now,
+    )
+    return True
+
+
+def _release(grants: Grants, listing: Listing, reading: Reading) -> bool:
+    try:
+        released = release_cut(listing.grant, reading)
+    except NotSettleable:
+        return True
+    note = PushNote(result="released", reason="its quarantine is over")
+    grants.put(listing.id, released, MovementKind.CUT_RELEASE, note=note)
+    return True
+
+
+def _note_drift(listing: Listing, proven: int, reading: Reading) -> None:
+    before = listing.grant.exposure
+    if before is not None and proven != before:
+        _log.info(
+            "exposure settled",
+            channel=listing.channel,
+            sku=listing.sku,
+            was=before,
+            proven=proven,
+            shown=reading.quantity,
+        )
+
+
+async def _units_around(
+    tx: AsyncConnection, listing_id: int, reading: Reading, limits: ChannelLimits
+) -> UnitsAround:
+    """Sales surely after the reading, cancels and re-lists possibly after it: from order facts."""
+    a, b = reading.earliest(limits), reading.latest(limits)
+    events = tables.line_events
+    query = sa.select(events).where(
+        events.c.listing_id == listing_id,
+        sa.or_(events.c.moved_at >= a, events.c.heard_at >= reading.sent_at),
+    )
+    sold = relisted = 0
+    for row in await tx.execute(query):
+        if row.kind == LineEventKind.SALE:
+            sold += row.units if row.moved_at is not None and row.moved_at > b else 0
+        elif row.moved_at is None or row.moved_at >= a:
+            relisted += row.units
+    return UnitsAround(sold_after=sold, relisted_after=relisted)
+
+
+async def request_drift_check(
+    tx: AsyncConnection, channel: str, listing_ids: Iterable[int], *, now: Instant
+) -> None:
+    """Ask for listings to be read and proven, because something contradicts the books."""
+    grants = Grants(tx, now, f"settle:{channel}")
+    await grants.load(listing_ids)
+    for listing in grants.all():
+        grant = want_settle(listing.grant, SettleReason.DRIFT)
+        grants.put(listing.id, grant, MovementKind.SETTLE)
+    await grants.flush()
+    await mark(tx, WorkKind.SETTLE, channel, not_before=now)

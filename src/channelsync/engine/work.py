@@ -1,0 +1,223 @@
+"""Dirty keys. Whoever changes something marks what must be looked at, in the same transaction.
+
+A row is due while `done_version < want_version` and its time has come. Marking bumps
+`want_version`, so that a mark during a run is not lost; marks coalesce. A worker takes a lease,
+does the work level-triggered and writes the version it started from as done. Nothing is lost when a
+wake-up is lost or a worker dies: the lease ends and the row is due again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.store.tables import work
+
+__all__ = [
+    "Claim",
+    "LeaseLost",
+    "WorkKind",
+    "claim",
+    "fail",
+    "finish",
+    "mark",
+    "mark_items",
+    "mark_many",
+    "next_due",
+    "require_lease",
+]
+
+BACKOFF_SECONDS_FIRST = 1.0
+BACKOFF_SECONDS_MAX = 300.0
+
+
+class WorkKind(StrEnum):
+    """What a key asks for."""
+
+    INTAKE = "intake"
+    """Key: channel. Deliveries wait to be applied."""
+    RECONCILE = "reconcile"
+    """Key: item id. Stock, orders, grants or targets of the item changed."""
+    PUBLISH = "publish"
+    """Key: channel. Pushes wait to be sent."""
+    SETTLE = "settle"
+    """Key: channel. Cuts to release, exposures to prove."""
+    POLL = "poll"
+    """Key: channel. Orders to page through."""
+    FETCH = "fetch"
+    """Key: channel, a tab, order id. One order to look at."""
+    DISCOVER = "discover"
+    """Key: channel. Offers to find and map."""
+    SUBSCRIBE = "subscribe"
+    """Key: channel. Webhook subscriptions to check."""
+    WATCH = "watch"
+    """Key: channel. Assumptions and quiet feeds to check."""
+    EXPIRE = "expire"
+    """Key: `holds`. Holds whose time is over."""
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the key over; whatever this one would write is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A key taken by one worker until its lease ends."""
+
+    kind: WorkKind
+    key: str
+    version: int
+    token: str
+    lease_until: Instant
+    attempts: int
+
+
+async def mark(
+    tx: AsyncConnection, kind: WorkKind, key: str, *, not_before: Instant = 0.0
+) -> None:
+    """Ask for one key to be looked at, no earlier than `not_before`."""
+    await mark_many(tx, kind, (key,), not_before=not_before)
+
+
+async def mark_items(tx: AsyncConnection, item_ids: Iterable[int], now: Instant) -> None:
+    """Ask for the targets and grants of items to be looked at."""
+    keys = sorted({str(item_id) for item_id in item_ids})
+    await mark_many(tx, WorkKind.RECONCILE, keys, not_before=now)
+
+
+async def mark_many(
+    tx: AsyncConnection, kind: WorkKind, keys: Iterable[str], *, not_before: Instant
+) -> None:
+    """Ask for many keys at once. An earlier time wins over a later one that is still waiting."""
+    rows = [{"kind": kind, "key": key, "not_before": not_before} for key in keys]
+    if not rows:
+        return
+    insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(work)
+    waiting = work.c.done_version < work.c.want_version
+    earlier = sa.case(
+        (sa.and_(waiting, work.c.not_before < insert.excluded.not_before), work.c.not_before),
+        else_=insert.excluded.not_before,
+    )
+    statement = insert.on_conflict_do_update(
+        index_elements=[work.c.kind, work.c.key],
+        set_={"want_version": work.c.want_version + 1, "not_before": earlier},
+    )
+    await tx.execute(statement, rows)
+    tx.info.setdefault("marked", set()).add(kind)
+
+
+async def next_due(connection: AsyncConnection, kind: WorkKind, *, now: Instant) -> Instant | None:
+    """When the next key of a kind is due; leased keys count from the end of their lease."""
+    lease_end = sa.case((work.c.lease_until > now, work.c.lease_until), else_=0.0)
+    due = sa.case((lease_end > work.c.not_before, lease_end), else_=work.c.not_before)
+    query = sa.select(sa.func.min(due)).where(
+        work.c.kind == kind, work.c.done_version < work.c.want_version
+    )
+    return (await connection.execute(query)).scalar()
+
+
+async def claim(  # noqa: PLR0913 - one lease has this many facts
+    tx: AsyncConnection,
+    kind: WorkKind,
+    *,
+    now: Instant,
+    lease_seconds: float,
+    token: str,
+    limit: int = 1,
+) -> list[Claim]:
+    """Take up to `limit` due keys of a kind, oldest first."""
+    due = (
+        sa.select(work.c.key)
+        .where(
+            work.c.kind == kind,
+            work.c.done_version < work.c.want_version,
+            work.c.not_before <= now,
+            sa.or_(work.c.lease_until.is_(None), work.c.lease_until <= now),
+        )
+        .order_by(work.c.not_before)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = (
+        sa.update(work)
+        .where(work.c.kind == kind, work.c.key.in_(due))
+        .values(lease_until=now + lease_seconds, lease_token=token)
+        .returning(work.c.key, work.c.want_version, work.c.attempts)
+    )
+    rows = (await tx.execute(taken)).all()
+    return [
+        Claim(
+            kind=kind,
+            key=row.key,
+            version=row.want_version,
+            token=token,
+            lease_until=now + lease_seconds,
+            attempts=row.attempts,
+        )
+        for row in rows
+    ]
+
+
+async def require_lease(tx: AsyncConnection, held: Claim, *, now: Instant) -> None:
+    """Check, inside a transaction, that the lease still stands.
+
+    Raises:
+        LeaseLost: it ended, or another worker holds the key.
+    """
+    query = sa.select(work.c.lease_token, work.c.lease_until).where(
+        work.c.kind == held.kind, work.c.key == held.key
+    )
+    row = (await tx.execute(query)).one_or_none()
+    if row is None or row.lease_token != held.token or (row.lease_until or 0.0) <= now:
+        raise LeaseLost(f"{held.kind} {held.key}")
+
+
+async def finish(tx: AsyncConnection, held: Claim, *, again_at: Instant | None = None) -> None:
+    """Write the key as done; with `again_at` it becomes due again by itself then.
+
+    A key marked during the run stays due at the time of that mark.
+    """
+    marked_meanwhile = work.c.want_version > held.version
+    values: dict[str, object] = {
+        "done_version": held.version,
+        "lease_until": None,
+        "lease_token": None,
+        "attempts": 0,
+        "last_error": None,
+    }
+    if again_at is not None:
+        values["want_version"] = work.c.want_version + 1
+        values["not_before"] = sa.case(
+            (sa.and_(marked_meanwhile, work.c.not_before < again_at), work.c.not_before),
+            else_=again_at,
+        )
+    await _write_held(tx, held, values)
+
+
+async def fail(tx: AsyncConnection, held: Claim, *, now: Instant, error: str) -> Instant:
+    """Give the key back after a failure, due again after a growing pause. Returns that time."""
+    pause = min(BACKOFF_SECONDS_FIRST * 2.0**held.attempts, BACKOFF_SECONDS_MAX)
+    values = {
+        "lease_until": None,
+        "lease_token": None,
+        "attempts": held.attempts + 1,
+        "last_error": error[:500],
+        "not_before": now + pause,
+    }
+    await _write_held(tx, held, values)
+    return now + pause
+
+
+async def _write_held(tx: AsyncConnection, held: Claim, values: dict[str, object]) -> None:
+    statement = (
+        sa.update(work)
+        .where(work.c.kind == held.kind, work.c.key == held.key, work.c.lease_token == held.token)
+        .values(**values)
+    )
+    await tx.execute(statement)

@@ -1,0 +1,56 @@
+"""What the engine needs of the outside, as protocols. `bootstrap` hands it the real things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.sdk.connector import Channel, Manifest
+
+__all__ = ["Clock", "Environment", "OpenChannels", "RunningChannel", "WakeBus"]
+
+Clock = Callable[[], Instant]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Time and identity, injected so that a run can be repeated exactly."""
+
+    now: Clock
+    new_id: Callable[[], str]
+    owner: str
+    """This process; leases and attempts carry it."""
+
+
+class WakeBus(Protocol):
+    """Tells workers that there may be work. Losing a wake-up costs time, never work."""
+
+    def wake(self, kind: str) -> None:
+        """Some work of this kind was just committed."""
+
+    async def wait(self, kind: str, timeout_seconds: float) -> None:
+        """Return after a wake-up of this kind, or after the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningChannel:
+    """An open channel with what the engine must know of it."""
+
+    name: str
+    manifest: Manifest
+    channel: Channel
+    quarantine_seconds: float
+    poll_interval_seconds: float
+    quiet_limit_seconds: float
+
+
+class OpenChannels(Protocol):
+    """The channels that this process has opened."""
+
+    def get(self, name: str) -> RunningChannel | None:
+        """The open channel of that name, if any."""
+
+    def names(self) -> tuple[str, ...]:
+        """All of them, sorted."""

@@ -1,0 +1,218 @@
+"""What a connector is: a `Connector` (data and a door) that opens a `Channel` (capabilities).
+
+A connector's package exposes one `Connector` under the entry-point group `channelsync.connectors`
+and imports nothing of ours but `channelsync.sdk`. A channel implements the capability protocols
+that its manifest's semantics need; the engine asks by `isinstance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol, runtime_checkable
+
+import httpx
+from pydantic import BaseModel
+
+from channelsync.sdk.types import (
+    Assumption,
+    AssumptionFinding,
+    CancelEffect,
+    Change,
+    ChangeResult,
+    CheckResult,
+    Delivery,
+    Enforces,
+    Instant,
+    ListingRef,
+    OrderPage,
+    Parsed,
+    PushRequest,
+    PushSemantics,
+    RemoteListing,
+    RemoteReading,
+    SubscriptionReport,
+    WebhookRequest,
+)
+
+__all__ = [
+    "SDK_VERSION",
+    "Channel",
+    "ChannelContext",
+    "Connector",
+    "Discovers",
+    "FetchesOrders",
+    "Manifest",
+    "Pushes",
+    "Reads",
+    "ReceivesWebhooks",
+    "RecordsPushes",
+    "Subscribes",
+    "TestsItself",
+]
+
+SDK_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a connector declares about its channel, as data. Durations in seconds."""
+
+    name: str
+    title: str
+    sdk_version: int
+    push_semantics: PushSemantics
+    enforces: Enforces
+    settings_model: type[BaseModel]
+    checks: frozenset[Assumption]
+    own_hosts: tuple[str, ...] = ()
+    """Hosts that credentials may go to: exact, or `*.example.com`. Others need the operator."""
+    batch_size: int = 1
+    batch_atomic: bool = False
+    """Whether one bad change refuses the whole request."""
+    requests_per_second: float = 2.0
+    daily_revisions_per_listing: int | None = None
+    confirms_at_once: bool = True
+    """False: an answer means "accepted", and the change applies later."""
+    raises_without_compare: bool = False
+    """Whether a keyed raise may be sent without naming the value it replaces."""
+    key_life_seconds: float = 86_400.0
+    apply_limit_seconds: float = 60.0
+    quarantine_seconds: float = 0.0
+    """Default; a merchant may lengthen it."""
+    read_lag_seconds: float = 0.0
+    clock_skew_seconds: float = 2.0
+    visibility_lag_seconds: float = 0.0
+    poll_interval_seconds: float = 60.0
+    quiet_limit_seconds: float = 900.0
+    """A feed without any sign of life for longer shrinks the channel's grants."""
+    cancel_effect: CancelEffect = CancelEffect.UNSURE
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelContext:
+    """What the host lends to an open channel."""
+
+    channel: str
+    """The channel's name in the merchant's YAML."""
+    settings: BaseModel
+    """An instance of the manifest's settings model, references resolved."""
+    http: httpx.AsyncClient
+    """Never retries, never follows redirects, caps time and size; use no other client."""
+    now: Callable[[], Instant]
+    new_id: Callable[[], str] = field(repr=False)
+    """A fresh UUID, from the host's source of randomness."""
+
+
+@runtime_checkable
+class Channel(Protocol):
+    """An open channel. Every method may raise `channelsync.sdk.errors.ConnectorError`."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+
+@runtime_checkable
+class Pushes(Protocol):
+    """Writes quantities (every semantics but live)."""
+
+    def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
+        """Fix one request for these changes (at most `batch_size`, all of one listing kind each).
+
+        Pure: the same arguments give the same bytes. Nothing is sent.
+        """
+
+    async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
+        """Send exactly these bytes once. One result for every push id, whatever the wire does.
+
+        Raises:
+            NeedsReauthorization, Misconfigured: nothing was sent.
+        """
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """Reads quantities back."""
+
+    async def read(self, listings: Sequence[ListingRef]) -> Sequence[RemoteReading]:
+        """One reading for every listing, in any order, with the assumptions seen on the way."""
+
+
+@runtime_checkable
+class FetchesOrders(Protocol):
+    """Polls orders."""
+
+    def first_cursor(self, since: Instant) -> str:
+        """A cursor from which paging finds every order unshipped at `since` or changed after."""
+
+    async def orders_since(self, cursor: str) -> OrderPage:
+        """The next page. Overlap and repetition are harmless; a gap is not."""
+
+    async def orders_by_id(self, order_ids: Sequence[str]) -> OrderPage:
+        """The current state of some orders; `complete_to` is None, the cursor empty."""
+
+
+@runtime_checkable
+class Discovers(Protocol):
+    """Finds the channel's offers."""
+
+    def listings(self) -> AsyncIterator[RemoteListing]:
+        """Every offer, unfit ones included with `refused` set."""
+
+
+@runtime_checkable
+class ReceivesWebhooks(Protocol):
+    """Understands webhooks."""
+
+    def verify_webhook(self, request: WebhookRequest) -> Delivery:
+        """Authenticate the raw bytes, then reduce them to what may be stored.
+
+        Raises:
+            Unauthentic: signature, shop or age is wrong.
+            BadDelivery: authentic, but the body is malformed.
+        """
+
+    def parse(self, delivery: Delivery) -> Parsed:
+        """What a stored delivery says. Pure.
+
+        Raises:
+            BadDelivery: the reduction is not understood.
+        """
+
+
+@runtime_checkable
+class Subscribes(Protocol):
+    """Keeps webhook subscriptions alive."""
+
+    async def ensure_subscriptions(self, url: str) -> SubscriptionReport:
+        """Make the channel deliver every topic we need to `url`; mend what is missing."""
+
+
+@runtime_checkable
+class TestsItself(Protocol):
+    """Checks credentials, rights and the channel-wide assumptions."""
+
+    async def test(self) -> Sequence[CheckResult]:
+        """One result a check; never raises for a failed check."""
+
+    async def check_assumptions(self) -> Sequence[AssumptionFinding]:
+        """Channel-wide findings (location active, rights complete, …)."""
+
+
+@runtime_checkable
+class RecordsPushes(Protocol):
+    """A live channel that wants to be told its number although it does not obey it."""
+
+    async def tell(self, quantities: Sequence[tuple[ListingRef, int]]) -> None:
+        """Show these numbers to the channel's people; a loss is harmless."""
+
+
+class Connector(Protocol):
+    """A kind of channel: its manifest, and the door to one open channel."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it declares."""
+
+    async def open(self, context: ChannelContext) -> Channel:
+        """Open one channel. Must not need the network: an unreachable channel opens, degraded."""

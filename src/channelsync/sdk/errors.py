@@ -1,0 +1,54 @@
+"""What a connector may raise, sorted by what the caller does about it.
+
+ConnectorError
+├── Retryable                 try again after a while (`after_seconds` where the channel said so)
+│   └── Throttled             the channel asked us to slow down
+├── NeedsReauthorization      the credentials are refused: a person must act; the channel degrades
+├── Misconfigured             settings or rights are wrong: a person must act; says which
+├── BadDelivery               a webhook body that is authentic but not understood
+└── Unauthentic               a webhook whose signature, shop or age is wrong (answered with 401)
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadDelivery",
+    "ConnectorError",
+    "Misconfigured",
+    "NeedsReauthorization",
+    "Retryable",
+    "Throttled",
+    "Unauthentic",
+]
+
+
+class ConnectorError(Exception):
+    """Base of everything a connector raises on purpose. Messages never hold secrets."""
+
+
+class Retryable(ConnectorError):
+    """The call may succeed later."""
+
+    def __init__(self, message: str, *, after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.after_seconds = after_seconds
+
+
+class Throttled(Retryable):
+    """The channel asked us to slow down."""
+
+
+class NeedsReauthorization(ConnectorError):
+    """The channel refuses our credentials."""
+
+
+class Misconfigured(ConnectorError):
+    """Settings or rights are wrong; the message names what to change."""
+
+
+class BadDelivery(ConnectorError):
+    """An authentic delivery that cannot be understood; it is kept as a dead letter."""
+
+
+class Unauthentic(ConnectorError):
+    """A delivery that does not prove where it comes from."""

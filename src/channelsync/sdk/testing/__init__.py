@@ -1,0 +1,1 @@
+"""What a connector's own tests and simulator may use."""

@@ -1,0 +1,298 @@
+"""Values that cross the line between the engine and a connector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from channelsync.domain.escrow import Outcome
+from channelsync.domain.vocabulary import (
+    Assumption,
+    CancelEffect,
+    Enforces,
+    Instant,
+    PushKind,
+    PushSemantics,
+)
+
+__all__ = [
+    "Assumption",
+    "AssumptionFinding",
+    "CancelEffect",
+    "Change",
+    "ChangeResult",
+    "CheckResult",
+    "Delivery",
+    "Enforces",
+    "External",
+    "Instant",
+    "ListingRef",
+    "LookAt",
+    "Notice",
+    "OrderFact",
+    "OrderPage",
+    "OrderVoid",
+    "Outcome",
+    "Parsed",
+    "PushKind",
+    "PushRequest",
+    "PushSemantics",
+    "RegisterSequence",
+    "RemoteListing",
+    "RemoteReading",
+    "ShownQuantity",
+    "StockCount",
+    "SubscriptionReport",
+    "WebhookRequest",
+]
+
+External: TypeAlias = Mapping[str, str]
+"""A channel's own identifiers of one offer, JSON-able; only its connector reads them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingRef:
+    """One channel's offer of an item, as the engine names it to the connector."""
+
+    listing_id: str
+    sku: str
+    """The SKU as the channel spells it."""
+    external: External = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteListing:
+    """An offer found on the channel. One with `refused` is listed with the reason, never synced."""
+
+    sku: str
+    external: External
+    title: str = ""
+    quantity: int | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One intended change of one listing's remote quantity."""
+
+    push_id: str
+    listing: ListingRef
+    kind: PushKind
+    units: int
+    """Raise and cut: the distance. Set: the new value. Zero: 0."""
+    compare: int | None = None
+    """The value that the channel must still hold. None on a raise: add without comparing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRequest:
+    """One request, fixed to the byte before it is first sent; every copy is the same bytes."""
+
+    key: str
+    """The idempotency key."""
+    body: bytes
+    push_ids: tuple[str, ...]
+    operation: str
+    """Which call this is, in the connector's own words (it reads it back on a retry)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeResult:
+    """What one attempt's answer says of one change."""
+
+    push_id: str
+    outcome: Outcome
+    reason: str = ""
+    """The channel's own words, shortened; never personal data."""
+    actual: int | None = None
+    """The value that the answer says the channel holds, where it does."""
+    stale: bool = False
+    """Refused because the channel held another value than `compare`."""
+    after_seconds: float | None = None
+    """Not before this long from now may a copy be sent."""
+    refuse_listing: str | None = None
+    """The listing itself is unfit (deleted, bundle, …): stop syncing it, for this reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteReading:
+    """What a listing's counter showed at some instant between `sent_at` and `received_at`."""
+
+    listing_id: str
+    quantity: int | None
+    """None: the channel has no such counter (the findings say why)."""
+    sent_at: Instant
+    received_at: Instant
+    findings: tuple[AssumptionFinding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssumptionFinding:
+    """One assumption, checked. `listing_id` None: it concerns the whole channel."""
+
+    assumption: Assumption
+    holds: bool
+    why: str = ""
+    listing_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFact:
+    """The full current state of one order line, in listing units; never a delta."""
+
+    order_id: str
+    line_id: str
+    sku: str | None
+    """None where the channel does not tell; then `external` must identify the offer."""
+    external: External = field(default_factory=dict)
+    ordered: int
+    cancelled: int = 0
+    """Taken off before shipping (cancelled, edited out, refunded unshipped)."""
+    shipped: int = 0
+    returned: int = 0
+    """Came back after shipping."""
+    restocked: int = 0
+    """Those of `returned` that a person inspected and put back on the shelf."""
+    relisted: int = 0
+    """Those of `returned` that the channel itself put back on its counter."""
+    version: Instant
+    """The channel's own time of this state; newer wins, equal merges upwards."""
+    sold_at: Instant | None = None
+    """When the channel's counter moved (not when the order was created); None: unknown."""
+    cancelled_at: Instant | None = None
+    shipped_at: Instant | None = None
+    """When the first unit left the house; None: none did, or unknown."""
+    cancel_effect: CancelEffect = CancelEffect.UNSURE
+    pending: bool = False
+    moves_counter: bool = True
+    """False: this sale left the channel's counter alone (it comes out of `free`)."""
+    location: str | None = None
+    """The channel's location that sold or ships it, where it tells."""
+    origin: str = ""
+    """web, till, staff, … as the channel tells it; kept for explanations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderVoid:
+    """A whole order or sale is void, heard of without its lines. Parked until they come."""
+
+    order_id: str
+    at: Instant
+    cancel_effect: CancelEffect = CancelEffect.UNSURE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockCount:
+    """A physical count told by a channel (a till's stock-take)."""
+
+    sku: str
+    location: str
+    on_hand: int
+    counted_at: Instant
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterSequence:
+    """A till register's gapless numbering: `sequence` was just heard. A gap is a missing sale."""
+
+    register_id: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownQuantity:
+    """The channel says what an offer shows now. Our own writes and its sales echo like this too."""
+
+    external: External
+    """Matched against the listings' `external` as a subset."""
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAt:
+    """Something changed; go and look. The engine answers by polling or reading."""
+
+    orders: tuple[str, ...] = ()
+    """Order ids to fetch with `orders_by_id`."""
+    listings: tuple[External, ...] = ()
+    """Identifiers of offers to read; matched against the listings' `external` as a subset."""
+    shown: tuple[ShownQuantity, ...] = ()
+    """Offers to read only where the number contradicts the books."""
+    catalogue: bool = False
+    """Discover the listings again."""
+    subscriptions: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """The channel says something about itself: `stop` freezes it until a person acts."""
+
+    message: str
+    stop: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """Everything one delivery says."""
+
+    facts: tuple[OrderFact, ...] = ()
+    voids: tuple[OrderVoid, ...] = ()
+    counts: tuple[StockCount, ...] = ()
+    sequences: tuple[RegisterSequence, ...] = ()
+    look_at: LookAt | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPage:
+    """One page of an order poll."""
+
+    facts: tuple[OrderFact, ...]
+    cursor: str
+    """Where to go on; opaque, JSON-able, safe to use twice."""
+    more: bool
+    voids: tuple[OrderVoid, ...] = ()
+    complete_to: Instant | None = None
+    """On the last page: the instant, on the channel's clock, up to which every order whose counter
+    moved is in the pages since the cursor's start (poll start minus the visibility lag)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRequest:
+    """An HTTP request to a receiver, raw. Header names are lower case."""
+
+    url: str
+    """The public URL that the channel called."""
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An authentic webhook, reduced to what is stored: ids, SKUs, quantities, times. No person."""
+
+    dedupe_key: str
+    topic: str
+    reduced: Mapping[str, Any]
+    """JSON-able; `parse` must understand it alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionReport:
+    """What `ensure_subscriptions` found and mended, by topic."""
+
+    kept: tuple[str, ...] = ()
+    created: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """One line of `channelsync channels test`."""
+
+    name: str
+    ok: bool
+    message: str

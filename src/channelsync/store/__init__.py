@@ -1,0 +1,1 @@
+"""The database: tables, transactions, queries. SQLAlchemy Core on SQLite and PostgreSQL."""

@@ -1,0 +1,218 @@
+"""The ledger: the one way to change a balance.
+
+Every change of a stock number or of an exposure is an append-only row in `movements`, written in
+the transaction that changes the number itself. Hence every balance can be rebuilt from movements
+(`channelsync.store.verify`):
+
+- `on_hand`, `reserved`, `safety_stock`, `on_order` of an item at a location, and the exposure of
+  a listing, are each the sum of their deltas;
+- an exposure is NULL ("never settled") exactly while the listing has no movement of a kind in
+  `SETTLING_KINDS`. The first of them is therefore written even when its delta is 0;
+- what an open push could give back is covered by the charges whose `reference` is its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.errors import InvariantViolated
+from channelsync.domain.vocabulary import Instant
+from channelsync.store.tables import MovementKind, Quantity, movements, stock
+
+__all__ = [
+    "SETTLING_KINDS",
+    "STOCK_QUANTITIES",
+    "ExposureMove",
+    "StockMove",
+    "append_movements",
+    "move_exposure",
+    "move_exposures",
+    "move_stock",
+]
+
+STOCK_QUANTITIES: Final = (
+    Quantity.ON_HAND,
+    Quantity.RESERVED,
+    Quantity.SAFETY_STOCK,
+    Quantity.ON_ORDER,
+)
+"""The balances of an item at a location, named as the columns of `stock`."""
+
+SETTLING_KINDS: Final = frozenset({MovementKind.SETTLE, MovementKind.SLICE, MovementKind.BASELINE})
+"""Kinds of exposure movement that make the exposure of a listing known."""
+
+_ADD_DELTAS = (
+    stock.update()
+    .where(
+        stock.c.item_id == sa.bindparam("the_item"),
+        stock.c.location_id == sa.bindparam("the_location"),
+    )
+    .values({name: stock.c[name] + sa.bindparam(f"{name}_delta") for name in STOCK_QUANTITIES})
+)
+_INSERT_MISSING = {
+    "sqlite": sqlite.insert(stock).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(stock).on_conflict_do_nothing(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockMove:
+    """One change of one stock number of one item at one location, in item units."""
+
+    item_id: int
+    location_id: int
+    quantity: Quantity
+    delta: int
+    kind: MovementKind
+    actor: str
+    """Who: `order:shopify-us`, `cli:root`, `csv:stock.csv:12`."""
+    at: Instant
+    reference: str = ""
+    """What it belongs to: an order line, a hold, a count."""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.quantity not in STOCK_QUANTITIES:
+            raise InvariantViolated(f"{self.quantity} belongs to a listing, not to stock")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExposureMove:
+    """One change of the exposure of one listing, in listing units."""
+
+    listing_id: int
+    delta: int
+    kind: MovementKind
+    actor: str
+    at: Instant
+    reference: str = ""
+    """What it belongs to: an order line, a reading. A charge and an uncharge name their push."""
+    note: str = ""
+    first_settle: bool = False
+    """It makes the exposure known (it was NULL): kept even with delta 0."""
+
+    def __post_init__(self) -> None:
+        if self.first_settle and self.kind not in SETTLING_KINDS:
+            raise InvariantViolated(f"a movement of kind {self.kind} settles nothing")
+
+
+async def move_stock(tx: AsyncConnection, moves: Sequence[StockMove]) -> None:
+    """Apply `moves` to the stock rows and write them down, in their order.
+
+    Rows are made where missing, and locked in one order (item, then location), so that two
+    transactions cannot wait for each other. Moves of the same row are added up first; moves of 0
+    units leave no trace.
+
+    Raises:
+        InvariantViolated: a number other than `on_hand` would fall below 0, or an item or location
+            does not exist. The transaction must be rolled back.
+    """
+    wanted = [move for move in moves if move.delta]
+    if not wanted:
+        return
+    rows = _rows(wanted)
+    keys = [{"item_id": row["the_item"], "location_id": row["the_location"]} for row in rows]
+    try:
+        await tx.execute(_INSERT_MISSING[tx.dialect.name], keys)
+        await tx.execute(_ADD_DELTAS, rows)
+        await append_movements(tx, wanted)
+    except sa.exc.IntegrityError as error:
+        raise InvariantViolated(
+            f"these movements do not fit the books ({error.orig}): "
+            + "; ".join(_spoken(move) for move in wanted)
+        ) from error
+
+
+async def move_exposure(
+    tx: AsyncConnection,
+    listing_id: int,
+    *,
+    delta: int,
+    kind: MovementKind,
+    actor: str,
+    at: Instant,
+    reference: str = "",
+    first_settle: bool = False,
+) -> None:
+    """Write down that the exposure of one listing changes by `delta`; see `move_exposures`."""
+    move = ExposureMove(
+        listing_id=listing_id,
+        delta=delta,
+        kind=kind,
+        actor=actor,
+        at=at,
+        reference=reference,
+        first_settle=first_settle,
+    )
+    await move_exposures(tx, (move,))
+
+
+async def append_movements(tx: AsyncConnection, moves: Iterable[StockMove | ExposureMove]) -> None:
+    """Write movements alone, those of 0 units as well, and leave every balance as it is.
+
+    For repairs only: there the balance is set to what the ledger says once these are written.
+    """
+    records = [_record(move) for move in moves]
+    if records:
+        await tx.execute(movements.insert(), records)
+
+
+async def move_exposures(tx: AsyncConnection, moves: Iterable[ExposureMove]) -> None:
+    """Write down changes of exposures, in their order. Moves of 0 leave no trace, first settles do.
+
+    The caller writes the listings' rows, which hold the rest of the escrow account as well, in the
+    same transaction.
+    """
+    await append_movements(tx, (move for move in moves if move.delta or move.first_settle))
+
+
+def _rows(moves: Iterable[StockMove]) -> list[dict[str, int]]:
+    """One row of added-up deltas for every stock row, in lock order."""
+    rows: dict[tuple[int, int], dict[str, int]] = {}
+    for move in moves:
+        key = (move.item_id, move.location_id)
+        row = rows.setdefault(key, {f"{name}_delta": 0 for name in STOCK_QUANTITIES})
+        row[f"{move.quantity}_delta"] += move.delta
+    return [
+        {"the_item": item_id, "the_location": location_id, **rows[item_id, location_id]}
+        for item_id, location_id in sorted(rows)
+    ]
+
+
+def _record(move: StockMove | ExposureMove) -> dict[str, object]:
+    subject: dict[str, object]
+    if isinstance(move, StockMove):
+        subject = {
+            "quantity": move.quantity,
+            "item_id": move.item_id,
+            "location_id": move.location_id,
+            "listing_id": None,
+        }
+    else:
+        subject = {
+            "quantity": Quantity.EXPOSURE,
+            "item_id": None,
+            "location_id": None,
+            "listing_id": move.listing_id,
+        }
+    return subject | {
+        "at": move.at,
+        "kind": move.kind,
+        "delta": move.delta,
+        "reference": move.reference,
+        "actor": move.actor,
+        "note": move.note,
+    }
+
+
+def _spoken(move: StockMove) -> str:
+    return (
+        f"{move.quantity} {move.delta:+d} of item {move.item_id} at location {move.location_id}"
+        f" ({move.kind} by {move.actor})"
+    )

@@ -1,0 +1,113 @@
+"""Verify: rebuild every number from what it must follow from, and name each row that differs.
+
+Three kinds of evidence are held against each other (`channelsync.store.checks`):
+
+- *movements*, append-only: every balance of `stock` and every exposure is the sum of its deltas;
+- *documents*: order lines with their recipes, and holds. What they promise is what is reserved;
+- *pushes*: an open push may give back no more than it has charged.
+
+`free < 0` is a deficit, not a mistake of the books: it is reported as a note. The safety stock of
+the configuration is policy and not counted there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.store.checks import CHECKS, Finding
+from channelsync.store.tables import (
+    channels,
+    hold_lines,
+    items,
+    listings,
+    locations,
+    movements,
+    order_lines,
+    pushes,
+    recipes,
+    stock,
+)
+
+__all__ = ["Note", "Report", "verify"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something that a person should know, though the books are right."""
+
+    kind: str
+    key: str
+    units: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What `verify` looked at, and what it found."""
+
+    findings: tuple[Finding, ...]
+    notes: tuple[Note, ...]
+    checked: Mapping[str, int]
+    """Rows looked at, by table."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every number follows from its evidence."""
+        return not self.findings
+
+
+async def verify(tx: AsyncConnection) -> Report:
+    """Check everything, in one consistent read; changes nothing."""
+    findings: list[Finding] = []
+    for check in CHECKS.values():
+        findings += await check(tx)
+    counted = {
+        table.name: (await tx.execute(sa.select(sa.func.count()).select_from(table))).scalar_one()
+        for table in (stock, movements, listings, order_lines, hold_lines, pushes)
+    }
+    return Report(findings=tuple(findings), notes=await _deficits(tx), checked=counted)
+
+
+async def _deficits(tx: AsyncConnection) -> tuple[Note, ...]:
+    """Items whose exposures exceed their ATP, pool by pool."""
+    kept_back = sa.case(
+        (stock.c.on_hand <= 0, 0),
+        (stock.c.safety_stock < stock.c.on_hand, stock.c.safety_stock),
+        else_=stock.c.on_hand,
+    )
+    atp = sa.select(
+        stock.c.item_id,
+        locations.c.pool,
+        (stock.c.on_hand - stock.c.reserved - kept_back).label("units"),
+    ).join(locations, locations.c.id == stock.c.location_id)
+    claimed = (
+        sa.select(recipes.c.item_id, channels.c.pool, -(recipes.c.units * listings.c.exposure))
+        .join(listings, listings.c.id == recipes.c.listing_id)
+        .join(channels, channels.c.name == listings.c.channel)
+        .where(listings.c.exposure.is_not(None))
+    )
+    both = sa.union_all(atp, claimed).subquery()
+    free = sa.func.sum(both.c.units)
+    query = (
+        sa.select(items.c.sku, both.c.pool, free.label("free"))
+        .join(items, items.c.id == both.c.item_id)
+        .group_by(items.c.sku, both.c.pool)
+        .having(free < 0)
+        .order_by(items.c.sku, both.c.pool)
+    )
+    return tuple(
+        Note(
+            kind="deficit",
+            key=f"{row.sku} in pool {row.pool}",
+            units=-int(row.free),
+            message=(
+                f"{-int(row.free)} more units of {row.sku} may still sell than pool {row.pool} has;"
+                " its listings are being cut"
+            ),
+        )
+        for row in await tx.execute(query)
+    )

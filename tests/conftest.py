@@ -1,0 +1,58 @@
+"""What cannot run here is said in one counted line per reason, and fails a build server's run.
+
+A test that needs something of the machine calls `pytest.skip("needs …")`; a test that needs the
+marketplaces' own schemas carries `@pytest.mark.contracts` and takes the `contracts_folder` fixture.
+Those schemas are nobody's to install, so their absence alone is forgiven.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+CONTRACTS_VARIABLE: Final = "CHANNELSYNC_CONTRACTS"
+WITHOUT_CONTRACTS: Final = (
+    f"needs the marketplaces' schemas: {CONTRACTS_VARIABLE} names no folder that holds them"
+)
+
+
+@pytest.fixture(scope="session")
+def contracts_folder() -> Path:
+    """The folder with the marketplaces' own schemas, one subfolder each."""
+    named = os.environ.get(CONTRACTS_VARIABLE)
+    if not named or not Path(named).is_dir():
+        pytest.skip(WITHOUT_CONTRACTS)
+    return Path(named)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marked = item.get_closest_marker("contracts") is not None
+        asks = "contracts_folder" in getattr(item, "fixturenames", ())
+        if marked != asks:
+            msg = f"{item.nodeid}: the contracts mark and the contracts_folder fixture go together"
+            raise pytest.UsageError(msg)
+
+
+def _not_run(config: pytest.Config) -> Counter[str]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    return Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for reason, count in sorted(_not_run(config).items()):
+        terminalreporter.write_line(f"not run: {count} × {reason}", yellow=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    unforgiven = set(_not_run(session.config)) - {WITHOUT_CONTRACTS}
+    if os.environ.get("CI") and unforgiven and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
