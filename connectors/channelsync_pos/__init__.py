@@ -1,1 +1,7 @@
-"""The generic till: live sales over HTTP, or a drop folder of CSV files."""
+"""The generic till: its sales arrive as signed webhooks, in batches, or are fetched from its API."""
+
+from __future__ import annotations
+
+from channelsync_pos.connector import connector
+
+__all__ = ["connector"]

@@ -1,9 +1,9 @@
 """What Shopify's refusals mean, as data.
 
-Sources: the enums `InventorySetQuantitiesUserErrorCode` and `InventoryAdjustQuantitiesUserErrorCode`
-of Admin API 2026-04 to 2026-10, "Error handling" and "Idempotent requests" on shopify.dev, and the
-status codes that Shopify's own JavaScript library retries. A code that stands in no table proves
-nothing.
+Sources: the enums `InventorySetQuantitiesUserErrorCode` and
+`InventoryAdjustQuantitiesUserErrorCode` of Admin API 2026-04 to 2026-10, "Error handling" and
+"Idempotent requests" on shopify.dev, and the status codes that Shopify's own JavaScript library
+retries. A code that stands in no table proves nothing.
 """
 
 from __future__ import annotations

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
+
+from channelsync.sdk.connector import ChannelContext
+from channelsync.sdk.errors import ConnectorError, Misconfigured, Retryable, Throttled
+from channelsync.sdk.http import HostRefused
+from channelsync.sdk.types import Instant
 from channelsync_shopify.answers import (
     TOP_LEVEL,
     TopLevel,
@@ -19,11 +24,6 @@ from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.throttle import CostBucket
 from channelsync_shopify.times import http_date
 from channelsync_shopify.tokens import tokens_for
-
-from channelsync.sdk.connector import ChannelContext
-from channelsync.sdk.errors import ConnectorError, Misconfigured, Retryable, Throttled
-from channelsync.sdk.http import HostRefused
-from channelsync.sdk.types import Instant
 
 __all__ = ["Answer", "ShopifyApi", "TooCostly", "after_seconds", "body_of", "first_error"]
 
@@ -45,6 +45,11 @@ class Answer:
     """None: it is not a JSON object."""
     sent_at: Instant
     received_at: Instant
+
+    @property
+    def server_time(self) -> Instant | None:
+        """The shop's clock when the answer was made, as its `Date` header tells."""
+        return http_date(self.headers.get("date"))
 
     @property
     def cost(self) -> Mapping[str, Any]:
@@ -104,8 +109,6 @@ class ShopifyApi:
         self.bucket = CostBucket(context.now)
         self.served_version: str | None = None
         """The API version of the last answer; another than asked for means ours is retired."""
-        self.server_time: Instant | None = None
-        """The shop's clock when the last answer was made, as its `Date` header tells."""
 
     async def send(self, body: bytes, *, operation: str, token: str) -> Answer:
         """Send these bytes once.
@@ -136,7 +139,6 @@ class ShopifyApi:
         )
         self.bucket.learn(operation, answer.cost)
         self.served_version = response.headers.get("x-shopify-api-version", self.served_version)
-        self.server_time = http_date(response.headers.get("date"))
         return answer
 
     async def read(self, document: Document, variables: Mapping[str, Any]) -> Answer:

@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
+from channelsync.sdk.types import RemoteListing
 from channelsync_shopify.api import ShopifyApi, TooCostly
 from channelsync_shopify.documents import VARIANTS
 from channelsync_shopify.reading import unfit_for_sale
 from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.wire import Catalogue, Page, Variant, understood
-
-from channelsync.sdk.types import RemoteListing
 
 __all__ = ["Discovery"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from channelsync_shopify.times import iso
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from channelsync.sdk.errors import Misconfigured
 from channelsync.sdk.types import Instant
+from channelsync_shopify.times import iso
 
 __all__ = ["OVERLAP_SECONDS", "Cursor"]
 

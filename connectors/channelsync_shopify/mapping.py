@@ -39,9 +39,7 @@ UNDONE: Final = frozenset({"CANCELLED", "ERROR", "FAILURE"})
 """States of a fulfilment whose units count as still to ship again."""
 
 Count = Annotated[int, Field(ge=0)]
-GlobalId = Annotated[
-    str, StringConstraints(pattern=r"^gid://shopify/[A-Za-z]+/[0-9A-Za-z_?=&-]+$")
-]
+GlobalId = Annotated[str, StringConstraints(pattern=r"^gid://shopify/[A-Za-z]+/[0-9A-Za-z_?=&-]+$")]
 Sku = Annotated[str, StringConstraints(max_length=255)]
 
 
@@ -215,9 +213,7 @@ def _fact(order: OrderView, line: LineView, location: str) -> OrderFact:
         relisted=split.relisted,
         version=order.updated_at,
         sold_at=order.created_at if online else None,
-        cancelled_at=(
-            _cancelled_at(order, line, told=split.told) if split.cancelled else None
-        ),
+        cancelled_at=(_cancelled_at(order, line, told=split.told) if split.cancelled else None),
         cancel_effect=split.effect,
         pending=not order.confirmed or order.financial_status in NOT_PAID,
         moves_counter=line.tracked is not False and not at_another_location,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from channelsync.sdk.errors import Retryable
 from channelsync_shopify.api import ShopifyApi, TooCostly
 from channelsync_shopify.documents import (
     FULFILLMENT_UNITS,
@@ -27,7 +28,8 @@ from channelsync_shopify.mapping import (
     safe_status,
     units_shipped,
 )
-from channelsync_shopify.wire import (
+from channelsync_shopify.wire import Page, understood
+from channelsync_shopify.wire_orders import (
     ChangesAnswer,
     Fulfillment,
     FulfillmentUnit,
@@ -37,14 +39,10 @@ from channelsync_shopify.wire import (
     OrderLinesAnswer,
     OrderNode,
     OrdersAnswer,
-    Page,
     Refund,
     RefundUnit,
     RefundUnitsAnswer,
-    understood,
 )
-
-from channelsync.sdk.errors import Retryable
 
 __all__ = ["OrderDetails"]
 
@@ -83,8 +81,8 @@ class OrderDetails:
         """
         views: list[OrderView] = []
         for start in range(0, len(ids), GROUP_SIZE):
-            for node in await self._nodes(ids[start : start + GROUP_SIZE], LINES):
-                views.append(await self._complete(node))
+            nodes = await self._nodes(ids[start : start + GROUP_SIZE], LINES)
+            views += [await self._complete(node) for node in nodes]
         return views
 
     async def _nodes(self, ids: Sequence[str], lines: int) -> list[OrderNode]:
@@ -179,18 +177,16 @@ class OrderDetails:
         return found
 
 
-def _more(
-    parent_id: str, page: Page[RefundUnit] | Page[FulfillmentUnit]
-) -> Mapping[str, object]:
+def _more(parent_id: str, page: Page[RefundUnit] | Page[FulfillmentUnit]) -> Mapping[str, object]:
     return {"id": parent_id, "units": LINES, "after": page.page_info.end_cursor}
 
 
 def _refunded(refund: Refund, unit: RefundUnit) -> Refunded:
-    restock = unit.restock_type
+    consistent = unit.restocked == (unit.restock_type != "NO_RESTOCK")
     return Refunded(
         units=unit.quantity,
-        # Whatever its type says: units that were put back are on sale again.
-        restock="LEGACY_RESTOCK" if unit.restocked and restock == "NO_RESTOCK" else restock,
+        # Where the type and the deed differ, nobody knows what the counter did.
+        restock=unit.restock_type if consistent else "LEGACY_RESTOCK",
         location=unit.location.id if unit.location is not None else None,
         at=refund.created_at,
     )

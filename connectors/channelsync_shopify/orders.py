@@ -6,15 +6,15 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from channelsync.sdk.types import Instant, OrderFact, OrderPage
 from channelsync_shopify.api import Answer, ShopifyApi
 from channelsync_shopify.cursor import OVERLAP_SECONDS, Cursor
 from channelsync_shopify.documents import ORDERS_CHANGED
 from channelsync_shopify.mapping import OrderView, facts_of
 from channelsync_shopify.order_details import OrderDetails
 from channelsync_shopify.settings import ShopifySettings
-from channelsync_shopify.wire import ChangedOrder, OrdersChanged, Page, understood
-
-from channelsync.sdk.types import Instant, OrderFact, OrderPage
+from channelsync_shopify.wire import Page, understood
+from channelsync_shopify.wire_orders import ChangedOrder, OrdersChanged
 
 __all__ = ["VISIBILITY_LAG_SECONDS", "Orders"]
 
@@ -92,7 +92,7 @@ class Orders:
         variables = {"q": here.search, "first": PAGE_SIZE, "after": here.after}
         answer = await self._api.read(ORDERS_CHANGED, variables)
         page = understood(OrdersChanged, answer).orders
-        began = _shop_time(answer, self._api.server_time)
+        began = _shop_time(answer)
         started = here.started if here.started is not None else began
         new = [order.id for order in page.nodes if self._seen.is_new(order)]
         views = await self._details.fetch(list(dict.fromkeys(new)))
@@ -126,8 +126,9 @@ class Orders:
         )
 
 
-def _shop_time(answer: Answer, server_time: Instant | None) -> Instant:
+def _shop_time(answer: Answer) -> Instant:
     """An instant, on the shop's clock and on ours, before which the answer was not made."""
+    server_time = answer.server_time
     if server_time is None:
         return answer.sent_at
     return min(answer.sent_at, server_time - (answer.received_at - answer.sent_at))

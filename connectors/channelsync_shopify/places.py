@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from channelsync.sdk.types import Instant
 from channelsync_shopify.api import ShopifyApi
 from channelsync_shopify.documents import PLACES
 from channelsync_shopify.wire import Place, PlacesAnswer, understood
-
-from channelsync.sdk.types import Instant
 
 __all__ = ["Places"]
 

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import httpx
-from channelsync_shopify.answers import USER_ERRORS, UserError, http_refusal, shortened
-from channelsync_shopify.api import Answer, ShopifyApi, after_seconds, body_of, first_error
-from channelsync_shopify.documents import ADJUST, SET, Document
-from channelsync_shopify.settings import ShopifySettings
 
 from channelsync.sdk.errors import Misconfigured, Retryable
 from channelsync.sdk.http import HostRefused
 from channelsync.sdk.types import Change, ChangeResult, Outcome, PushKind, PushRequest
+from channelsync_shopify.answers import USER_ERRORS, UserError, http_refusal, shortened
+from channelsync_shopify.api import Answer, ShopifyApi, after_seconds, body_of, first_error
+from channelsync_shopify.documents import ADJUST, SET, Document
+from channelsync_shopify.settings import ShopifySettings
 
 __all__ = ["BATCH_SIZE", "Pushing"]
 
@@ -106,9 +106,7 @@ class Pushing:
             return _all(request, Outcome.UNKNOWN, f"no answer ({type(error).__name__})")
         return self._meaning(request, answer, token)
 
-    def _meaning(
-        self, request: PushRequest, answer: Answer, token: str
-    ) -> Sequence[ChangeResult]:
+    def _meaning(self, request: PushRequest, answer: Answer, token: str) -> Sequence[ChangeResult]:
         if answer.status != httpx.codes.OK:
             return self._http_refused(request, answer, token)
         if answer.errors:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from channelsync.sdk.types import Assumption, AssumptionFinding, ListingRef, RemoteReading
 from channelsync_shopify.api import Answer, ShopifyApi, TooCostly
 from channelsync_shopify.documents import LEVELS, LEVELS_EVERYWHERE
 from channelsync_shopify.places import Places
 from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.wire import LevelItem, LevelsAnswer, understood
-
-from channelsync.sdk.types import Assumption, AssumptionFinding, ListingRef, RemoteReading
 
 __all__ = ["Reading", "unfit_for_sale"]
 

@@ -118,7 +118,9 @@ class ShopifySettings(BaseModel):
         if self.access_token is not None and has_client:
             raise ValueError("give access_token, or client_id and client_secret, not both kinds")
         if self.access_token is None and not has_client:
-            raise ValueError("credentials are missing: give access_token, or client_id and client_secret")
+            raise ValueError(
+                "credentials are missing: give access_token, or client_id and client_secret"
+            )
         if has_client and (self.client_id is None or self.client_secret is None):
             missing = "client_id" if self.client_id is None else "client_secret"
             raise ValueError(f"{missing} is missing: client_id and client_secret go together")

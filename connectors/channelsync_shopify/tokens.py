@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import httpx
-from channelsync_shopify.answers import http_refusal, shortened
-from channelsync_shopify.settings import ShopifySettings
 from pydantic import BaseModel, ValidationError
 
 from channelsync.sdk.connector import ChannelContext
 from channelsync.sdk.errors import Misconfigured, NeedsReauthorization, Retryable
 from channelsync.sdk.http import HostRefused
 from channelsync.sdk.types import Instant
+from channelsync_shopify.answers import http_refusal, shortened
+from channelsync_shopify.settings import ShopifySettings
 
 __all__ = ["FetchedToken", "GivenToken", "Tokens", "tokens_for"]
 

@@ -348,7 +348,7 @@ CREATE TABLE pushes (
     request_id TEXT,
     kind TEXT NOT NULL,
     units INTEGER NOT NULL,
-    compare INTEGER,
+    compare_with INTEGER,
     state TEXT NOT NULL,
     charged INTEGER DEFAULT '0' NOT NULL,
     copies INTEGER DEFAULT '0' NOT NULL,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from channelsync.configuration.complaints import Complainer
 from channelsync.configuration.document import Document
 from channelsync.configuration.nodes import MappingNode, Node, ScalarNode
-from channelsync.configuration.problems import KeyPath, Problem, meant, quoted
+from channelsync.configuration.problems import KeyPath, Problem, meant, quoted, sounds_secret
 from channelsync.configuration.references import (
     ReferenceRefused,
     References,
@@ -63,10 +63,18 @@ class ChannelCheck:
 
     def run(self) -> None:
         """Check all channels."""
+        self._hide_what_sounds_secret()
         channels = self.document.node(("channels",))
         if isinstance(channels, MappingNode):
             for name in channels.entries:
                 self._check(name)
+
+    def _hide_what_sounds_secret(self) -> None:
+        """A secret under a wrong key or in a wrong place is one all the same."""
+        for path, node in self.document.scalars():
+            key = path[-1] if path else None
+            if isinstance(key, str) and sounds_secret(key) and not _shows_nothing(node):
+                self.document.source.hide(node.span)
 
     def _check(self, channel: str) -> None:
         manifest = self._manifest(channel)
@@ -74,6 +82,7 @@ class ChannelCheck:
         if manifest is None:
             self._hide_all(path)
             return
+        self._check_times(channel, manifest)
         walk = SchemaWalk(manifest.settings_model.model_json_schema(mode="validation"))
         resolver = _Resolver(self.document, self.surroundings.references, walk, path)
         plain = resolver.resolved(self.document.node(path))
@@ -85,11 +94,12 @@ class ChannelCheck:
             settings = manifest.settings_model.model_validate(plain)
         except ValidationError as error:
             told = {problem.path for problem in resolver.problems}
-            complaints = Complainer(self.document, walk, path).problems(error)
-            self.problems.extend(one for one in complaints if one.path not in told)
+            self.problems.extend(Complainer(self.document, walk, path).problems(error, told))
+        except Exception as error:  # noqa: BLE001 - a connector's checks may have mistakes of their own
+            message = f"the connector cannot check its settings: {type(error).__name__}"
+            self.problems.append(self.document.problem(message, path, key=True))
         else:
             self.settings[channel] = settings
-            self._check_times(channel, manifest)
 
     def _manifest(self, channel: str) -> Manifest | None:
         path: KeyPath = ("channels", channel, "connector")
@@ -104,7 +114,7 @@ class ChannelCheck:
             self.problems.append(self.document.problem(message, path))
             return None
         known = sorted(connectors.manifests)
-        listed = f"installed are {', '.join(known)}" if known else "none is installed"
+        listed = f"installed: {', '.join(known)}" if known else "none is installed"
         message = f"there is no connector {quoted(node.value)}; {listed}"
         suggestion = meant(node.value, known)
         self.problems.append(self.document.problem(message, path, suggestion=suggestion))
@@ -124,9 +134,10 @@ class ChannelCheck:
             value = settings.get(key)
             if not isinstance(value, str) or looks_like_reference(value):
                 continue  # the latter was told already
-            if refused := _refused(value, patterns):
-                message = self.document.source.without_values(refused)
-                yield self.document.problem(message, (*path, key))
+            written = self.document.node((*path, key))
+            is_written = isinstance(written, ScalarNode) and written.value == value
+            if refused := _refused(value, patterns, tells_host=is_written):
+                yield self.document.problem(refused, (*path, key))
 
     def _check_times(self, channel: str, manifest: Manifest) -> None:
         path: KeyPath = ("channels", channel)
@@ -160,21 +171,22 @@ def _shows_nothing(node: ScalarNode) -> bool:
     )
 
 
-def _refused(value: str, patterns: tuple[str, ...]) -> str | None:
+def _refused(value: str, patterns: tuple[str, ...], *, tells_host: bool) -> str | None:
+    """Why credentials may not go there. A host that came by reference may be a secret itself."""
     try:
         url = httpx.URL(value)
     except (httpx.InvalidURL, ValueError):
         return "not a URL; write https://host or http://host:port"
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not url.host or "%" in url.host:
         return "not a URL; write https://host or http://host:port"
     if url.userinfo:
         return "a URL with a name or password in it is refused"
     if host_allowed(url, patterns):
         return None
-    place = url.host if url.port is None else f"{url.host}:{url.port}"
+    place = quoted(url.host if url.port is None else f"{url.host}:{url.port}")
     return (
-        f"credentials may not go to {quoted(place)}: it is not the marketplace's own host; "
-        "the operator can add it to CHANNELSYNC_ALLOW_HOSTS"
+        f"credentials may not go to {place if tells_host else 'the host named there'}: "
+        "it is not the marketplace's own host; the operator can add it to CHANNELSYNC_ALLOW_HOSTS"
         + (" with its port" if url.scheme == "http" and url.port is None else "")
     )
 
@@ -211,8 +223,11 @@ class _Resolver:
         if not known:
             return node.value
         text = str(node.value)
-        if secret and node.value is not None and not is_reference(text):
-            self._document.source.hide_value(text if isinstance(node.value, str) else "")
+        if node.value is None:
+            self._say("nothing is given here", path, "give a value or remove the key")
+            return None
+        if secret and not is_reference(text):
+            self._document.source.hide_value(text)
             self._say(
                 "a secret must not stand in the file",
                 path,
@@ -226,7 +241,8 @@ class _Resolver:
         except ReferenceRefused as refused:
             self._say(str(refused), path)
             return text
-        self._document.source.hide_value(value)
+        for hidden in (value, *self._references.values_in(text)):
+            self._document.source.hide_value(hidden)
         return value
 
     def _say(self, message: str, path: KeyPath, suggestion: str | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -31,6 +31,8 @@ def given_words(node: Node | None) -> str:
         return "nothing"
     if isinstance(value, bool):
         return quoted(value).lower()
+    if isinstance(value, float):
+        return "a fraction"
     return "text" if isinstance(value, str) else "a number"
 
 
@@ -39,7 +41,11 @@ def _wanted(what: str) -> Callable[[Mapping[str, Any], Node | None], str]:
 
 
 def _bound(words: str, limit: str) -> Callable[[Mapping[str, Any], Node | None], str]:
-    return lambda context, _node: words.format(context.get(limit))
+    def worded(context: Mapping[str, Any], _node: Node | None) -> str:
+        value = context.get(limit)
+        return words.format(f"{value:g}" if isinstance(value, float) else value)
+
+    return worded
 
 
 _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any], Node | None], str]]] = {
@@ -60,8 +66,8 @@ _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any], Node | None], str]]] = {
     "greater_than_equal": _bound("must be at least {}", "ge"),
     "less_than": _bound("must be below {}", "lt"),
     "less_than_equal": _bound("must be at most {}", "le"),
-    "too_short": _bound("at least {} wanted here", "min_length"),
-    "too_long": _bound("at most {} wanted here", "max_length"),
+    "too_short": _bound("at least {} wanted in here", "min_length"),
+    "too_long": _bound("at most {} wanted in here", "max_length"),
     "string_too_short": _bound("at least {} characters wanted", "min_length"),
     "string_too_long": _bound("at most {} characters wanted", "max_length"),
 }
@@ -76,10 +82,12 @@ class Complainer:
         self._prefix = prefix
         self._homes: dict[str, str] | None = None
 
-    def problems(self, error: ValidationError) -> Iterator[Problem]:
-        """One problem for every error, as many as anybody will mend at once."""
+    def problems(self, error: ValidationError, told: Collection[KeyPath] = ()) -> Iterator[Problem]:
+        """One problem for every error about what is not `told` yet, at most `PROBLEMS_MAX`."""
         for one in error.errors(include_url=False, include_input=False)[:PROBLEMS_MAX]:
-            yield self._problem(one["type"], one["loc"], one["msg"], one.get("ctx", {}))
+            problem = self._problem(one["type"], one["loc"], one["msg"], one.get("ctx", {}))
+            if problem.path not in told:
+                yield problem
 
     def _problem(
         self, kind: str, place: tuple[str | int, ...], said: str, context: Mapping[str, Any]
@@ -87,8 +95,10 @@ class Complainer:
         wanted = (*self._prefix, *place)
         # Beyond what the file has, places name union members or `[key]`, not keys.
         path = self._document.known_part(wanted)
+        if len(path) < len(self._prefix):
+            path = self._prefix  # the mapping itself is not there
         if kind == "missing":
-            path = (*path, place[-1]) if wanted != path else path
+            path = (*path, place[-1])
             message = f"the key {quoted(place[-1])} is missing"
             return self._document.problem(message, path, key=True)
         if kind == "extra_forbidden":
@@ -101,6 +111,8 @@ class Complainer:
             message, suggestion = _choice(str(context.get("expected", "")), node)
         elif kind in _WORDS:
             message = _WORDS[kind](context, node)
+            if kind == "string_type" and isinstance(getattr(node, "value", None), int | float):
+                suggestion = "put it in quotes"
         else:
             said = said.removeprefix("Value error, ").removeprefix("Assertion failed, ")
             message = self._document.source.without_values(said)

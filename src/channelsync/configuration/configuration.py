@@ -163,7 +163,7 @@ class Configuration:
         window = rule.window or WindowShape()
         strategy = share.strategy or default.strategy or Strategy.QUOTA
         quotas = _own(share.quotas, channels) or _own(default.quotas, channels)
-        if not quotas and default.quotas is None:
+        if not quotas:
             quotas = _equal_shares(channels)
         limits = {**(default.limits or {}), **(share.limits or {})}
         demand = share.demand or default.demand or DemandShape()

@@ -199,6 +199,7 @@ def read_document(content: bytes, *, name: str) -> Document:
                 ),
             ]
         )
+    source.parsed()
     return Document(source, builder.root, tuple(builder.problems))
 
 

@@ -56,7 +56,8 @@ def load_bytes(content: bytes, surroundings: Surroundings, *, name: str) -> Conf
         shape = FileShape.model_validate(document.plain())
     except ValidationError as error:
         walk = SchemaWalk(FileShape.model_json_schema(mode="validation", by_alias=True))
-        problems += Complainer(document, walk).problems(error)
+        nothing = {path for path, node in document.scalars() if node.value is None}
+        problems += Complainer(document, walk).problems(error, nothing)
     zone = zone_of(shape.timezone) if shape else None
     if problems or shape is None or zone is None:
         raise document.source.told(problems)

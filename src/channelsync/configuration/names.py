@@ -75,7 +75,7 @@ class NameCheck:
         allocation = _mapping(content.get("allocation"))
         self._check_share(allocation, ("allocation",), channels, groups)
         self._check_rules(allocation, channels, groups, content)
-        self._check_references()
+        self._check_scalars()
 
     def _say(
         self, message: str, path: KeyPath, *, key: bool = False, suggestion: str | None = None
@@ -123,7 +123,7 @@ class NameCheck:
 
     def _check_timezone(self, content: Mapping[str, Any]) -> None:
         name = content.get("timezone")
-        if isinstance(name, str) and zone_of(name) is None:
+        if isinstance(name, str) and not looks_like_reference(name) and zone_of(name) is None:
             message = f"this machine knows no time zone {quoted(name)}"
             self._say(
                 message, ("timezone",), suggestion="write a name such as Europe/Berlin or UTC"
@@ -201,10 +201,13 @@ class NameCheck:
         if start is not None and end is not None and end <= start:
             self._say("the window ends before it begins", (*path, "to"))
 
-    def _check_references(self) -> None:
+    def _check_scalars(self) -> None:
         for path, node in self.document.scalars():
-            if path[:1] == ("channels",) and path[2:3] == ("settings",):
+            if path[:1] == ("channels",) and path[2:3] == ("settings",) and len(path) > 3:  # noqa: PLR2004 - below settings, which are checked apart
                 continue
+            if node.value is None:
+                suggestion = "give a value or remove the key"
+                self._say("nothing is given here", path, key=True, suggestion=suggestion)
             if isinstance(node.value, str) and looks_like_reference(node.value):
                 message = "references are read in the settings of channels only"
                 self._say(message, path)

@@ -24,6 +24,7 @@ __all__ = [
     "meant",
     "nearest",
     "quoted",
+    "sounds_secret",
 ]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -37,8 +38,10 @@ QUOTED_CHARACTERS: Final = 60
 _LINE_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _PLAIN_KEY: Final = re.compile(r"[\w*-]+")
 _TOKEN: Final = re.compile(r"(?=[\w+=-]*[0-9])(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}")
+_SENSITIVE_KEY: Final = re.compile(r"secret|token|passw|credential|api_?key|_key$", re.IGNORECASE)
 _SENSITIVE_VALUE: Final = re.compile(
-    r"((?:secret|token|passw|credential|api_?key|_key)[\w-]*[\"']?\s*:\s*)(?![\"']?(?:\$\{|file:))\S.*$",
+    r"((?:secret|token|passw|credential|api_?key|_key)[\w-]*[\"']?\s*:\s*)"
+    r"(?![\"']?(?:\$\{|file:))\S.*$",
     re.IGNORECASE,
 )
 
@@ -51,6 +54,11 @@ class Span:
     column: int
     end_line: int
     end_column: int
+
+
+def sounds_secret(key: str) -> bool:
+    """Whether a key's name says that its value is a secret, whatever a schema knows of it."""
+    return _SENSITIVE_KEY.search(key) is not None
 
 
 def quoted(text: object) -> str:
@@ -160,6 +168,11 @@ class SourceText:
         self._lines = _LINE_BREAK.split(text)
         self._hidden: list[Span] = []
         self._hidden_values: set[str] = set()
+        self._is_parsed = False
+
+    def parsed(self) -> None:
+        """Its structure is known: what to hide is told exactly, nothing need be guessed."""
+        self._is_parsed = True
 
     def hide(self, span: Span) -> None:
         """Never show this stretch."""
@@ -202,7 +215,9 @@ class SourceText:
     def _shown(self, line: int, column: int) -> tuple[str, int]:
         raw = self._lines[line - 1] if line <= len(self._lines) else ""
         at = min(column - 1, len(raw))
-        stretches = [*self._hidden_in(line, len(raw)), *_suspects(raw)]
+        stretches = [*self._hidden_in(line, len(raw)), *_stretches(_TOKEN, raw)]
+        if not self._is_parsed and (sensitive := _SENSITIVE_VALUE.search(raw)):
+            stretches.append((sensitive.end(1), len(raw)))
         shown, caret = _masked(raw, stretches, at)
         printable = "".join(_printable(character) for character in shown)
         return _windowed(printable, caret)
@@ -221,12 +236,8 @@ def _printable(character: str) -> str:
     return character if character.isprintable() else "�"
 
 
-def _suspects(line: str) -> Iterable[tuple[int, int]]:
-    """What looks like a secret although nothing says so (a broken file has no structure)."""
-    for token in _TOKEN.finditer(line):
-        yield token.span()
-    if sensitive := _SENSITIVE_VALUE.search(line):
-        yield sensitive.end(1), len(line)
+def _stretches(pattern: re.Pattern[str], line: str) -> Iterable[tuple[int, int]]:
+    return (found.span() for found in pattern.finditer(line))
 
 
 def _masked(line: str, stretches: Sequence[tuple[int, int]], at: int) -> tuple[str, int]:

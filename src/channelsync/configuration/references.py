@@ -59,12 +59,17 @@ class References:
             raise ReferenceRefused("a broken reference; write ${NAME}, letters, digits and _ only")
         return _VARIABLE.sub(lambda found: self._from_environment(found[1]), text)
 
+    def values_in(self, text: str) -> tuple[str, ...]:
+        """What the references in `text` stand for, each alone, to be hidden from messages."""
+        names = [found[1] for found in _VARIABLE.finditer(text)]
+        return tuple(self.environment[name] for name in names if name in self.environment)
+
     def _from_environment(self, name: str) -> str:
         if name.upper().startswith(_OPERATORS_PREFIX):
             raise ReferenceRefused(f"${{{name}}} belongs to the operator and may not be used here")
         value = self.environment.get(name, "")
         if not value:
-            raise ReferenceRefused(f"the environment variable {name} is not set")
+            raise ReferenceRefused(f"the environment variable {name} is not set, or empty")
         return value
 
     def _from_file(self, name: str) -> str:

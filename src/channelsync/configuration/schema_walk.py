@@ -50,12 +50,9 @@ class SchemaWalk:
                 for key, child in branch.get("properties", {}).items():
                     homes.setdefault(key, place)
                     queue.append((child, f"{place}.{key}" if place else key))
-                for child, mark in (
-                    (branch.get("additionalProperties"), ".NAME"),
-                    (branch.get("items"), "[…]"),
-                ):
-                    if isinstance(child, Mapping):
-                        queue.append((child, place + mark))
+                queue.extend((child, f"{place}.NAME") for child in _of_any_key(branch))
+                if isinstance(items := branch.get("items"), Mapping):
+                    queue.append((items, f"{place}[…]"))
         return homes
 
     def _branches(self, path: KeyPath) -> Iterator[Mapping[str, Any]]:
@@ -95,10 +92,20 @@ class SchemaWalk:
 
 
 def _children(branch: Mapping[str, Any], part: str | int) -> Iterator[Mapping[str, Any]]:
+    child: object
     if isinstance(part, str):
-        child = branch.get("properties", {}).get(part, branch.get("additionalProperties"))
+        named = branch.get("properties", {})
+        if part not in named:
+            yield from _of_any_key(branch)
+        child = named.get(part)
     else:
         prefix = branch.get("prefixItems", ())
         child = prefix[part] if part < len(prefix) else branch.get("items")
     if isinstance(child, Mapping):
         yield child
+
+
+def _of_any_key(branch: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What stands under keys that the schema does not name (the merchant's own names)."""
+    found = [branch.get("additionalProperties"), *branch.get("patternProperties", {}).values()]
+    return [child for child in found if isinstance(child, Mapping)]

@@ -106,8 +106,8 @@ class ChannelShape(Shape):
     settings: dict[str, Any] = Field(default_factory=dict)
     """The connector's own settings. Secrets are references: ${NAME} or file:NAME."""
     mode: Mode = "live"
-    """live: in step. shadow: every push is computed and logged, none is sent. paused: no push but
-    those that lower a quantity; orders are still counted."""
+    """live: in step. shadow: every push is computed and logged, none is sent. paused: nothing is
+    sent and nothing new is granted. Orders are counted in all three."""
     quarantine_seconds: Seconds | None = None
     """How long a checkout that began before a quantity was lowered may still end in a sale; at
     least the connector's own."""
@@ -142,9 +142,9 @@ class DemandShape(Shape):
     """How quickly demand-weighted shares learn."""
 
     half_life: DurationSeconds = 7 * 86_400.0
-    """After this much time on sale, a sale counts half."""
+    """After this much time on sale, a sale counts half. Default: 7d."""
     prior_units: Annotated[float, Field(strict=True, gt=0, le=1e6)] = 20.0
-    """How many units of sales the quotas weigh as much as."""
+    """How many units of sales the quotas weigh as much as. Default: 20."""
 
 
 class WindowShape(Shape):
@@ -216,7 +216,7 @@ class HoldsShape(Shape):
     """Units held for carts."""
 
     default_ttl: DurationSeconds = 900.0
-    """How long a hold lasts that names no time of its own."""
+    """How long a hold lasts that names no time of its own. Default: 15m."""
 
 
 class FileShape(Shape):
@@ -237,4 +237,4 @@ class FileShape(Shape):
     listings: dict[Name, dict[Text, ListingShape]] = Field(default_factory=dict)
     """Listings mapped by hand, by channel and the SKU it shows; all others are found by SKU."""
     holds: HoldsShape = HoldsShape()
-    """Units held for carts."""
+    """Units held for carts that are not paid yet."""

@@ -73,21 +73,23 @@ def _local_time(value: object) -> datetime:
         )
     try:
         return datetime.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError(f"no such time: {error}") from None
+    except ValueError:
+        raise ValueError("there is no such time") from None
 
 
 def _name(value: object) -> str:
     if isinstance(value, str) and _NAME.fullmatch(value):
         return value
+    made = re.sub(r"[^a-z0-9_]+", "-", str(value).lower()).strip("-_")[:63]
     raise ValueError(
-        "a name is 1 to 63 lower-case letters, digits, - and _, and begins with no sign"
+        "a name is 1 to 63 lower-case letters, digits, - and _, and begins with a letter or digit"
+        + (f', such as "{made}"' if made else "")
     )
 
 
 def _text(value: object) -> object:
     if isinstance(value, bool | int | float):
-        raise ValueError(f'text is wanted; put it in quotes: "{value}"')  # noqa: TRY004 - pydantic reports ValueError
+        raise ValueError("text is wanted here; put it in quotes")  # noqa: TRY004 - pydantic reports ValueError
     return value
 
 

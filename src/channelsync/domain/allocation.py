@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import floor
+from math import lcm
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -78,17 +78,24 @@ def largest_remainder(total: int, weights: Mapping[str, Weight]) -> dict[str, in
     """
     if any(weight < 0 for weight in weights.values()):
         raise InvariantViolated(f"negative weight in {dict(weights)}")
-    exact = {name: Fraction(weight) for name, weight in weights.items()}
+    exact = _integers(weights)
     whole_weight = sum(exact.values())
     if total <= 0 or not whole_weight:
         return dict.fromkeys(weights, 0)
-    true = {name: total * weight / whole_weight for name, weight in exact.items()}
-    split = {name: floor(share) for name, share in true.items()}
+    split, rest = {}, {}
+    for name, weight in exact.items():
+        split[name], rest[name] = divmod(total * weight, whole_weight)
     left = total - sum(split.values())
-    by_fraction = sorted(true, key=lambda name: (split[name] - true[name], -exact[name], name))
-    for name in by_fraction[:left]:
+    for name in sorted(rest, key=lambda name: (-rest[name], -exact[name], name))[:left]:
         split[name] += 1
     return split
+
+
+def _integers(weights: Mapping[str, Weight]) -> dict[str, int]:
+    """The same proportions as whole numbers: exact, for a float is a fraction too."""
+    ratios = {name: weight.as_integer_ratio() for name, weight in weights.items()}
+    common = lcm(*(below for _, below in ratios.values()))
+    return {name: above * (common // below) for name, (above, below) in ratios.items()}
 
 
 def allocate(

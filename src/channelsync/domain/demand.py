@@ -11,12 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import exp, log
+from types import MappingProxyType
 
 from channelsync.domain.errors import InvariantViolated
 
 __all__ = ["NO_SALES_YET", "Velocity", "count_exposure", "count_sold", "expected_rates"]
 
 SECONDS_PER_HOUR = 3_600.0
+START_UNITS = 0.001
+"""Weight of the rate assumed before any sale: nearly none, for a first guess of the scale may be
+wrong by a factor of thousands, and the first sales tell it at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +83,16 @@ def expected_rates(
     *,
     prior_units: float,
     start_rate_per_hour: float = 1.0,
+    feed_seconds: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, float]:
     """Units per exposed hour to expect of every listing in `velocities`.
 
     The item's whole rate is learnt from all listings together, starting at `start_rate_per_hour`
-    with the weight of one sale; each listing is then expected at its assumed share of it, until
+    with next to no weight; each listing is then expected at its assumed share of it, until
     its own sales, weighed against `prior_units` of assumed ones, say otherwise (a gamma prior on a
-    Poisson rate). Listings without a share have their own sales alone.
+    Poisson rate). Listings without a share have their own sales alone. `feed_seconds`, the mean
+    time until a sale of the listing is counted, is taken off its exposed time: what sold in it is
+    not known yet.
 
     Raises:
         InvariantViolated: no weight on the prior, or no rate to start from.
@@ -95,14 +102,23 @@ def expected_rates(
     total_share = sum(shares.get(listing, 0.0) for listing in velocities) or 1.0
     share = {listing: shares.get(listing, 0.0) / total_share for listing in velocities}
     hours = {
-        listing: velocity.exposed_seconds / SECONDS_PER_HOUR
+        listing: _heard_of(velocity.exposed_seconds, feed_seconds.get(listing, 0.0))
         for listing, velocity in velocities.items()
     }
     sold = sum(velocities[listing].units for listing in velocities if share[listing])
     expected_hours = sum(share[listing] * hours[listing] for listing in velocities)
-    whole = (sold + 1.0) / (expected_hours + 1.0 / start_rate_per_hour)
+    whole = (sold + START_UNITS) / (expected_hours + START_UNITS / start_rate_per_hour)
     prior_hours = prior_units / whole
     return {
         listing: (velocity.units + prior_units * share[listing]) / (hours[listing] + prior_hours)
         for listing, velocity in velocities.items()
     }
+
+
+def _heard_of(exposed_seconds: float, feed_seconds: float) -> float:
+    """Exposed hours whose sales are counted by now, were each counted after the mean delay."""
+    if feed_seconds <= 0:
+        return exposed_seconds / SECONDS_PER_HOUR
+    # The mean of max(exposed - delay, 0) for an exponential delay: smooth, and never negative.
+    unheard = feed_seconds * (1 - exp(-exposed_seconds / feed_seconds))
+    return (exposed_seconds - unheard) / SECONDS_PER_HOUR

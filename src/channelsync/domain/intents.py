@@ -64,8 +64,10 @@ class ListingState:
     rank: int = 0
     """Order in which listings draw on the common pool: the lowest first."""
     lead_seconds: float = 0.0
-    """From a sale on the channel until a push in answer to it shows: typical feed delay plus
-    typical time to apply."""
+    """From a sale on the channel until a push in answer to it shows: mean time until the sale is
+    counted, plus mean time to apply."""
+    feed_seconds: float = 0.0
+    """The part of `lead_seconds` until a sale is counted."""
     settle_seconds: float = 0.0
     """From a lowering until its units are free: quarantine plus read-back plus watermark."""
 
@@ -74,6 +76,11 @@ class ListingState:
             raise InvariantViolated(f"listing {self.listing_id}: {self.units=} {self.target=}")
         if self.withdraw and self.target:
             raise InvariantViolated(f"listing {self.listing_id} is withdrawn, yet has a target")
+
+    @property
+    def apply_seconds(self) -> float:
+        """Mean time from opening a push until shoppers see it."""
+        return max(self.lead_seconds - self.feed_seconds, 0.0)
 
     @property
     def movable(self) -> bool:

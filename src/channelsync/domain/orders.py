@@ -36,7 +36,7 @@ class LineState:
     """When the channel's counter moved; None: unknown."""
     cancelled_at: Instant | None = None
     shipped_at: Instant | None = None
-    """When the first unit left the house; None: none did, or unknown."""
+    """When the latest of the shipped units left the house; None: none did, or unknown."""
     pending: bool = False
     """Not paid yet; reserved all the same."""
     moves_counter: bool = True
@@ -96,6 +96,12 @@ class LineChange:
     relisted: int = 0
     """Exposure up without stock: returns, and cancels of units that were never counted."""
     events: tuple[LineEvent, ...] = ()
+
+    @property
+    def moves_stock(self) -> bool:
+        """Whether `reserved` or `on_hand` moves."""
+        taken = self.sold or self.sold_outside or self.shipped
+        return bool(taken or self.cancelled or self.cancelled_outside or self.restocked)
 
     @property
     def moves(self) -> bool:

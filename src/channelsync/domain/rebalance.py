@@ -189,7 +189,7 @@ class _Planner:
         if again > now:
             self.look_again_at = min(self.look_again_at, again)
             return False
-        off_sale = listing.lead_seconds + listing.settle_seconds
+        off_sale = listing.apply_seconds + listing.settle_seconds
         lost = listing.rate_per_hour * off_sale / SECONDS_PER_HOUR
         absolute = listing.semantics is PushSemantics.ABSOLUTE
         return not absolute or (listing.exposure or 0) - listing.target > min(lost, listing.target)

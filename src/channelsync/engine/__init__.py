@@ -1,1 +1,4 @@
-"""Use cases over ports, one file each. Level-triggered: read desired, read actual, close the gap."""
+"""Use cases over ports, one file each.
+
+Level-triggered: read what is desired, read what is, close the gap.
+"""

@@ -46,7 +46,7 @@ async def clear_alarm(tx: AsyncConnection, kind: str, subject: str, *, now: Inst
         _log.info("alarm cleared", alarm=kind, subject=subject)
 
 
-async def record_shortfall(  # noqa: PLR0913 - a shortfall has this many facts
+async def record_shortfall(
     tx: AsyncConnection,
     *,
     item_id: int,

@@ -90,6 +90,4 @@ async def broken_listings(tx: AsyncConnection, channel: str) -> dict[int, str]:
     query = sa.select(stored.c.listing_id, stored.c.assumption, stored.c.why).where(
         stored.c.channel == channel, sa.not_(stored.c.holds)
     )
-    return {
-        row.listing_id: f"{row.assumption}: {row.why}" for row in await tx.execute(query)
-    }
+    return {row.listing_id: f"{row.assumption}: {row.why}" for row in await tx.execute(query)}

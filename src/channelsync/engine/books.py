@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.books import Claim, ItemBooks
 from channelsync.domain.routing import Candidate, route
 from channelsync.domain.stock import PoolStock, StockLevel, pool_stock
+from channelsync.domain.vocabulary import Instant
 from channelsync.engine.grants import Listing
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
@@ -35,6 +36,8 @@ class StockBooks:
     pool: str
     places: Mapping[int, Place]
     levels: dict[tuple[int, int], StockLevel] = field(default_factory=dict)
+    counted_at: Mapping[tuple[int, int], Instant] = field(default_factory=dict)
+    """When a person last counted an item at a location."""
 
     def pool_stock(self, item_id: int, default_safety_stock: int) -> PoolStock:
         """The item over the whole pool."""
@@ -71,7 +74,7 @@ class StockBooks:
 async def load_stock(tx: AsyncConnection, pool: str, item_ids: Iterable[int]) -> StockBooks:
     """The levels of items in a pool."""
     wanted = sorted(set(item_ids))
-    where = tables.locations.c.pool == pool
+    where = sa.and_(tables.locations.c.pool == pool, tables.locations.c.active)
     places = (await tx.execute(sa.select(tables.locations).where(where))).all()
     query = (
         sa.select(tables.stock)
@@ -83,6 +86,11 @@ async def load_stock(tx: AsyncConnection, pool: str, item_ids: Iterable[int]) ->
         pool=pool,
         places={row.id: Place(id=row.id, code=row.code, priority=row.priority) for row in places},
         levels={(row.item_id, row.location_id): _level(row) for row in rows},
+        counted_at={
+            (row.item_id, row.location_id): row.counted_at
+            for row in rows
+            if row.counted_at is not None
+        },
     )
 
 

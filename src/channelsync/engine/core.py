@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from channelsync.domain.escrow import ChannelLimits
-from channelsync.ports import Environment, OpenChannels, RunningChannel, WakeBus
 from channelsync.engine.policy import Policy
+from channelsync.ports import Environment, OpenChannels, RunningChannel, WakeBus
 from channelsync.store.database import Database
 
 __all__ = ["Engine", "limits_of"]
@@ -27,6 +27,11 @@ class Engine:
     def now(self) -> Callable[[], float]:
         """The clock."""
         return self.environment.now
+
+    def wake(self, kinds: Iterable[str]) -> None:
+        """Tell the workers of these kinds that there may be work."""
+        for kind in kinds:
+            self.bus.wake(kind)
 
 
 def limits_of(channel: RunningChannel) -> ChannelLimits:

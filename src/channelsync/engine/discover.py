@@ -59,9 +59,7 @@ async def discover(engine: Engine, held: Claim) -> Instant | None:
     return engine.now() + EVERY_SECONDS
 
 
-async def _batches(
-    engine: Engine, running: RunningChannel
-) -> AsyncIterator[list[RemoteListing]]:
+async def _batches(engine: Engine, running: RunningChannel) -> AsyncIterator[list[RemoteListing]]:
     batch: list[RemoteListing] = []
     async for offer in _offers(engine, running):
         batch.append(offer)
@@ -128,9 +126,7 @@ async def _store(
     await mark_items(tx, touched, now)
 
 
-async def _insert(
-    tx: AsyncConnection, running: RunningChannel, fresh: Sequence[_Mapped]
-) -> None:
+async def _insert(tx: AsyncConnection, running: RunningChannel, fresh: Sequence[_Mapped]) -> None:
     if not fresh:
         return
     listings = tables.listings
@@ -172,7 +168,7 @@ async def _update(
     if refusal is None and recipe != one.recipe:
         refusal = await _change_recipe(tx, row, one.recipe)
     state = ListingState.REFUSED if refusal else ListingState.ACTIVE
-    values = {
+    values: dict[str, object] = {
         "external": dict(one.remote.external),
         "title": one.remote.title,
         "state": state,
@@ -180,7 +176,9 @@ async def _update(
     }
     if state is ListingState.ACTIVE and row.exposure is None:
         values["settle_wanted"] = True
-    await tx.execute(sa.update(tables.listings).where(tables.listings.c.id == row.id).values(values))
+    await tx.execute(
+        sa.update(tables.listings).where(tables.listings.c.id == row.id).values(values)
+    )
     subject = f"{channel}/{row.sku}"
     if refusal is None:
         await clear_alarm(tx, "listing_refused", subject, now=now)
@@ -194,9 +192,7 @@ async def _recipe(tx: AsyncConnection, listing_id: int) -> dict[int, int]:
     return {row.item_id: row.units for row in await tx.execute(query)}
 
 
-async def _change_recipe(
-    tx: AsyncConnection, row: Any, recipe: Mapping[int, int]
-) -> str | None:
+async def _change_recipe(tx: AsyncConnection, row: Any, recipe: Mapping[int, int]) -> str | None:
     """Give a listing another recipe, which is sound only while it can sell nothing."""
     if row.exposure:
         return "its recipe changed while it may still sell: set it to 0 on the channel first"

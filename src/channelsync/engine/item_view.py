@@ -1,6 +1,7 @@
 """One item as policy and protocol see it: stock, targets with their trace, every listing's state.
 
-Built in one transaction from the tables alone. `reconcile` acts on it; `plan` and `explain` show it.
+Built in one transaction from the tables alone. `reconcile` acts on it; `plan` and `explain` show
+it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from channelsync.domain.allocation import Allocation, Offer, allocate_recipes
 from channelsync.domain.allocation_rules import Rule, match_rule
 from channelsync.domain.books import ItemBooks
 from channelsync.domain.demand import expected_rates
-from channelsync.domain.intents import ItemState, ListingState, Policy as Knobs
+from channelsync.domain.intents import ItemState, ListingState
+from channelsync.domain.intents import Policy as Knobs
 from channelsync.domain.stock import PoolStock
 from channelsync.domain.vocabulary import Enforces, Instant, PushSemantics
 from channelsync.engine import demand
@@ -26,7 +28,8 @@ from channelsync.engine.books import books_of, load_stock
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
 from channelsync.store import tables
-from channelsync.store.tables import ChannelState, ListingState as StoredState
+from channelsync.store.tables import ChannelState
+from channelsync.store.tables import ListingState as StoredState
 
 __all__ = ["ItemView", "view_item"]
 
@@ -80,9 +83,7 @@ async def view_item(
     items = await _items(tx, related)
     channels = await channel_facts(engine, tx, now)
     pools = sorted({listing.pool for listing in grants.all() if item_id in listing.recipe})
-    return [
-        await _view(engine, tx, grants, items, channels, item_id, pool, now) for pool in pools
-    ]
+    return [await _view(engine, tx, grants, items, channels, item_id, pool, now) for pool in pools]
 
 
 async def _load_related(grants: Grants, item_id: int) -> set[int]:
@@ -152,7 +153,7 @@ def _quiet_for(row: Any, now: Instant) -> float:
     return now - max(signs) if signs else 0.0
 
 
-async def _view(  # noqa: PLR0913 - everything one view is made of
+async def _view(
     engine: Engine,
     tx: AsyncConnection,
     grants: Grants,
@@ -166,7 +167,8 @@ async def _view(  # noqa: PLR0913 - everything one view is made of
     mine = [entry for entry in own if item_id in entry.recipe]
     used = sorted({item_id} | {item for entry in own for item in entry.recipe})
     stock_books = await load_stock(tx, pool, used)
-    stock = {i: stock_books.pool_stock(i, engine.policy.safety_stock) for i in used}
+    safety_stock = engine.policy.safety_stock_in(pool)
+    stock = {i: stock_books.pool_stock(i, safety_stock) for i in used}
     books = {i: books_of(i, pool, stock[i].atp, own) for i in used}
     rules = {i: _rule(engine, items[i], pool, own, now) for i in used}
     rates = _rates(mine, rules[item_id])
@@ -215,14 +217,10 @@ async def _view(  # noqa: PLR0913 - everything one view is made of
 
 
 def _takes_part(listing: Listing) -> bool:
-    return bool(listing.recipe) and (
-        listing.state is StoredState.ACTIVE or listing.grant.settled
-    )
+    return bool(listing.recipe) and (listing.state is StoredState.ACTIVE or listing.grant.settled)
 
 
-def _rule(
-    engine: Engine, item: Any, pool: str, listings: Sequence[Listing], now: Instant
-) -> Rule:
+def _rule(engine: Engine, item: Any, pool: str, listings: Sequence[Listing], now: Instant) -> Rule:
     offered_on = {entry.channel for entry in listings if item.id in entry.recipe}
     rules = engine.policy.rules.get(pool, ())
     return match_rule(rules, item.sku, item.tags, now, offered_on) or NOBODYS
@@ -254,7 +252,7 @@ def _reason(
     return why or channel.frozen
 
 
-def _listing_state(  # noqa: PLR0913 - everything one listing's state is made of
+def _listing_state(
     listing: Listing,
     item_id: int,
     channel: ChannelFacts,
@@ -265,9 +263,7 @@ def _listing_state(  # noqa: PLR0913 - everything one listing's state is made of
 ) -> ListingState:
     key, grant = str(listing.id), listing.grant
     withdrawn = key in reasons and channel.frozen is None
-    elsewhere = [
-        books[i].takeable // units for i, units in listing.recipe.items() if i != item_id
-    ]
+    elsewhere = [books[i].takeable // units for i, units in listing.recipe.items() if i != item_id]
     return ListingState(
         listing_id=key,
         channel=listing.channel,

@@ -165,4 +165,3 @@ async def _by_external(tx: AsyncConnection, channel: str, fact: OrderFact) -> An
     )
     rows = [row for row in await tx.execute(query) if not _contradicts(fact.external, row.external)]
     return rows[0] if len(rows) == 1 else None
-

@@ -28,7 +28,7 @@ async def takeable_for(
     stock = await load_stock(tx, listing.pool, listing.recipe)
     pairs = []
     for item_id in listing.recipe:
-        atp = stock.pool_stock(item_id, engine.policy.safety_stock).atp
+        atp = stock.pool_stock(item_id, engine.policy.safety_stock_in(listing.pool)).atp
         books = books_of(item_id, listing.pool, atp, grants.all())
         pairs.append((item_id, books.takeable))
     return takeable_units(listing.recipe, pairs)

@@ -16,11 +16,13 @@ class Policy:
 
     rules: Mapping[str, tuple[Rule, ...]]
     """Rules by pool, the default rule included."""
-    safety_stock: int = 0
-    """Once per item and pool, where stock has none of its own."""
+    safety_stock: Mapping[str, int] = field(default_factory=dict)
+    """By pool: once per item, where its stock has none of its own."""
     min_gap_seconds: float = 0.0
     recipes: Mapping[tuple[str, str], Mapping[str, int]] = field(default_factory=dict)
     """Hand mapping: (channel, SKU on the channel) -> units by our SKU."""
     hold_ttl_seconds: float = 900.0
-    shadow: frozenset[str] = frozenset()
-    """Channels that compute, explain and log every push and send none."""
+
+    def safety_stock_in(self, pool: str) -> int:
+        """Units of an item never offered in a pool whose stock says nothing else."""
+        return self.safety_stock.get(pool, 0)

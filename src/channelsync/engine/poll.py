@@ -100,9 +100,7 @@ async def _oldest_uncounted(tx: AsyncConnection, channel: str) -> Instant | None
     """
     lines, channels = tables.order_lines, tables.channels
     searched = sa.select(channels.c.discovered_at).where(channels.c.name == channel)
-    query = sa.select(
-        sa.func.min(sa.func.coalesce(lines.c.sold_at, lines.c.first_heard_at))
-    ).where(
+    query = sa.select(sa.func.min(sa.func.coalesce(lines.c.sold_at, lines.c.first_heard_at))).where(
         lines.c.channel == channel,
         lines.c.parked.is_not(None),
         lines.c.first_heard_at >= sa.func.coalesce(searched.scalar_subquery(), 0.0),

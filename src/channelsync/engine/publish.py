@@ -10,30 +10,29 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.errors import InsufficientFree
 from channelsync.domain.escrow import (
     Grant,
     Outcome,
     Push,
+    SettleReason,
     finish_attempt,
     give_up,
     may_retry,
     start_attempt,
     want_settle,
-    SettleReason,
 )
 from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
 from channelsync.engine.core import Engine, limits_of
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.listings import refuse_listing, takeable_for
-from channelsync.engine.work import Claim, LeaseLost, WorkKind, mark, mark_items, require_lease
+from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Pushes
 from channelsync.sdk.errors import ConnectorError
@@ -96,7 +95,8 @@ async def _next_time(tx: AsyncConnection, channel: str) -> Instant | None:
     query = sa.select(sa.func.min(requests.c.not_before)).where(
         requests.c.channel == channel, sa.not_(requests.c.done)
     )
-    return (await tx.execute(query)).scalar()
+    waits_until: Instant | None = (await tx.execute(query)).scalar()
+    return waits_until
 
 
 # ------------------------------------------------------------------ choosing and committing a copy
@@ -201,8 +201,8 @@ async def _new_request(
     if not planned:
         return None
     # One request is of one form: comparing or not.
-    form = planned[0].compare is None
-    chosen = [push for push in planned if (push.compare is None) is form]
+    form = planned[0].compare_with is None
+    chosen = [push for push in planned if (push.compare_with is None) is form]
     grants = Grants(tx, now, f"push:{running.name}")
     await grants.load(push.listing_id for push in chosen)
     changes = [_change(push, grants[push.listing_id]) for push in chosen]
@@ -223,9 +223,7 @@ async def _new_request(
         )
     )
     ids = [push.id for push in chosen]
-    await tx.execute(
-        sa.update(pushes).where(pushes.c.id.in_(ids)).values(request_id=request_id)
-    )
+    await tx.execute(sa.update(pushes).where(pushes.c.id.in_(ids)).values(request_id=request_id))
     for push in chosen:
         grants.update(push.listing_id, request_id=request_id)
     return await _commit_copy(engine, tx, grants, chosen, request_id, request, now)
@@ -243,11 +241,11 @@ def _change(push: Any, listing: Listing) -> Change:
         listing=listing.ref,
         kind=PushKind(push.kind),
         units=push.units,
-        compare=push.compare,
+        compare=push.compare_with,
     )
 
 
-async def _commit_copy(  # noqa: PLR0913 - one copy has this many facts
+async def _commit_copy(
     engine: Engine,
     tx: AsyncConnection,
     grants: Grants,
@@ -354,7 +352,7 @@ def _is_open(grant: Grant, push_id: str) -> bool:
     )
 
 
-async def _record_one(  # noqa: PLR0913 - one change's facts
+async def _record_one(
     tx: AsyncConnection,
     running: RunningChannel,
     grants: Grants,
@@ -364,9 +362,7 @@ async def _record_one(  # noqa: PLR0913 - one change's facts
     now: Instant,
 ) -> None:
     listing = grants[listing_id]
-    grant = finish_attempt(
-        listing.grant, push, result.outcome, now=now, limits=limits_of(running)
-    )
+    grant = finish_attempt(listing.grant, push, result.outcome, now=now, limits=limits_of(running))
     if result.stale:
         # Somebody moved the counter without our knowing: look before the next push.
         grant = want_settle(grant, SettleReason.DRIFT)
@@ -389,7 +385,7 @@ def _shown_after(listing: Listing, push: Push, result: ChangeResult) -> int | No
     return listing.remote + (push.units if push.kind is PushKind.RAISE else -push.units)
 
 
-async def _end_attempt(  # noqa: PLR0913 - one attempt's facts
+async def _end_attempt(
     tx: AsyncConnection,
     running: RunningChannel,
     sending: _Sending,
@@ -405,9 +401,7 @@ async def _end_attempt(  # noqa: PLR0913 - one attempt's facts
         .where(tables.attempts.c.id == sending.attempt_id)
         .values(ended_at=now, outcome=",".join(outcomes), detail="; ".join(reasons)[:500])
     )
-    _log.info(
-        "push sent", channel=running.name, changes=len(results), outcome=",".join(outcomes)
-    )
+    _log.info("push sent", channel=running.name, changes=len(results), outcome=",".join(outcomes))
     if not retry:
         await _finish_request(tx, sending.request_id)
         return

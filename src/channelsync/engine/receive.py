@@ -20,7 +20,6 @@ from channelsync.engine.registers import hear_sequences
 from channelsync.engine.settle import request_drift_check
 from channelsync.engine.till_counts import apply_counts
 from channelsync.engine.work import Claim, WorkKind, mark, mark_many, require_lease
-from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import ReceivesWebhooks
 from channelsync.sdk.errors import BadDelivery
 from channelsync.sdk.types import Delivery, LookAt, Parsed
@@ -67,14 +66,20 @@ async def intake(engine: Engine, held: Claim) -> Instant | None:
     running = engine.channels.get(held.key)
     if running is None or not isinstance(running.channel, ReceivesWebhooks):
         return None
+    async with engine.database.read() as connection:
+        rows = await _pending(connection, running.name)
+    if not rows:
+        return None
+    parsed, bad = _parse_all(running.channel, rows)
+    joined = _joined(parsed)
+    # Counts first: a repetition after a crash finds them in the books and changes nothing.
+    await apply_counts(engine, running.name, joined.counts)
     async with engine.database.write() as tx:
         now = engine.now()
         await require_lease(tx, held, now=now)
-        rows = await _pending(tx, running.name)
-        if not rows:
-            return None
-        parsed = [await _parse(tx, running, running.channel, row, now) for row in rows]
-        await apply_parsed(tx, running.name, _joined(parsed), now=now)
+        for delivery_id, reason in bad:
+            await _bury(tx, running.name, delivery_id, reason, now)
+        await apply_parsed(tx, running.name, joined, now=now)
         await tx.execute(
             sa.update(tables.deliveries)
             .where(tables.deliveries.c.id.in_([row.id for row in rows]))
@@ -94,27 +99,35 @@ async def _pending(tx: AsyncConnection, channel: str) -> Sequence[Any]:
     return (await tx.execute(query)).all()
 
 
-async def _parse(
-    tx: AsyncConnection, running: RunningChannel, door: ReceivesWebhooks, row: Any, now: Instant
-) -> Parsed:
-    delivery = Delivery(dedupe_key=row.dedupe_key, topic=row.topic, reduced=row.reduced)
-    try:
-        return door.parse(delivery)
-    except BadDelivery as error:
-        # It must not block its neighbours; polling finds the order it was about.
-        await tx.execute(
-            sa.insert(tables.dead_letters).values(
-                kind="delivery",
-                reference=str(row.id),
-                channel=running.name,
-                reason=str(error)[:500],
-                created_at=now,
-            )
+def _parse_all(
+    door: ReceivesWebhooks, rows: Sequence[Any]
+) -> tuple[list[Parsed], list[tuple[int, str]]]:
+    """What the deliveries say, and those that say nothing we understand."""
+    parsed, bad = [], []
+    for row in rows:
+        delivery = Delivery(dedupe_key=row.dedupe_key, topic=row.topic, reduced=row.reduced)
+        try:
+            parsed.append(door.parse(delivery))
+        except BadDelivery as error:
+            bad.append((row.id, str(error)))
+    return parsed, bad
+
+
+async def _bury(
+    tx: AsyncConnection, channel: str, delivery_id: int, reason: str, now: Instant
+) -> None:
+    """Set a delivery aside, so that it does not block its neighbours; polling finds its order."""
+    await tx.execute(
+        sa.insert(tables.dead_letters).values(
+            kind="delivery",
+            reference=str(delivery_id),
+            channel=channel,
+            reason=reason[:500],
+            created_at=now,
         )
-        await raise_alarm(
-            tx, "dead_letter", f"delivery/{row.id}", str(error), now=now, channel=running.name
-        )
-        return Parsed()
+    )
+    subject = f"delivery/{delivery_id}"
+    await raise_alarm(tx, "dead_letter", subject, reason, now=now, channel=channel)
 
 
 def _joined(parsed: Sequence[Parsed]) -> Parsed:
@@ -135,12 +148,9 @@ def _joined(parsed: Sequence[Parsed]) -> Parsed:
     )
 
 
-async def apply_parsed(
-    tx: AsyncConnection, channel: str, parsed: Parsed, *, now: Instant
-) -> None:
-    """Everything a batch of deliveries says, in the caller's transaction."""
+async def apply_parsed(tx: AsyncConnection, channel: str, parsed: Parsed, *, now: Instant) -> None:
+    """What a batch of deliveries says, counts excepted, in the caller's transaction."""
     await apply_orders(tx, channel, parsed.facts, parsed.voids, now=now)
-    await apply_counts(tx, channel, parsed.counts, now=now)
     await hear_sequences(tx, channel, parsed.sequences, now=now)
     if parsed.look_at is not None:
         await _look(tx, channel, parsed.look_at, now)

@@ -65,8 +65,9 @@ async def reconcile_item(
             elif await _carry_out(engine, tx, grants, view, intent, now):
                 touched.add(channel.name)
     settling = {
-        listing.channel for listing in grants.all() if SettleReason.DRIFT in
-        listing.grant.settle_reasons
+        listing.channel
+        for listing in grants.all()
+        if SettleReason.DRIFT in listing.grant.settle_reasons
     }
     await grants.flush()
     await mark_many(tx, WorkKind.PUBLISH, sorted(touched), not_before=now)
@@ -97,7 +98,7 @@ def _remember(grants: Grants, view: ItemView, now: Instant) -> None:
 # ------------------------------------------------------------------ intents
 
 
-async def _carry_out(  # noqa: PLR0913 - an intent and everything it is carried out on
+async def _carry_out(
     engine: Engine,
     tx: AsyncConnection,
     grants: Grants,
@@ -113,9 +114,7 @@ async def _carry_out(  # noqa: PLR0913 - an intent and everything it is carried 
     facts = view.channels[listing.channel]
     push = _push_for(engine, listing, intent, facts, now)
     if push is None:
-        grants.put(
-            listing.id, want_settle(listing.grant, SettleReason.DRIFT), MovementKind.SETTLE
-        )
+        grants.put(listing.id, want_settle(listing.grant, SettleReason.DRIFT), MovementKind.SETTLE)
         return False
     try:
         grant = open_push(listing.grant, push, takeable=takeable)

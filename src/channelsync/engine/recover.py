@@ -57,9 +57,9 @@ async def recover(engine: Engine) -> int:
 
 async def _end(engine: Engine, tx: AsyncConnection, request_id: str) -> str:
     now = engine.now()
-    query = sa.select(tables.pushes.c.listing_id, tables.pushes.c.id, tables.pushes.c.channel).where(
-        tables.pushes.c.request_id == request_id
-    )
+    query = sa.select(
+        tables.pushes.c.listing_id, tables.pushes.c.id, tables.pushes.c.channel
+    ).where(tables.pushes.c.request_id == request_id)
     rows = (await tx.execute(query)).all()
     channel = rows[0].channel
     running = engine.channels.get(channel)

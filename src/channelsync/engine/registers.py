@@ -57,8 +57,10 @@ async def _hear(
     if not beyond:
         await clear_alarm(tx, "register_gap", subject, now=now)
         return
-    missing = f"{complete_to + 1}" if min(beyond) == complete_to + 2 else (
-        f"{complete_to + 1} to {min(beyond) - 1}"
+    missing = (
+        f"{complete_to + 1}"
+        if min(beyond) == complete_to + 2
+        else (f"{complete_to + 1} to {min(beyond) - 1}")
     )
     message = f"register {register_id} skipped sale {missing}: sales are missing until it re-sends"
     await raise_alarm(tx, "register_gap", subject, message, now=now, channel=channel)

@@ -22,8 +22,10 @@ from channelsync.domain.escrow import (
     SettleReason,
     UnitsAround,
     release_cut,
-    settle as settle_grant,
     want_settle,
+)
+from channelsync.domain.escrow import (
+    settle as settle_grant,
 )
 from channelsync.domain.orders import LineEventKind
 from channelsync.domain.vocabulary import Instant
@@ -33,7 +35,7 @@ from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Reads
-from channelsync.sdk.types import AssumptionFinding, Assumption, RemoteReading
+from channelsync.sdk.types import Assumption, AssumptionFinding, RemoteReading
 from channelsync.store import tables
 from channelsync.store.tables import ListingState, MovementKind
 
@@ -82,7 +84,7 @@ async def _due(
 ) -> tuple[list[_Wanted], Instant | None]:
     """Listings that can be read usefully now, and when the next one can."""
     grants = Grants(tx, now, f"settle:{running.name}")
-    await grants.load(await _inexact_ids(tx, running.name, now))
+    await grants.load(await _inexact_ids(tx, running.name))
     read = set((await tx.execute(sa.select(tables.readings.c.listing_id))).scalars())
     limits = limits_of(running)
     wanted, next_times = [], []
@@ -100,7 +102,7 @@ async def _due(
     return wanted[:READS_MAX], None if soonest is None else soonest + 0.001
 
 
-async def _inexact_ids(tx: AsyncConnection, channel: str, now: Instant) -> Sequence[int]:
+async def _inexact_ids(tx: AsyncConnection, channel: str) -> Sequence[int]:
     listings, pushes = tables.listings, tables.pushes
     cuts = sa.select(pushes.c.listing_id).where(
         pushes.c.channel == channel,
@@ -164,7 +166,7 @@ async def _store_readings(
         if reading.quantity is not None
     ]
     if rows:
-        await _forget(tx, [row["listing_id"] for row in rows])
+        await _forget(tx, (int(r.listing_id) for r in readings))
         await tx.execute(sa.insert(tables.readings), rows)
 
 
@@ -183,9 +185,9 @@ def _findings(readings: Iterable[RemoteReading]) -> list[AssumptionFinding]:
     return found
 
 
-async def _forget(tx: AsyncConnection, listing_ids: Sequence[int]) -> None:
+async def _forget(tx: AsyncConnection, listing_ids: Iterable[int]) -> None:
     await tx.execute(
-        sa.delete(tables.readings).where(tables.readings.c.listing_id.in_(listing_ids))
+        sa.delete(tables.readings).where(tables.readings.c.listing_id.in_(sorted(listing_ids)))
     )
 
 
@@ -201,7 +203,8 @@ async def _use_readings(engine: Engine, tx: AsyncConnection, running: RunningCha
     watermark = await _watermark(tx, running.name)
     grants = Grants(tx, now, f"settle:{running.name}")
     await grants.load(row.listing_id for row in rows)
-    done, items = [], set()
+    done: list[int] = []
+    items: set[int] = set()
     for row in rows:
         reading = Reading(
             quantity=row.quantity,
@@ -233,7 +236,7 @@ async def _watermark(tx: AsyncConnection, channel: str) -> Instant:
     return (await tx.execute(query)).scalar() or 0.0
 
 
-async def _use_one(  # noqa: PLR0913 - one reading's facts
+async def _use_one(
     tx: AsyncConnection,
     grants: Grants,
     listing_id: int,

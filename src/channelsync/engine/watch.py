@@ -64,21 +64,15 @@ async def watch(engine: Engine, held: Claim) -> Instant | None:
     return engine.now() + min(EVERY_SECONDS, running.quiet_limit_seconds / 3)
 
 
-async def _feed(
-    tx: AsyncConnection, running: RunningChannel, now: Instant
-) -> AssumptionFinding:
+async def _feed(tx: AsyncConnection, running: RunningChannel, now: Instant) -> AssumptionFinding:
     row = (
-        await tx.execute(
-            sa.select(tables.channels).where(tables.channels.c.name == running.name)
-        )
+        await tx.execute(sa.select(tables.channels).where(tables.channels.c.name == running.name))
     ).one()
     quiet = _quiet_since(row)
     late = row.state == ChannelState.ACTIVE and now - quiet > running.quiet_limit_seconds
     why = f"no sign of life from its order feed for {now - quiet:.0f} s" if late else ""
     if late:
-        await raise_alarm(
-            tx, "feed_quiet", running.name, why, now=now, channel=running.name
-        )
+        await raise_alarm(tx, "feed_quiet", running.name, why, now=now, channel=running.name)
     else:
         await clear_alarm(tx, "feed_quiet", running.name, now=now)
     return AssumptionFinding(assumption=Assumption.FEED_COMPLETE, holds=not late, why=why)
@@ -86,7 +80,7 @@ async def _feed(
 
 def _quiet_since(row: Any) -> Instant:
     signs = [at for at in (row.last_poll_at, row.last_delivery_at) if at is not None]
-    return max(signs, default=row.baseline_at)
+    return max(signs, default=float(row.baseline_at))
 
 
 async def _mark_listed_items(tx: AsyncConnection, channel: str, now: Instant) -> None:

@@ -78,9 +78,7 @@ class Claim:
     attempts: int
 
 
-async def mark(
-    tx: AsyncConnection, kind: WorkKind, key: str, *, not_before: Instant = 0.0
-) -> None:
+async def mark(tx: AsyncConnection, kind: WorkKind, key: str, *, not_before: Instant = 0.0) -> None:
     """Ask for one key to be looked at, no earlier than `not_before`."""
     await mark_many(tx, kind, (key,), not_before=not_before)
 
@@ -119,10 +117,11 @@ async def next_due(connection: AsyncConnection, kind: WorkKind, *, now: Instant)
     query = sa.select(sa.func.min(due)).where(
         work.c.kind == kind, work.c.done_version < work.c.want_version
     )
-    return (await connection.execute(query)).scalar()
+    due_at: Instant | None = (await connection.execute(query)).scalar()
+    return due_at
 
 
-async def claim(  # noqa: PLR0913 - one lease has this many facts
+async def claim(
     tx: AsyncConnection,
     kind: WorkKind,
     *,
@@ -203,7 +202,7 @@ async def finish(tx: AsyncConnection, held: Claim, *, again_at: Instant | None =
 async def fail(tx: AsyncConnection, held: Claim, *, now: Instant, error: str) -> Instant:
     """Give the key back after a failure, due again after a growing pause. Returns that time."""
     pause = min(BACKOFF_SECONDS_FIRST * 2.0**held.attempts, BACKOFF_SECONDS_MAX)
-    values = {
+    values: dict[str, object] = {
         "lease_until": None,
         "lease_token": None,
         "attempts": held.attempts + 1,

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from fnmatch import fnmatchcase
 
 import httpx
+from typing_extensions import override
 
 __all__ = ["BODY_BYTES_MAX", "AnswerRefused", "HostRefused", "host_allowed", "http_client"]
 
@@ -47,6 +48,7 @@ class _CappedStream(httpx.AsyncByteStream):
         self._stream = stream
         self._request = request
 
+    @override
     async def __aiter__(self) -> AsyncIterator[bytes]:
         seen = 0
         async for chunk in self._stream:
@@ -56,6 +58,7 @@ class _CappedStream(httpx.AsyncByteStream):
                 raise AnswerRefused(message, request=self._request)
             yield chunk
 
+    @override
     async def aclose(self) -> None:
         await self._stream.aclose()
 
@@ -67,6 +70,7 @@ class _PolicyTransport(httpx.AsyncBaseTransport):
         self._inner = inner
         self._allowed_hosts = allowed_hosts
 
+    @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if not host_allowed(request.url, self._allowed_hosts):
             message = f"{request.url.host} is not among the hosts that credentials may go to"
@@ -80,6 +84,7 @@ class _PolicyTransport(httpx.AsyncBaseTransport):
             response.stream = _CappedStream(response.stream, request)
         return response
 
+    @override
     async def aclose(self) -> None:
         await self._inner.aclose()
 

@@ -45,9 +45,7 @@ def decode_standard_secret(secret: str) -> bytes:
     return key
 
 
-def standard_webhook_signature(
-    secret: bytes, message_id: str, timestamp: int, body: bytes
-) -> str:
+def standard_webhook_signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
     """The `v1,…` signature of the Standard Webhooks specification."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return f"v1,{base64_hmac_sha256(secret, signed)}"

@@ -162,7 +162,10 @@ class OrderFact:
     """When the channel's counter moved (not when the order was created); None: unknown."""
     cancelled_at: Instant | None = None
     shipped_at: Instant | None = None
-    """When the first unit left the house; None: none did, or unknown."""
+    """When the latest of the shipped units left the house; None: none did, or unknown."""
+    returned_at: Instant | None = None
+    """When the latest of the restocked units was back on the shelf; None: none was, or unknown. A
+    count taken later holds them already."""
     cancel_effect: CancelEffect = CancelEffect.UNSURE
     pending: bool = False
     moves_counter: bool = True
@@ -254,6 +257,8 @@ class OrderPage:
     """Where to go on; opaque, JSON-able, safe to use twice."""
     more: bool
     voids: tuple[OrderVoid, ...] = ()
+    counts: tuple[StockCount, ...] = ()
+    sequences: tuple[RegisterSequence, ...] = ()
     complete_to: Instant | None = None
     """On the last page: the instant, on the channel's clock, up to which every order whose counter
     moved is in the pages since the cursor's start (poll start minus the visibility lag)."""

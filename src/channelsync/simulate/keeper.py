@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from math import inf
+from math import exp, inf
 from typing import TypeAlias
 
 from channelsync.domain import demand, escrow
@@ -53,6 +53,10 @@ RULE = Rule(
     demand_prior_units=1_000.0,
 )
 SHARES = {name: model.demand_share for name, model in CHANNELS.items()}
+FEED_SECONDS = {
+    name: model.notify_median_seconds * exp(model.notify_sigma**2 / 2)
+    for name, model in CHANNELS.items()
+}
 OFFERS = tuple(Offer(listing_id=name, channel=name, recipe={ITEM: 1}) for name in CHANNELS)
 
 Decide: TypeAlias = Callable[[ItemState], Plan]
@@ -68,7 +72,6 @@ class _Listing:
     velocity_at: Instant = 0.0
     last_push_at: Instant = -inf
     drain_target: int | None = None
-    returning: int = 0
     shown: int | None = None
     """What the last refused compare-and-set found."""
     counted_at: list[Instant] = field(default_factory=list)
@@ -77,6 +80,16 @@ class _Listing:
     @property
     def exposure(self) -> int:
         return self.grant.exposure or 0
+
+    @property
+    def returning(self) -> int:
+        """What the open push is expected to give back."""
+        push = self.grant.push
+        if push is None or push.kind is PushKind.RAISE:
+            return 0
+        if push.kind is PushKind.CUT:
+            return push.units
+        return max(self.exposure - push.units, 0)
 
 
 class EscrowKeeper:
@@ -160,6 +173,7 @@ class EscrowKeeper:
             {name: listing.velocity for name, listing in self._listings.items()},
             SHARES,
             prior_units=RULE.demand_prior_units,
+            feed_seconds=FEED_SECONDS,
         )
         targets = allocate(self._atp, OFFERS, RULE, rates).targets
         books = self._books()
@@ -181,6 +195,8 @@ class EscrowKeeper:
         scenario, model = self._world.scenario, listing.model
         slow = model.slow_to_apply
         apply = scenario.slow_apply_median_seconds if slow else scenario.apply_median_seconds
+        apply *= exp(scenario.apply_sigma**2 / 2)
+        feed = FEED_SECONDS[name]
         absolute = model.semantics is PushSemantics.ABSOLUTE
         return ListingState(
             listing_id=name,
@@ -194,7 +210,8 @@ class EscrowKeeper:
             last_push_at=listing.last_push_at,
             drain_target=listing.drain_target,
             rate_per_hour=rate,
-            lead_seconds=model.notify_median_seconds + apply,
+            lead_seconds=feed + apply,
+            feed_seconds=feed,
             settle_seconds=READ_BACK_SECONDS + (FENCE_SECONDS if absolute else 0.0),
         )
 
@@ -230,15 +247,15 @@ class EscrowKeeper:
         compare: int | None = None
         match intent:
             case Raise():
-                kind, units, listing.returning = PushKind.RAISE, intent.units, 0
+                kind, units = PushKind.RAISE, intent.units
             case Cut():
-                kind, units, listing.returning = PushKind.CUT, intent.units, intent.units
+                kind, units = PushKind.CUT, intent.units
                 compare = listing.exposure if listing.shown is None else listing.shown
             case Set():
-                kind, units, listing.returning = PushKind.SET, intent.quantity, listing.exposure
+                kind, units = PushKind.SET, intent.quantity
                 listing.drain_target = None
             case Zero() | Drain():
-                kind, units, listing.returning = PushKind.ZERO, 0, listing.exposure
+                kind, units = PushKind.ZERO, 0
                 listing.drain_target = intent.target if isinstance(intent, Drain) else None
             case _:
                 raise InvariantViolated(f"no channel here is live: {intent}")
@@ -285,7 +302,6 @@ class EscrowKeeper:
         if outcome is escrow.Outcome.REFUSED:
             listing.shown = found
         if listing.grant.push is None:
-            listing.returning = 0
             self._reconcile()
 
     # -------------------------------------------------------------- reading back
@@ -302,7 +318,6 @@ class EscrowKeeper:
         self._age(listing)
         listing.grant = escrow.release_cut(listing.grant, reading)
         if listing.grant.push is None:
-            listing.returning = 0
             self._reconcile()
         else:
             self._world.after(0.0, lambda: self._read_to_settle(name))
@@ -324,5 +339,4 @@ class EscrowKeeper:
             watermark=self._world.now,
             limits=LIMITS,
         )
-        listing.returning = 0
         self._reconcile()

@@ -42,6 +42,7 @@ __all__ = [
     "check_open_pushes",
     "check_reserved",
     "check_stock",
+    "lines_of_old_recipes",
 ]
 
 
@@ -95,13 +96,27 @@ async def check_line_stock(tx: AsyncConnection) -> list[Finding]:
     """Ids: line, item. Counted lines only: a parked line has moved nothing yet.
 
     Units that had left the house before the channel's baseline were never taken from us, so fewer
-    shipped units than the facts tell are right for a line that may be that old.
+    shipped units than the facts tell are right for a line that may be that old. A line sold under
+    another recipe than the listing's present one cannot be judged; see `lines_of_old_recipes`.
     """
-    differing = _differing_lines()
+    rows = (await tx.execute(_differing_lines())).all()
+    old = {row.line_id for row in rows if not row.in_recipe}
+    return [finding for row in rows if row.line_id not in old for finding in _line_findings(row)]
+
+
+async def lines_of_old_recipes(tx: AsyncConnection) -> list[str]:
+    """Order lines that hold items which their listing's recipe no longer names, in words."""
+    rows = await tx.execute(_differing_lines())
+    return [_line_key(row) for row in rows if not row.in_recipe]
+
+
+def _differing_lines() -> sa.Select[Any]:
+    """Lines and items that hold other units than their counts times the recipe, with names."""
+    sums = _line_sums()
     line = order_lines.c
-    query = (
+    return (
         sa.select(
-            *differing.c,
+            *sums.c,
             line.channel,
             (line.order_id + "/" + line.line_id).label("order_line"),
             sa.and_(
@@ -110,27 +125,27 @@ async def check_line_stock(tx: AsyncConnection) -> list[Finding]:
             ).label("may_be_older"),
             items.c.sku,
         )
-        .join(order_lines, line.id == differing.c.line_id)
+        .join(order_lines, line.id == sums.c.line_id)
         .join(channels, channels.c.name == line.channel)
-        .join(items, items.c.id == differing.c.item_id)
-        .order_by(differing.c.line_id, differing.c.item_id)
+        .join(items, items.c.id == sums.c.item_id)
+        .order_by(sums.c.line_id, sums.c.item_id)
     )
-    return [finding for row in await tx.execute(query) for finding in _line_findings(row)]
 
 
-def _differing_lines() -> sa.Subquery:
-    """Sums by line and item of what must be held and what is held, where they differ."""
+def _line_sums() -> sa.Subquery:
     wanted = _at_least_zero(order_lines.c.ordered - order_lines.c.cancelled)
     to_reserve = _at_least_zero(wanted - order_lines.c.shipped)
     counted = order_lines.c.listing_id.is_not(None)
+    nothing = sa.literal(0, sa.Integer)
     asked = (
         sa.select(
             order_lines.c.id.label("line_id"),
             recipes.c.item_id,
             (to_reserve * recipes.c.units).label("must_reserve"),
             (order_lines.c.shipped * recipes.c.units).label("must_ship"),
-            sa.literal(0, sa.Integer).label("reserved"),
-            sa.literal(0, sa.Integer).label("shipped"),
+            nothing.label("reserved"),
+            nothing.label("shipped"),
+            sa.literal(1, sa.Integer).label("in_recipe"),
         )
         .join(recipes, recipes.c.listing_id == order_lines.c.listing_id)
         .where(counted)
@@ -139,28 +154,25 @@ def _differing_lines() -> sa.Subquery:
         sa.select(
             line_stock.c.line_id,
             line_stock.c.item_id,
-            sa.literal(0, sa.Integer),
-            sa.literal(0, sa.Integer),
+            nothing,
+            nothing,
             line_stock.c.reserved,
             line_stock.c.shipped,
+            nothing,
         )
         .join(order_lines, order_lines.c.id == line_stock.c.line_id)
         .where(counted)
     )
     both = sa.union_all(asked, held).subquery()
-    names = ("must_reserve", "reserved", "must_ship", "shipped")
+    names = ("must_reserve", "reserved", "must_ship", "shipped", "in_recipe")
     sums = {name: sa.func.sum(both.c[name]).label(name) for name in names}
-    return (
-        sa.select(both.c.line_id, both.c.item_id, *sums.values())
-        .group_by(both.c.line_id, both.c.item_id)
-        .having(
-            sa.or_(
-                sums["must_reserve"] != sums["reserved"],
-                sums["must_ship"] != sums["shipped"],
-            )
-        )
-        .subquery()
-    )
+    differ = sa.or_(sums["must_reserve"] != sums["reserved"], sums["must_ship"] != sums["shipped"])
+    keys = (both.c.line_id, both.c.item_id)
+    return sa.select(*keys, *sums.values()).group_by(*keys).having(differ).subquery()
+
+
+def _line_key(row: Any) -> str:
+    return f"{row.sku} for {row.channel} order {row.order_line}"
 
 
 def _line_findings(row: Any) -> list[Finding]:
@@ -175,7 +187,7 @@ def _line_findings(row: Any) -> list[Finding]:
             check=Check.LINE_STOCK,
             table="line_stock",
             column=column,
-            key=f"{row.sku} for {row.channel} order {row.order_line}",
+            key=_line_key(row),
             stored=stored,
             rebuilt=rebuilt,
             ids=(row.line_id, row.item_id),

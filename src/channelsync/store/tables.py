@@ -348,7 +348,7 @@ pushes = sa.Table(
     sa.Column("request_id", sa.ForeignKey(requests.c.id)),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("units", sa.Integer, nullable=False),
-    sa.Column("compare", sa.Integer),
+    sa.Column("compare_with", sa.Integer),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("charged", sa.Integer, nullable=False, server_default="0"),
     sa.Column("copies", sa.Integer, nullable=False, server_default="0"),

@@ -115,7 +115,7 @@ class Supervisor:
             _log.warning("lease lost", kind=held.kind, key=held.key)
         except ConnectorError as error:
             await self._failed(held, str(error) or type(error).__name__, expected=True)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one bad key must not stop the others
             _log.exception("work failed", kind=held.kind, key=held.key)
             await self._failed(held, f"{type(error).__name__}: {error}", expected=False)
         else:

@@ -1,0 +1,66 @@
+"""What a merchant writes below `settings:` of a till."""
+
+from __future__ import annotations
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from channelsync.sdk.signatures import decode_standard_secret
+from channelsync_pos.wire import Identifier, Name
+
+__all__ = ["TillSettings"]
+
+QUIET_LIMIT_SECONDS = 900.0
+
+
+class TillSettings(BaseModel):
+    """One shop till, with any number of registers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    webhook_secret: SecretStr
+    """The secret that signs the till's webhooks: `whsec_` and 24 to 64 random bytes in base64."""
+    webhook_secret_old: SecretStr | None = None
+    """The secret before it, accepted too until its rotation is over."""
+    location: Name
+    """The location that sales, returns and counts belong to when they name none."""
+    registers: tuple[Identifier, ...] = ()
+    """Ids of the registers that must be heard of. Empty: those that the till names."""
+    base_url: str | None = None
+    """Where the till's own API answers, if it has one: numbers are shown there, and sales that no
+    webhook told are fetched."""
+    api_token: SecretStr | None = None
+    """Sent to that API as a bearer token."""
+    quiet_limit_seconds: float = Field(default=QUIET_LIMIT_SECONDS, gt=0)
+    """A register that was in contact longer ago than this may hold sales that nobody has heard
+    of. Default: 15 minutes."""
+
+    @field_validator("webhook_secret", "webhook_secret_old")
+    @classmethod
+    def _secret_is_of_the_standard_form(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            decode_standard_secret(value.get_secret_value())
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url_is_a_bare_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            url = httpx.URL(value)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"{value!r} is not an address: {error}") from error
+        if url.scheme not in {"http", "https"} or not url.host or url.userinfo:
+            raise ValueError(f"{value!r} is not a base address: write it like https://host:port")
+        if url.query or url.fragment:
+            raise ValueError(f"{value!r} has a query: a base address ends with its path")
+        return value.rstrip("/")
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The keys that a genuine webhook may be signed with, newest first."""
+        given = (self.webhook_secret, self.webhook_secret_old)
+        return tuple(
+            decode_standard_secret(one.get_secret_value()) for one in given if one is not None
+        )

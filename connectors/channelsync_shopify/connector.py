@@ -1,0 +1,154 @@
+"""The Shopify connector: what it declares, and the channel that it opens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from channelsync.sdk.connector import SDK_VERSION, ChannelContext, Manifest
+from channelsync.sdk.errors import Misconfigured
+from channelsync.sdk.types import (
+    Assumption,
+    AssumptionFinding,
+    CancelEffect,
+    Change,
+    ChangeResult,
+    CheckResult,
+    Delivery,
+    Enforces,
+    Instant,
+    ListingRef,
+    OrderPage,
+    Parsed,
+    PushRequest,
+    PushSemantics,
+    RemoteListing,
+    RemoteReading,
+    SubscriptionReport,
+    WebhookRequest,
+)
+from channelsync_shopify.api import ShopifyApi
+from channelsync_shopify.catalogue import Discovery
+from channelsync_shopify.health import SelfTest
+from channelsync_shopify.orders import VISIBILITY_LAG_SECONDS, Orders
+from channelsync_shopify.places import Places
+from channelsync_shopify.pushing import BATCH_SIZE, Pushing
+from channelsync_shopify.reading import Reading
+from channelsync_shopify.settings import ShopifySettings
+from channelsync_shopify.subscriptions import Subscriptions
+from channelsync_shopify.webhooks import Webhooks
+
+__all__ = ["ShopifyChannel", "ShopifyConnector", "connector"]
+
+MANIFEST: Final = Manifest(
+    name="shopify",
+    title="Shopify",
+    sdk_version=SDK_VERSION,
+    push_semantics=PushSemantics.KEYED_COMPARE_AND_SET,
+    enforces=Enforces.STRICT,
+    settings_model=ShopifySettings,
+    checks=frozenset({Assumption.ENFORCES, Assumption.FEED_COMPLETE, Assumption.READS_BACK}),
+    own_hosts=("*.myshopify.com",),
+    batch_size=BATCH_SIZE,
+    batch_atomic=True,
+    requests_per_second=4.0,
+    confirms_at_once=True,
+    raises_without_compare=True,
+    key_life_seconds=86_400.0,
+    apply_limit_seconds=60.0,
+    # Checkout holds last "several minutes" (shopify.engineering) and show in no field.
+    quarantine_seconds=1_800.0,
+    clock_skew_seconds=5.0,
+    visibility_lag_seconds=VISIBILITY_LAG_SECONDS,
+    poll_interval_seconds=60.0,
+    quiet_limit_seconds=900.0,
+    cancel_effect=CancelEffect.UNSURE,
+)
+
+
+class ShopifyChannel:
+    """One open shop: every capability of the sdk but telling live numbers."""
+
+    def __init__(self, context: ChannelContext, settings: ShopifySettings) -> None:
+        api = ShopifyApi(context, settings)
+        places = Places(api, context.now, settings.location_id)
+        self._pushing = Pushing(api, settings)
+        self._reading = Reading(api, settings, places)
+        self._discovery = Discovery(api, settings)
+        self._orders = Orders(api, settings)
+        self._webhooks = Webhooks(settings)
+        self._subscriptions = Subscriptions(api, context.channel)
+        self._self_test = SelfTest(api, settings, places)
+
+    async def close(self) -> None:
+        """Nothing is held: the HTTP client belongs to the host."""
+
+    def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
+        """Fix one request for these changes. Pure."""
+        return self._pushing.prepare(changes, key=key)
+
+    async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
+        """Send exactly these bytes once."""
+        return await self._pushing.push(request)
+
+    async def read(self, listings: Sequence[ListingRef]) -> Sequence[RemoteReading]:
+        """One reading for every listing."""
+        return await self._reading.read(listings)
+
+    def listings(self) -> AsyncIterator[RemoteListing]:
+        """Every offer of the shop."""
+        return self._discovery.listings()
+
+    def first_cursor(self, since: Instant) -> str:
+        """A cursor for every order unshipped at `since` or changed after."""
+        return self._orders.first_cursor(since)
+
+    async def orders_since(self, cursor: str) -> OrderPage:
+        """The next page of orders."""
+        return await self._orders.orders_since(cursor)
+
+    async def orders_by_id(self, order_ids: Sequence[str]) -> OrderPage:
+        """The current state of some orders."""
+        return await self._orders.orders_by_id(order_ids)
+
+    def verify_webhook(self, request: WebhookRequest) -> Delivery:
+        """Authenticate and reduce a webhook."""
+        return self._webhooks.verify_webhook(request)
+
+    def parse(self, delivery: Delivery) -> Parsed:
+        """What a stored delivery says."""
+        return self._webhooks.parse(delivery)
+
+    async def ensure_subscriptions(self, url: str) -> SubscriptionReport:
+        """Keep the webhook subscriptions alive."""
+        return await self._subscriptions.ensure_subscriptions(url)
+
+    async def test(self) -> Sequence[CheckResult]:
+        """Check credentials, rights, location and version."""
+        return await self._self_test.test()
+
+    async def check_assumptions(self) -> Sequence[AssumptionFinding]:
+        """Channel-wide findings."""
+        return await self._self_test.check_assumptions()
+
+
+class ShopifyConnector:
+    """The kind of channel that a Shopify shop is."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it declares."""
+        return MANIFEST
+
+    async def open(self, context: ChannelContext) -> ShopifyChannel:
+        """Open one shop. Needs no network.
+
+        Raises:
+            Misconfigured: the settings are another connector's.
+        """
+        if not isinstance(context.settings, ShopifySettings):
+            raise Misconfigured("these are not the settings of a Shopify channel")
+        return ShopifyChannel(context, context.settings)
+
+
+connector: Final = ShopifyConnector()

@@ -1,0 +1,275 @@
+"""Bootstrap: the one module that knows every adapter and puts the program together."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import structlog
+
+from channelsync.configuration.channels import Surroundings
+from channelsync.configuration.configuration import ChannelConfiguration, Configuration
+from channelsync.configuration.loading import load
+from channelsync.configuration.references import References
+from channelsync.engine.core import Engine
+from channelsync.engine.policy import Policy
+from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
+from channelsync.plugins.discovery import discover
+from channelsync.plugins.opening import ChannelUnusable, Lent, OpenChannel, open_channel
+from channelsync.plugins.registry import Registry
+from channelsync.ports import Environment, RunningChannel
+from channelsync.queue.in_process import InProcessBus
+from channelsync.settings import Settings
+from channelsync.store import migrate
+from channelsync.store.database import Database
+
+__all__ = [
+    "AlreadyRunning",
+    "Application",
+    "OpenedChannels",
+    "data_lock",
+    "lent_by",
+    "open_application",
+    "policy_of",
+    "read_configuration",
+    "setup_of",
+    "system_environment",
+]
+
+_log = structlog.get_logger("channelsync.bootstrap")
+
+
+class AlreadyRunning(Exception):
+    """Another daemon works on this data folder."""
+
+
+@dataclass(slots=True)
+class OpenedChannels:
+    """The channels that this process has opened, and why the others are not open."""
+
+    opened: dict[str, OpenChannel] = field(default_factory=dict)
+    running: dict[str, RunningChannel] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> RunningChannel | None:
+        """The open channel of that name, if any."""
+        return self.running.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        """All of them, sorted."""
+        return tuple(sorted(self.running))
+
+    async def open(self, registry: Registry, wanted: ChannelConfiguration, lent: Lent) -> None:
+        """Open one channel, or remember why it does not open; the others go on."""
+        await self.close(wanted.channel)
+        try:
+            opened = await open_channel(
+                registry,
+                name=wanted.channel,
+                connector=wanted.connector,
+                settings=wanted.settings,
+                lent=lent,
+            )
+        except ChannelUnusable as error:
+            self.unusable[wanted.channel] = str(error)
+            _log.error("channel cannot be used", channel=wanted.channel, why=str(error))
+            return
+        self.opened[wanted.channel] = opened
+        self.running[wanted.channel] = RunningChannel(
+            name=wanted.channel,
+            manifest=opened.manifest,
+            channel=opened.channel,
+            quarantine_seconds=wanted.quarantine_seconds,
+            poll_interval_seconds=wanted.poll_interval_seconds,
+            quiet_limit_seconds=wanted.quiet_limit_seconds,
+        )
+
+    async def close(self, name: str) -> None:
+        """Close one channel, if it is open."""
+        self.running.pop(name, None)
+        self.unusable.pop(name, None)
+        if (opened := self.opened.pop(name, None)) is not None:
+            await opened.close()
+
+    async def close_all(self) -> None:
+        """Close every channel."""
+        for name in tuple(self.opened):
+            await self.close(name)
+
+
+@dataclass(slots=True)
+class Application:
+    """The program, put together over one store and one configuration."""
+
+    settings: Settings
+    registry: Registry
+    configuration: Configuration
+    channels: OpenedChannels
+    lent: Lent
+    engine: Engine
+
+
+def system_environment() -> Environment:
+    """The machine's clock and randomness; this process as owner."""
+    return Environment(
+        now=time.time,
+        new_id=lambda: str(uuid.uuid4()),
+        owner=f"{os.getpid()}-{uuid.uuid4().hex[:8]}",
+    )
+
+
+def lent_by(
+    settings: Settings,
+    environment: Environment,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Lent:
+    """What every channel is lent."""
+    return Lent(
+        now=environment.now,
+        new_id=environment.new_id,
+        draw=random.SystemRandom().random,
+        allow_hosts=settings.allow_hosts,
+        transport=transport,
+        log=structlog.get_logger("channelsync.channels"),
+    )
+
+
+def read_configuration(
+    settings: Settings, registry: Registry, path: Path | None = None
+) -> Configuration:
+    """Read and check the merchant's file.
+
+    Raises:
+        ConfigurationInvalid: everything that is wrong with it, at once.
+    """
+    surroundings = Surroundings(
+        connectors=registry,
+        references=References(
+            environment=os.environ,
+            secrets_dir=settings.secrets_dir,
+            operators_files=settings.secret_files,
+        ),
+        allow_hosts=settings.allow_hosts,
+    )
+    return load(path or settings.config, surroundings)
+
+
+def policy_of(configuration: Configuration) -> Policy:
+    """The merchant's policy as the engine uses it."""
+    return Policy(
+        rules={pool: configuration.rules_for(pool) for pool in configuration.pools},
+        safety_stock={pool: configuration.safety_stock_for(pool) for pool in configuration.pools},
+        recipes={
+            (channel, sku): recipe
+            for channel in configuration.channels
+            for sku, recipe in configuration.recipes_for(channel).items()
+        },
+        hold_ttl_seconds=configuration.hold_ttl_seconds,
+    )
+
+
+def setup_of(configuration: Configuration) -> Setup:
+    """Places and channels as the engine writes them into the store."""
+    order = {
+        code: index
+        for pool in configuration.pools.values()
+        for index, code in enumerate(pool.locations)
+    }
+    return Setup(
+        fingerprint=configuration.fingerprint,
+        locations=tuple(
+            LocationSetup(code=code, name=location.name, pool=location.pool, priority=order[code])
+            for code, location in configuration.locations.items()
+        ),
+        channels=tuple(
+            ChannelSetup(
+                name=name, connector=channel.connector, pool=channel.pool, mode=channel.mode
+            )
+            for name, channel in configuration.channels.items()
+        ),
+    )
+
+
+@asynccontextmanager
+async def open_application(
+    settings: Settings,
+    *,
+    configuration_path: Path | None = None,
+    registry: Registry | None = None,
+    environment: Environment | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    with_channels: bool = True,
+) -> AsyncIterator[Application]:
+    """Everything opened, and closed again at the end. The embedded store is upgraded first.
+
+    Raises:
+        ConfigurationInvalid: the merchant's file is wrong.
+        SchemaMismatch: the store belongs to a newer program, or waits for `db upgrade`.
+    """
+    registry = registry or discover()
+    configuration = read_configuration(settings, registry, configuration_path)
+    environment = environment or system_environment()
+    database = await _open_store(settings)
+    channels = OpenedChannels()
+    engine = Engine(
+        database=database,
+        channels=channels,
+        environment=environment,
+        bus=InProcessBus(),
+        policy=policy_of(configuration),
+    )
+    database.on_marked = engine.wake
+    lent = lent_by(settings, environment, transport)
+    application = Application(
+        settings=settings,
+        registry=registry,
+        configuration=configuration,
+        channels=channels,
+        lent=lent,
+        engine=engine,
+    )
+    try:
+        if with_channels:
+            for channel in configuration.channels.values():
+                await channels.open(registry, channel, lent)
+        yield application
+    finally:
+        await channels.close_all()
+        await database.close()
+
+
+async def _open_store(settings: Settings) -> Database:
+    database = Database(settings.database)
+    if database.is_sqlite:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        await migrate.upgrade(settings.database)
+    else:
+        await migrate.require_current(settings.database)
+    return database
+
+
+@contextmanager
+def data_lock(folder: Path) -> Iterator[None]:
+    """Hold the data folder for one daemon: whoever held it before is known dead.
+
+    Raises:
+        AlreadyRunning: another daemon holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "daemon.lock").open("a+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                f"another channelsync works on {folder}: stop it first, or give this one"
+                " another CHANNELSYNC_DATA_DIR"
+            ) from None
+        yield

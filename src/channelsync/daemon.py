@@ -1,0 +1,214 @@
+"""The daemon: receivers, pages, workers and the watch over the configuration, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+import uvicorn
+
+from channelsync.bootstrap import (
+    Application,
+    data_lock,
+    open_application,
+    policy_of,
+    read_configuration,
+    setup_of,
+)
+from channelsync.configuration.changes import compare
+from channelsync.configuration.problems import ConfigurationInvalid
+from channelsync.engine.recover import recover
+from channelsync.engine.setup import apply_setup, note_refused_configuration
+from channelsync.settings import Settings
+from channelsync.store import tables
+from channelsync.web.app import WebOptions, build_app
+from channelsync.worker.daemon import drain, handlers
+from channelsync.worker.supervisor import Supervisor
+
+__all__ = ["reload_configuration", "run_daemon", "serve"]
+
+_log = structlog.get_logger("channelsync.daemon")
+
+WATCH_SECONDS = 1.0
+"""How often the configuration file's time is looked at."""
+
+
+async def serve(settings: Settings, *, configuration_path: Path | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit code: 0 after a clean stop.
+
+    Raises:
+        AlreadyRunning, ConfigurationInvalid, SchemaMismatch: it cannot start; nothing was changed.
+        OSError: the port is taken.
+    """
+    stop, reload_now = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload_now.set)
+    with data_lock(settings.data_dir):
+        path = configuration_path or settings.config
+        async with open_application(settings, configuration_path=path) as application:
+            door = listen(settings.host, settings.port)
+            await run_daemon(application, door, stop=stop, watched=path, reload_now=reload_now)
+    return 0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Port 0 takes any free one.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    door = socket.socket(family)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((host, port))
+    except OSError:
+        door.close()
+        raise
+    return door
+
+
+async def run_daemon(
+    application: Application,
+    door: socket.socket,
+    *,
+    stop: asyncio.Event,
+    watched: Path | None = None,
+    reload_now: asyncio.Event | None = None,
+    options: WebOptions | None = None,
+    on_ready: Callable[[], None] | None = None,
+) -> None:
+    """Recover, set up, serve and work until `stop` is set; then drain.
+
+    The caller holds the data lock, or knows otherwise that no other daemon uses the store.
+    """
+    engine = application.engine
+    await recover(engine)
+    await apply_setup(engine, setup_of(application.configuration))
+    supervisor = Supervisor(engine=engine, handlers=handlers(application.settings.public_url))
+    app = build_app(engine, options or WebOptions(public_url=application.settings.public_url))
+    async with _serving(app, door):
+        working = asyncio.create_task(supervisor.run(), name="supervisor")
+        watching = asyncio.create_task(
+            _watch(application, watched, reload_now or asyncio.Event()), name="configuration"
+        )
+        host, port = door.getsockname()[:2]
+        _log.info("channelsync is up", url=f"http://{host}:{port}/")
+        if on_ready is not None:
+            on_ready()
+        try:
+            await _until(stop, working)
+        finally:
+            watching.cancel()
+            await drain(supervisor, working)
+            await asyncio.gather(watching, working, return_exceptions=True)
+
+
+async def _until(stop: asyncio.Event, working: asyncio.Task[None]) -> None:
+    """Wait for the stop, or for the work to break, which must not go unnoticed."""
+    asked = asyncio.create_task(stop.wait())
+    await asyncio.wait({asked, working}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if working.done():
+        working.result()
+
+
+@asynccontextmanager
+async def _serving(app: object, door: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type] - any ASGI application
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        lifespan="on",
+    )
+    server = uvicorn.Server(config)
+    # The signals are ours: uvicorn would catch them and raise them a second time.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    serving = asyncio.create_task(server.serve(sockets=[door]), name="web")
+    try:
+        # uvicorn says only by a flag that it listens.
+        while not server.started and not serving.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        if serving.done():
+            serving.result()
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+# ------------------------------------------------------------------ configuration
+
+
+async def _watch(application: Application, watched: Path | None, reload_now: asyncio.Event) -> None:
+    """Reload when the file changes or SIGHUP comes; close removed channels once they are empty."""
+    seen = _changed_at(watched)
+    while True:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WATCH_SECONDS):
+                await reload_now.wait()
+        asked, changed_at = reload_now.is_set(), _changed_at(watched)
+        reload_now.clear()
+        if watched is not None and (asked or changed_at != seen):
+            seen = changed_at
+            await reload_configuration(application, watched)
+        await _close_emptied(application)
+
+
+def _changed_at(path: Path | None) -> int | None:
+    try:
+        return path.stat().st_mtime_ns if path is not None else None
+    except OSError:
+        return None
+
+
+async def reload_configuration(application: Application, path: Path) -> bool:
+    """Check the file, then apply all of it; or keep the old one and say why. True if applied."""
+    engine = application.engine
+    try:
+        fresh = read_configuration(application.settings, application.registry, path)
+    except ConfigurationInvalid as error:
+        _log.error("configuration refused, the old one stays", why=str(error))
+        await note_refused_configuration(engine, str(error))
+        return False
+    difference = compare(application.configuration, fresh)
+    if difference.is_empty:
+        return True
+    reopened = {change.channel for change in difference.channels_changed}
+    for name in sorted(reopened | set(difference.channels_added)):
+        await application.channels.open(
+            application.registry, fresh.channels[name], application.lent
+        )
+    application.configuration = fresh
+    engine.policy = policy_of(fresh)
+    await apply_setup(engine, setup_of(fresh))
+    for line in difference.lines():
+        _log.info("configuration changed", what=line)
+    return True
+
+
+async def _close_emptied(application: Application) -> None:
+    """A removed channel stays open until its listings can sell nothing any more."""
+    leaving = set(application.channels.names()) - set(application.configuration.channels)
+    for name in sorted(leaving):
+        listings = tables.listings
+        query = sa.select(sa.func.count()).where(
+            listings.c.channel == name,
+            sa.or_(listings.c.exposure > 0, listings.c.settle_wanted),
+        )
+        async with application.engine.database.read() as connection:
+            if (await connection.execute(query)).scalar():
+                continue
+        await application.channels.close(name)
+        _log.info("removed channel closed: it can sell nothing any more", channel=name)

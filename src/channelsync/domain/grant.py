@@ -1,0 +1,153 @@
+"""The values of the escrow protocol: a listing's account, its push, a reading of its counter.
+
+`channelsync.domain.escrow` holds the rules that change them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+
+from channelsync.domain.errors import InvariantViolated
+from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
+
+__all__ = [
+    "ChannelLimits",
+    "Grant",
+    "Outcome",
+    "Push",
+    "Reading",
+    "SettleReason",
+    "UnitsAround",
+]
+
+
+class SettleReason(StrEnum):
+    """Why the exposure of a listing may be inexact."""
+
+    ADOPTING = "adopting"
+    UNSURE_CANCEL = "unsure_cancel"
+    EXCESS = "excess"
+    UNKNOWN_PUSH = "unknown_push"
+    ABSOLUTE_PUSH = "absolute_push"
+    NEGATIVE_COUNTER = "negative_counter"
+    DRIFT = "drift"
+
+
+class Outcome(StrEnum):
+    """What is known of one attempt after its sender reported its end."""
+
+    APPLIED = "applied"
+    """The call's own answer proves the change."""
+    ACCEPTED = "accepted"
+    """Taken for later application; nothing is proven."""
+    REFUSED = "refused"
+    """The call's own negative answer: this copy did not and will not apply."""
+    UNSENT = "unsent"
+    """No byte of this copy left us."""
+    UNKNOWN = "unknown"
+    """Timeout, 401, 429, 5xx, a lost answer: it may have applied, or may still."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelLimits:
+    """What a channel promises about time. Durations in seconds."""
+
+    apply_limit_seconds: float
+    """After its sender's end, a write applies within this time or never."""
+    quarantine_seconds: float
+    """The longest a checkout begun before a lowering can still end in a sale."""
+    read_lag_seconds: float = 0.0
+    """How old a read-back may be when it is answered."""
+    clock_skew_seconds: float = 0.0
+    """How far the channel's clock and ours may differ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """One intended change of a remote quantity, with everything its proof needs."""
+
+    push_id: str
+    kind: PushKind
+    units: int
+    """Raise and cut: the distance, above 0. Set: the new value, above 0. Zero: 0."""
+    compare: int | None
+    """The value that the channel must still hold, where it compares."""
+    retry_until: Instant
+    """Copies of a keyed push stop here: 80 % of the key's life."""
+    charged: int = 0
+    """Exposure that this push has added and could still give back."""
+    copies: int = 0
+    refused: int = 0
+    release_after: Instant | None = None
+    """A proven cut: end of its quarantine."""
+    closed_to_retry: bool = False
+    """Only a settle can close it now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The escrow account of a listing, in listing units."""
+
+    semantics: PushSemantics
+    exposure: int | None
+    """None until the first settle: the listing counts as "all"."""
+    push: Push | None = None
+    push_seq: int = 0
+    """Counts the non-zero attempts ever started; a settle needs it unchanged since its read."""
+    attempts_open: int = 0
+    """Attempts of any kind whose sender has not reported its end."""
+    outstanding_until: Instant = -inf
+    """Until then some ended non-zero attempt may still apply."""
+    lowered_until: Instant = -inf
+    """End of the quarantine of the latest lowering that happened or may have happened."""
+    settle_reasons: frozenset[SettleReason] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.exposure is not None and self.exposure < 0:
+            raise InvariantViolated(f"exposure {self.exposure} below 0")
+        if self.attempts_open < 0:
+            raise InvariantViolated("more attempts ended than started")
+        push = self.push
+        if push is None:
+            return
+        if push.refused > push.copies:
+            raise InvariantViolated("more copies refused than sent")
+        if push.charged and self.exposure is not None and push.kind is PushKind.CUT:
+            raise InvariantViolated("a cut never charges")
+
+    @property
+    def settled(self) -> bool:
+        """Whether the exposure is a number at all."""
+        return self.exposure is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A read-back of the remote counter: it showed `quantity` at some instant in [a, b]."""
+
+    quantity: int
+    sent_at: Instant
+    received_at: Instant
+    push_seq: int
+    """The grant's `push_seq` when the read was about to be sent."""
+
+    def earliest(self, limits: ChannelLimits) -> Instant:
+        """`a`: no later than the instant at which the quantity was true."""
+        return self.sent_at - limits.read_lag_seconds - limits.clock_skew_seconds
+
+    def latest(self, limits: ChannelLimits) -> Instant:
+        """`b`: no earlier than that instant."""
+        return self.received_at + limits.clock_skew_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitsAround:
+    """Units of a listing's order facts around a reading, from facts and never from movements."""
+
+    sold_after: int = 0
+    """Counted units whose sale moved the counter surely after `b`. Unknown times: leave out."""
+    relisted_after: int = 0
+    """Units of known cancels and re-listed returns possibly after `a`. Unknown times: put in
+    everything first heard of since the read was sent."""

@@ -1,0 +1,320 @@
+"""Counting: what one order line's change moves in the books and in stock, and writing a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.escrow import (
+    SettleReason,
+    count_cancel,
+    count_relisted_return,
+    count_sale,
+    want_settle,
+)
+from channelsync.domain.orders import LineChange, LineState, diff, state_of
+from channelsync.domain.vocabulary import CancelEffect, Instant
+from channelsync.engine import demand
+from channelsync.engine.alarms import raise_alarm, record_shortfall
+from channelsync.engine.books import StockBooks
+from channelsync.engine.grants import Grants
+from channelsync.engine.lines import KnownLine
+from channelsync.engine.work import WorkKind, mark, mark_items
+from channelsync.store import tables
+from channelsync.store.ledger import StockMove, move_stock
+from channelsync.store.tables import MovementKind, Quantity
+
+__all__ = ["Batch", "count_line", "flush", "state_values"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """What one call of `apply_orders` works on, and what it did."""
+
+    tx: AsyncConnection
+    channel: str
+    pool: str
+    baseline_at: Instant
+    now: Instant
+    grants: Grants
+    stock: StockBooks
+    moves: list[StockMove] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    line_stock: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
+    touched_items: set[int] = field(default_factory=set)
+    changed_lines: int = 0
+    parked_lines: int = 0
+
+    @property
+    def actor(self) -> str:
+        """Who the movements name."""
+        return f"order:{self.channel}"
+
+
+def state_values(state: LineState) -> dict[str, Any]:
+    """A line's state as columns."""
+    return {
+        "ordered": state.ordered,
+        "cancelled": state.cancelled,
+        "shipped": state.shipped,
+        "returned": state.returned,
+        "restocked": state.restocked,
+        "relisted": state.relisted,
+        "version": state.version,
+        "sold_at": state.sold_at,
+        "cancelled_at": state.cancelled_at,
+        "shipped_at": state.shipped_at,
+        "pending": state.pending,
+        "moves_counter": state.moves_counter,
+        "cancel_effect": state.cancel_effect,
+        "state": state_of(state),
+    }
+
+
+def _state_from(row: Mapping[str, Any]) -> LineState:
+    names = state_values(LineState(ordered=0)).keys() - {"state"}
+    return LineState(**{name: row[name] for name in names})
+
+
+async def count_line(
+    batch: Batch, line_id: int, row: Mapping[str, Any], known: KnownLine | None
+) -> None:
+    """Move what the difference to the counted state moves."""
+    listing_id = row["listing_id"]
+    if listing_id is None:
+        await _park(batch, row)
+        return
+    counted = known.state if known is not None and known.listing_id is not None else None
+    listing = batch.grants[listing_id]
+    change = diff(
+        counted,
+        _state_from(row),
+        settled_from=listing.settled_from,
+        baseline_at=batch.baseline_at,
+    )
+    if not change.moves:
+        return
+    batch.changed_lines += 1
+    batch.touched_items.update(listing.recipe)
+    reference = f"{row['order_id']}/{row['line_id']}"
+    await _count_exposure(batch, listing_id, change, row, reference)
+    location = row.get("location") or (known.location if known else None)
+    await _move_stock(batch, line_id, listing_id, change, row, location)
+    batch.events += [
+        {
+            "line_id": line_id,
+            "listing_id": listing_id,
+            "kind": event.kind,
+            "units": event.units,
+            "moved_at": event.moved_at,
+            "heard_at": batch.now,
+        }
+        for event in change.events
+        if event.effect is not CancelEffect.NOT_RELISTED
+    ]
+
+
+async def _park(batch: Batch, row: Mapping[str, Any]) -> None:
+    batch.parked_lines += 1
+    what = row.get("sku") or row.get("external") or "an unnamed offer"
+    message = (
+        f"order {row['order_id']} sold {row['ordered']} of {what}, which no listing of ours covers;"
+        " it is kept and will be counted once the SKU exists or is mapped under `listings:`"
+    )
+    await raise_alarm(
+        batch.tx, "unmapped_sale", batch.channel, message, now=batch.now, channel=batch.channel
+    )
+    await mark(batch.tx, WorkKind.DISCOVER, batch.channel, not_before=batch.now)
+
+
+async def _count_exposure(
+    batch: Batch, listing_id: int, change: LineChange, row: Mapping[str, Any], reference: str
+) -> None:
+    listing = batch.grants[listing_id]
+    grant, remote = listing.grant, listing.remote
+    excess = 0
+    if change.sold:
+        grant, excess = count_sale(grant, change.sold)
+        batch.grants.put(listing_id, grant, MovementKind.SALE, reference=reference)
+        exposed = bool(listing.grant.exposure)
+        learnt = demand.record_sale(listing.demand, change.sold, now=batch.now, exposed=exposed)
+        batch.grants.update(listing_id, demand=learnt)
+    if change.cancelled:
+        effect = CancelEffect(row["cancel_effect"])
+        grant = count_cancel(grant, change.cancelled, effect)
+        batch.grants.put(listing_id, grant, MovementKind.CANCEL, reference=reference)
+    if change.relisted:
+        grant = count_relisted_return(grant, change.relisted)
+        if change.sold_outside:
+            grant = want_settle(grant, SettleReason.UNSURE_CANCEL)
+        batch.grants.put(listing_id, grant, MovementKind.RELIST, reference=reference)
+    if remote is not None:
+        shown = remote - change.sold + change.cancelled + change.relisted
+        batch.grants.update(listing_id, remote=shown)
+    outside = excess + change.sold_outside
+    if outside and listing.grant.settled:
+        cause = "beyond_grant" if excess else "outside_counter"
+        for item_id, units in listing.recipe.items():
+            await record_shortfall(
+                batch.tx,
+                item_id=item_id,
+                units=outside * units,
+                cause=cause,
+                now=batch.now,
+                channel=batch.channel,
+                listing_id=listing_id,
+                reference=reference,
+            )
+
+
+# ------------------------------------------------------------------ stock
+
+
+async def _move_stock(
+    batch: Batch,
+    line_id: int,
+    listing_id: int,
+    change: LineChange,
+    row: Mapping[str, Any],
+    location: str | None,
+) -> None:
+    if not change.moves_stock:
+        return
+    reference = f"{row['order_id']}/{row['line_id']}"
+    kept = await _load_line_stock(batch, line_id)
+    for item_id, units in sorted(batch.grants[listing_id].recipe.items()):
+        sold = (change.sold + change.sold_outside) * units
+        if sold:
+            for place, count in batch.stock.route(item_id, sold, preferred=location).items():
+                kept.setdefault((item_id, place), [0, 0])[0] += count
+                _move(batch, item_id, place, Quantity.RESERVED, count, MovementKind.SALE, reference)
+        shipped_at = row["shipped_at"]
+        _ship(batch, kept, item_id, change.shipped * units, shipped_at, reference)
+        gone = (change.cancelled + change.cancelled_outside) * units
+        for place, count in _end_reservations(kept, item_id, gone, last_first=True):
+            _move(batch, item_id, place, Quantity.RESERVED, -count, MovementKind.CANCEL, reference)
+        if change.restocked:
+            _restock(batch, kept, item_id, change.restocked * units, reference, location)
+    for (item_id, place), counts in kept.items():
+        batch.line_stock[line_id, item_id, place] = counts
+
+
+async def _load_line_stock(batch: Batch, line_id: int) -> dict[tuple[int, int], list[int]]:
+    held = tables.line_stock
+    query = sa.select(held).where(held.c.line_id == line_id)
+    return {
+        (row.item_id, row.location_id): [row.reserved, row.shipped]
+        for row in await batch.tx.execute(query)
+    }
+
+
+def _move(
+    batch: Batch,
+    item_id: int,
+    place: int,
+    quantity: Quantity,
+    delta: int,
+    kind: MovementKind,
+    reference: str,
+) -> None:
+    if quantity is Quantity.RESERVED:
+        batch.stock.reserve(item_id, place, delta)
+    batch.moves.append(
+        StockMove(
+            item_id=item_id,
+            location_id=place,
+            quantity=quantity,
+            delta=delta,
+            kind=kind,
+            actor=batch.actor,
+            at=batch.now,
+            reference=reference,
+        )
+    )
+
+
+def _end_reservations(
+    kept: dict[tuple[int, int], list[int]], item_id: int, units: int, *, last_first: bool
+) -> list[tuple[int, int]]:
+    """Take up to `units` off the line's reservations. Returns pairs of location and units."""
+    left, taken = units, []
+    for (item, place), counts in sorted(kept.items(), reverse=last_first):
+        take = min(left, counts[0]) if item == item_id else 0
+        if take:
+            left -= take
+            counts[0] -= take
+            taken.append((place, take))
+    return taken
+
+
+def _ship(
+    batch: Batch,
+    kept: dict[tuple[int, int], list[int]],
+    item_id: int,
+    units: int,
+    shipped_at: Instant | None,
+    reference: str,
+) -> None:
+    """Units leave the house. A count taken after they had left does not hold them any more."""
+    kind = MovementKind.SHIPMENT
+    for place, count in _end_reservations(kept, item_id, units, last_first=False):
+        kept[item_id, place][1] += count
+        _move(batch, item_id, place, Quantity.RESERVED, -count, kind, reference)
+        counted_at = batch.stock.counted_at.get((item_id, place))
+        if shipped_at is None or counted_at is None or shipped_at >= counted_at:
+            _move(batch, item_id, place, Quantity.ON_HAND, -count, kind, reference)
+
+
+def _restock(
+    batch: Batch,
+    kept: dict[tuple[int, int], list[int]],
+    item_id: int,
+    units: int,
+    reference: str,
+    location: str | None,
+) -> None:
+    """Inspected units go back where they were shipped from, else where the channel says."""
+    homes = [place for (item, place), counts in sorted(kept.items()) if item == item_id]
+    named = batch.stock.route(item_id, units, preferred=location)
+    home = homes[0] if homes else min(named)
+    _move(batch, item_id, home, Quantity.ON_HAND, units, MovementKind.RETURN, reference)
+
+
+async def flush(batch: Batch) -> None:
+    """Write everything the batch has collected, and mark what must be looked at."""
+    tx = batch.tx
+    await move_stock(tx, batch.moves)
+    if batch.line_stock:
+        held = tables.line_stock
+        insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(held)
+        statement = insert.on_conflict_do_update(
+            index_elements=[held.c.line_id, held.c.item_id, held.c.location_id],
+            set_={"reserved": insert.excluded.reserved, "shipped": insert.excluded.shipped},
+        )
+        rows = [
+            {
+                "line_id": line_id,
+                "item_id": item_id,
+                "location_id": place,
+                "reserved": counts[0],
+                "shipped": counts[1],
+            }
+            for (line_id, item_id, place), counts in sorted(batch.line_stock.items())
+        ]
+        await tx.execute(statement, rows)
+    if batch.events:
+        await tx.execute(sa.insert(tables.line_events), batch.events)
+    await batch.grants.flush()
+    await mark_items(tx, batch.touched_items, batch.now)
+    settle = any(batch.grants[i].grant.settle_reasons for i in _changed_ids(batch))
+    if settle:
+        await mark(tx, WorkKind.SETTLE, batch.channel, not_before=batch.now)
+
+
+def _changed_ids(batch: Batch) -> set[int]:
+    return {event["listing_id"] for event in batch.events}

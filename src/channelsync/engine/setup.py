@@ -1,0 +1,169 @@
+"""Setup: bring locations and channels in the store in line with the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.alarms import raise_alarm
+from channelsync.engine.core import Engine
+from channelsync.engine.work import WorkKind, mark, mark_items
+from channelsync.store import tables
+from channelsync.store.tables import ChannelState
+
+__all__ = [
+    "ChannelSetup",
+    "LocationSetup",
+    "Setup",
+    "apply_setup",
+    "note_refused_configuration",
+]
+
+CHANNEL_WORK = (
+    WorkKind.DISCOVER,
+    WorkKind.POLL,
+    WorkKind.SUBSCRIBE,
+    WorkKind.SETTLE,
+    WorkKind.WATCH,
+    WorkKind.INTAKE,
+    WorkKind.PUBLISH,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationSetup:
+    """A location as configured; earlier in its pool serves first."""
+
+    code: str
+    name: str
+    pool: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSetup:
+    """A channel as configured."""
+
+    name: str
+    connector: str
+    pool: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What the configuration says of places and channels."""
+
+    fingerprint: str
+    locations: tuple[LocationSetup, ...]
+    channels: tuple[ChannelSetup, ...]
+
+
+async def apply_setup(engine: Engine, setup: Setup) -> None:
+    """Write the configuration into the store, in one transaction.
+
+    A new channel starts adopting, from the instant of the stock baseline. A channel that is no
+    longer configured keeps its exposure: nothing proves that it stopped selling.
+    """
+    async with engine.database.write() as tx:
+        now = engine.now()
+        await _locations(tx, setup.locations)
+        await _channels(tx, setup.channels, now)
+        await _removed(tx, {channel.name for channel in setup.channels}, now)
+        await tx.execute(
+            sa.insert(tables.configurations).values(fingerprint=setup.fingerprint, applied_at=now)
+        )
+        await mark_items(tx, (await tx.execute(sa.select(tables.items.c.id))).scalars(), now)
+        await mark(tx, WorkKind.EXPIRE, "holds", not_before=now)
+
+
+async def note_refused_configuration(engine: Engine, error: str) -> None:
+    """A changed file was refused; the old configuration stays, and the alarm says why."""
+    async with engine.database.write() as tx:
+        now = engine.now()
+        await tx.execute(
+            sa.insert(tables.configurations).values(fingerprint="", applied_at=now, error=error)
+        )
+        await raise_alarm(tx, "configuration_refused", "configuration", error, now=now)
+
+
+async def _locations(tx: AsyncConnection, wanted: Iterable[LocationSetup]) -> None:
+    locations = tables.locations
+    known = set((await tx.execute(sa.select(locations.c.code))).scalars())
+    for location in wanted:
+        values = {
+            "name": location.name,
+            "pool": location.pool,
+            "priority": location.priority,
+            "active": True,
+        }
+        if location.code in known:
+            statement = sa.update(locations).where(locations.c.code == location.code)
+            await tx.execute(statement.values(values))
+        else:
+            await tx.execute(sa.insert(locations).values(values | {"code": location.code}))
+    codes = [location.code for location in wanted]
+    gone = sa.update(locations).where(locations.c.code.not_in(codes)).values(active=False)
+    await tx.execute(gone)
+
+
+async def _channels(tx: AsyncConnection, wanted: Iterable[ChannelSetup], now: Instant) -> None:
+    channels = tables.channels
+    known = {row.name: row for row in await tx.execute(sa.select(channels))}
+    for channel in wanted:
+        values: dict[str, object] = {
+            "connector": channel.connector,
+            "pool": channel.pool,
+            "mode": channel.mode,
+        }
+        row = known.get(channel.name)
+        if row is None:
+            values |= {
+                "name": channel.name,
+                "state": ChannelState.ADOPTING,
+                "baseline_at": await _baseline(tx, channel.pool, now),
+            }
+            await tx.execute(sa.insert(channels).values(values))
+        else:
+            if row.state == ChannelState.REMOVED:
+                values["state"] = ChannelState.ADOPTING
+            statement = sa.update(channels).where(channels.c.name == channel.name)
+            await tx.execute(statement.values(values))
+        for kind in CHANNEL_WORK:
+            await mark(tx, kind, channel.name, not_before=now)
+
+
+async def _baseline(tx: AsyncConnection, pool: str, now: Instant) -> Instant:
+    """The instant of the earliest count in the pool: orders since then are not in it."""
+    stock, locations = tables.stock, tables.locations
+    query = (
+        sa.select(sa.func.min(stock.c.counted_at))
+        .join(locations, locations.c.id == stock.c.location_id)
+        .where(locations.c.pool == pool)
+    )
+    counted: Instant | None = (await tx.execute(query)).scalar()
+    return now if counted is None else counted
+
+
+async def _removed(tx: AsyncConnection, configured: set[str], now: Instant) -> None:
+    channels, listings = tables.channels, tables.listings
+    gone = sa.and_(
+        channels.c.name.not_in(sorted(configured)), channels.c.state != ChannelState.REMOVED
+    )
+    names = (await tx.execute(sa.select(channels.c.name).where(gone))).scalars().all()
+    if not names:
+        return
+    await tx.execute(sa.update(channels).where(gone).values(state=ChannelState.REMOVED))
+    for name in names:
+        held = sa.select(sa.func.sum(listings.c.exposure)).where(listings.c.channel == name)
+        units = (await tx.execute(held)).scalar() or 0
+        if units:
+            message = (
+                f"it was removed while it may still sell {units} units; they stay set aside until"
+                " it is configured again, or its listings are at 0 and it is forgotten"
+            )
+            await raise_alarm(tx, "channel_removed", name, message, now=now, channel=name)

@@ -1,0 +1,63 @@
+"""The connectors that can be used, and why the others cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from channelsync.plugins.manifests import faults_of_connector
+from channelsync.sdk.connector import Connector, Manifest
+
+__all__ = ["Registry", "UnknownConnector"]
+
+
+class UnknownConnector(LookupError):
+    """No usable connector has this name; the message says what there is, or why not."""
+
+
+def _none() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Connectors by name. Never changes; `with_connector` makes another one."""
+
+    connectors: Mapping[str, Connector] = field(default_factory=lambda: MappingProxyType({}))
+    broken: Mapping[str, str] = field(default_factory=_none)
+    """Connectors that are installed and cannot be used, with the reason."""
+
+    @property
+    def manifests(self) -> Mapping[str, Manifest]:
+        """What every usable connector declares."""
+        return {name: connector.manifest for name, connector in self.connectors.items()}
+
+    def get(self, name: str) -> Connector:
+        """The connector of that name.
+
+        Raises:
+            UnknownConnector: there is none, or it is broken.
+        """
+        if name in self.connectors:
+            return self.connectors[name]
+        if name in self.broken:
+            raise UnknownConnector(f"the connector {name} is broken: {self.broken[name]}")
+        known = ", ".join(sorted(self.connectors)) or "none"
+        raise UnknownConnector(f"there is no connector {name}; installed: {known}")
+
+    def with_connector(self, connector: Connector) -> Registry:
+        """This registry and one more connector, under the name that its manifest gives.
+
+        Raises:
+            ValueError: the connector cannot be used, or its name is taken.
+        """
+        if reason := faults_of_connector(connector):
+            raise ValueError(f"the connector cannot be used: {reason}")
+        name = connector.manifest.name
+        if name in self.connectors:
+            raise ValueError(f"there is a connector {name} already")
+        broken = {key: reason for key, reason in self.broken.items() if key != name}
+        return Registry(
+            MappingProxyType({**self.connectors, name: connector}), MappingProxyType(broken)
+        )

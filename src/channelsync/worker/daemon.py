@@ -1,0 +1,59 @@
+"""The daemon's background half: recover, set up, work, reload, drain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.core import Engine
+from channelsync.engine.discover import discover
+from channelsync.engine.expire import expire
+from channelsync.engine.poll import fetch, poll
+from channelsync.engine.publish import publish
+from channelsync.engine.receive import intake
+from channelsync.engine.reconcile import reconcile
+from channelsync.engine.settle import settle
+from channelsync.engine.watch import subscribe, watch
+from channelsync.engine.work import Claim, WorkKind
+from channelsync.worker.supervisor import Handler, Supervisor
+
+__all__ = ["DRAIN_SECONDS", "drain", "handlers"]
+
+_log = structlog.get_logger("channelsync.worker")
+
+DRAIN_SECONDS = 10.0
+"""What is under way may take this long to finish after a stop; then it is cut off, and the next
+start takes it as of unknown outcome."""
+
+
+def handlers(public_url: str | None) -> Mapping[WorkKind, Handler]:
+    """Who does which kind of work."""
+
+    async def subscribe_here(engine: Engine, held: Claim) -> Instant | None:
+        return await subscribe(engine, held, public_url)
+
+    return {
+        WorkKind.INTAKE: intake,
+        WorkKind.RECONCILE: reconcile,
+        WorkKind.PUBLISH: publish,
+        WorkKind.SETTLE: settle,
+        WorkKind.POLL: poll,
+        WorkKind.FETCH: fetch,
+        WorkKind.DISCOVER: discover,
+        WorkKind.SUBSCRIBE: subscribe_here,
+        WorkKind.WATCH: watch,
+        WorkKind.EXPIRE: expire,
+    }
+
+
+async def drain(supervisor: Supervisor, working: asyncio.Task[None]) -> bool:
+    """Stop taking work and let what is under way finish. Returns whether all of it did."""
+    supervisor.stop()
+    done, _ = await asyncio.wait({working}, timeout=DRAIN_SECONDS)
+    if not done:
+        working.cancel()
+        _log.warning("work under way was cut off at shutdown")
+    return bool(done)

@@ -1,0 +1,167 @@
+"""Migrations on SQLite: up, down, up again, and equal to the metadata in everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from channelsync.store import migrate
+from channelsync.store.database import sqlite_url
+from channelsync.store.tables import metadata
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return sqlite_url(tmp_path / "schema.db")
+
+
+async def on(url: str, look: Callable[[sa.Connection], Any]) -> Any:
+    async with migrate.migrating(url) as connection:
+        return await connection.run_sync(look)
+
+
+def schema(connection: sa.Connection) -> dict[str, Any]:
+    """All that a database can tell of its tables, in an order of its own."""
+    inspector = sa.inspect(connection)
+    return {
+        table: {
+            "columns": [
+                {**column, "type": str(column["type"])} for column in inspector.get_columns(table)
+            ],
+            "primary key": inspector.get_pk_constraint(table),
+            "foreign keys": by_name(inspector.get_foreign_keys(table)),
+            "unique": by_name(inspector.get_unique_constraints(table)),
+            "checks": by_name(inspector.get_check_constraints(table)),
+            "indexes": by_name(inspector.get_indexes(table)),
+        }
+        for table in inspector.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def by_name(found: list[Any]) -> list[Any]:
+    plain = [{**one, "dialect_options": texts(one.get("dialect_options", {}))} for one in found]
+    return sorted(plain, key=lambda one: str(one["name"]))
+
+
+def texts(options: dict[str, Any]) -> dict[str, str]:
+    """The condition of a partial index comes as an expression that equals only itself."""
+    return {name: str(value) for name, value in options.items()}
+
+
+def triggers(connection: sa.Connection) -> set[str]:
+    query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    return set(connection.exec_driver_sql(query).scalars())
+
+
+async def test_an_empty_database_gets_the_newest_schema(url: str) -> None:
+    assert await migrate.current(url) is None
+    await migrate.upgrade(url)
+    assert await migrate.current(url) == migrate.head()
+    await migrate.require_current(url)
+
+
+async def test_the_migrated_schema_is_the_metadata(url: str, tmp_path: Path) -> None:
+    await migrate.upgrade(url)
+    from_metadata = sqlite_url(tmp_path / "metadata.db")
+    await on(from_metadata, metadata.create_all)
+    assert await on(url, schema) == await on(from_metadata, schema)
+
+
+async def test_autogeneration_finds_nothing_to_change(url: str) -> None:
+    await migrate.upgrade(url)
+
+    def differences(connection: sa.Connection) -> list[Any]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    assert await on(url, differences) == []
+
+
+async def test_a_forgotten_column_would_be_found(url: str) -> None:
+    await migrate.upgrade(url)
+
+    def differences(connection: sa.Connection) -> list[Any]:
+        connection.exec_driver_sql("ALTER TABLE items DROP COLUMN name")
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    assert [change[0] for change in await on(url, differences)] == ["add_column"]
+
+
+async def test_down_to_nothing_and_up_again(url: str) -> None:
+    await migrate.upgrade(url)
+    whole = await on(url, schema)
+    assert await on(url, triggers) == {"movements_no_update", "movements_no_delete"}
+    await migrate.downgrade(url, "base")
+    assert await on(url, schema) == {}
+    assert await on(url, triggers) == set()
+    assert await migrate.current(url) is None
+    await migrate.upgrade(url)
+    assert await on(url, schema) == whole
+    assert await on(url, triggers) == {"movements_no_update", "movements_no_delete"}
+
+
+async def test_upgrading_twice_changes_nothing(url: str) -> None:
+    await migrate.upgrade(url)
+    await migrate.upgrade(url)
+    assert await migrate.current(url) == migrate.head()
+
+
+async def test_a_newer_schema_is_refused_and_left_alone(url: str) -> None:
+    await migrate.upgrade(url)
+
+    def pretend(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    await on(url, pretend)
+    for refused in (
+        migrate.upgrade(url),
+        migrate.downgrade(url, "base"),
+        migrate.require_current(url),
+    ):
+        with pytest.raises(migrate.SchemaTooNew, match=r"schema 9999.*start the newer version"):
+            await refused
+    assert await migrate.current(url) == "9999"
+
+
+async def test_an_outdated_schema_says_what_to_do(url: str) -> None:
+    with pytest.raises(migrate.SchemaOutdated, match=r"no schema yet.*channelsync db upgrade"):
+        await migrate.require_current(url)
+
+
+async def test_looking_at_a_database_that_is_not_there_makes_none(url: str, tmp_path: Path) -> None:
+    assert await migrate.current(url) is None
+    assert not (tmp_path / "schema.db").exists()  # noqa: ASYNC240 - nothing else runs in a test
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(url: str) -> None:
+    def half(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE items (id INTEGER)")
+
+    await on(url, half)
+    with pytest.raises(sa.exc.OperationalError, match="already exists"):
+        await migrate.upgrade(url)
+    assert set(await on(url, schema)) == {"items"}
+    assert await migrate.current(url) is None
+
+
+async def test_rows_that_point_at_nothing_stop_a_migration(url: str) -> None:
+    await migrate.upgrade(url)
+
+    def orphan(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("INSERT INTO stock (item_id, location_id) VALUES (1, 1)")
+
+    with pytest.raises(migrate.SchemaMismatch, match=r"2 rows would point at nothing \(in stock\)"):
+        await on(url, orphan)
+
+
+async def test_a_percent_sign_in_a_path_is_no_trouble(tmp_path: Path) -> None:
+    folder = tmp_path / "100%s"
+    folder.mkdir()
+    await migrate.upgrade(sqlite_url(folder / "schema.db"))
+    assert (folder / "schema.db").is_file()

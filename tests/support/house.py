@@ -1,0 +1,215 @@
+"""A whole house for engine tests: a real SQLite file, a clock in hand, marketplaces in memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from channelsync.domain.allocation_rules import Rule
+from channelsync.domain.vocabulary import PushSemantics
+from channelsync.engine.core import Engine
+from channelsync.engine.discover import discover
+from channelsync.engine.policy import Policy
+from channelsync.engine.poll import fetch, poll
+from channelsync.engine.publish import publish
+from channelsync.engine.reconcile import reconcile
+from channelsync.engine.settle import settle
+from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup, apply_setup
+from channelsync.engine.watch import watch
+from channelsync.engine.work import WorkKind, mark_items
+from channelsync.ports import Environment, RunningChannel
+from channelsync.queue.in_process import InProcessBus
+from channelsync.sdk.testing.memory import MemoryChannel, MemoryConnector, MemoryMarket
+from channelsync.store import tables
+from channelsync.store.database import Database, sqlite_url
+from channelsync.store.ledger import StockMove, move_stock
+from channelsync.store.tables import MovementKind, Quantity
+from channelsync.store.verify import verify
+from channelsync.worker.supervisor import Supervisor
+
+HANDLERS = {
+    WorkKind.POLL: poll,
+    WorkKind.FETCH: fetch,
+    WorkKind.DISCOVER: discover,
+    WorkKind.RECONCILE: reconcile,
+    WorkKind.PUBLISH: publish,
+    WorkKind.SETTLE: settle,
+    WorkKind.WATCH: watch,
+}
+
+START = 1_700_000_000.0
+
+
+@dataclass(slots=True)
+class Clock:
+    """Time that moves only when told to, and a hair at every look."""
+
+    at: float = START
+
+    def __call__(self) -> float:
+        self.at += 0.000_1
+        return self.at
+
+
+@dataclass(slots=True)
+class Channels:
+    """Open channels, by name."""
+
+    running: dict[str, RunningChannel] = field(default_factory=dict)
+
+    def get(self, name: str) -> RunningChannel | None:
+        """The open channel of that name, if any."""
+        return self.running.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        """All of them, sorted."""
+        return tuple(sorted(self.running))
+
+
+@dataclass(slots=True)
+class House:
+    """Stock, channels, engine and supervisor of one test."""
+
+    engine: Engine
+    clock: Clock
+    supervisor: Supervisor
+    channels: Channels
+    markets: dict[str, MemoryMarket] = field(default_factory=dict)
+
+    async def settle_down(self, seconds: float = 0.0, step: float = 5.0) -> None:
+        """Let `seconds` pass, doing all work that becomes due on the way."""
+        end = self.clock.at + seconds
+        await self.supervisor.run_until_idle(horizon=self.clock.at + 1)
+        while self.clock.at < end:
+            self.clock.at = min(self.clock.at + step, end)
+            await self.supervisor.run_until_idle(horizon=self.clock.at + 1)
+
+    async def listing(self, channel: str, sku: str) -> Any:
+        """The stored row of a listing."""
+        query = sa.select(tables.listings).where(
+            tables.listings.c.channel == channel, tables.listings.c.sku == sku
+        )
+        async with self.engine.database.read() as connection:
+            return (await connection.execute(query)).one()
+
+    async def rows(self, table: sa.Table) -> list[Any]:
+        """Everything in a table."""
+        async with self.engine.database.read() as connection:
+            return list((await connection.execute(sa.select(table))).all())
+
+    async def exposures(self, sku: str) -> dict[str, int | None]:
+        """What each channel may still sell of a SKU."""
+        return {
+            row.channel: row.exposure for row in await self.rows(tables.listings) if row.sku == sku
+        }
+
+    async def require_clean_books(self) -> None:
+        """Every balance and exposure is what the ledger says."""
+        async with self.engine.database.read() as connection:
+            report = await verify(connection)
+        assert not report.findings, report.findings
+
+    def sold(self, sku: str) -> int:
+        """Units accepted by every marketplace, cancels taken off."""
+        return sum(market.net_sold(sku) for market in self.markets.values())
+
+
+Build = Callable[..., Awaitable[House]]
+"""The fixture `build`: arguments as `build_house`, less the folder."""
+
+
+async def build_house(
+    folder: Path,
+    *,
+    stock: Mapping[str, int],
+    quotas: Mapping[str, int],
+    semantics: Mapping[str, PushSemantics],
+    safety_stock: int = 0,
+    declared: Mapping[str, Any] | None = None,
+    counters: Mapping[str, int] | None = None,
+) -> House:
+    """A house with one location and a memory market a channel, quotas in basis points."""
+    database = Database(sqlite_url(folder / "house.db"))
+    clock = Clock()
+    ids = itertools.count(1)
+    channels = Channels()
+    engine = Engine(
+        database=database,
+        channels=channels,
+        environment=Environment(now=clock, new_id=lambda: f"id-{next(ids):06d}", owner="test"),
+        bus=InProcessBus(),
+        policy=Policy(
+            rules={"main": (Rule(name="default", quotas=dict(quotas)),)},
+            safety_stock={"main": safety_stock},
+        ),
+    )
+    async with database.write() as tx:
+        await tx.run_sync(tables.metadata.create_all)
+    house = House(
+        engine=engine,
+        clock=clock,
+        supervisor=Supervisor(engine=engine, handlers=HANDLERS),
+        channels=channels,
+    )
+    for name, kind in semantics.items():
+        start = dict.fromkeys(stock, 0) if counters is None else dict(counters)
+        market = MemoryMarket(semantics=kind, now=clock, counters=start)
+        house.markets[name] = market
+        open_market(house, name, **(declared or {}))
+    await apply_setup(engine, setup_for(semantics))
+    await put_stock(house, stock.items())
+    return house
+
+
+def open_market(house: House, name: str, **declared: Any) -> None:
+    """Open (or open anew) the channel of a market."""
+    market = house.markets[name]
+    manifest = MemoryConnector(market, **declared).manifest
+    house.channels.running[name] = RunningChannel(
+        name=name,
+        manifest=manifest,
+        channel=MemoryChannel(market),
+        quarantine_seconds=manifest.quarantine_seconds,
+        poll_interval_seconds=manifest.poll_interval_seconds,
+        quiet_limit_seconds=manifest.quiet_limit_seconds,
+    )
+
+
+def setup_for(names: Iterable[str]) -> Setup:
+    """One location, one pool, these channels."""
+    return Setup(
+        fingerprint="test",
+        locations=(LocationSetup(code="dc", name="DC", pool="main", priority=0),),
+        channels=tuple(
+            ChannelSetup(name=name, connector="memory", pool="main", mode="live") for name in names
+        ),
+    )
+
+
+async def put_stock(house: House, counts: Iterable[tuple[str, int]]) -> None:
+    """Give items stock at the one location, counted now."""
+    now = house.clock()
+    async with house.engine.database.write() as tx:
+        place = (await tx.execute(sa.select(tables.locations.c.id))).scalar_one()
+        for sku, on_hand in counts:
+            row = {"sku": sku, "created_at": now}
+            result = await tx.execute(sa.insert(tables.items).values(row))
+            key = result.inserted_primary_key
+            assert key is not None
+            item_id = key[0]
+            move = StockMove(
+                item_id=item_id,
+                location_id=place,
+                quantity=Quantity.ON_HAND,
+                delta=on_hand,
+                kind=MovementKind.BASELINE,
+                actor="test",
+                at=now,
+            )
+            await move_stock(tx, (move,))
+            await mark_items(tx, (item_id,), now)
