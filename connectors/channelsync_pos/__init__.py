@@ -1,4 +1,4 @@
-"""The generic till: its sales arrive as signed webhooks, in batches, or are fetched from its API."""
+"""The generic till: it tells its sales by webhook or in batches, or is asked for them."""
 
 from __future__ import annotations
 

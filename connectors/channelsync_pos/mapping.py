@@ -26,7 +26,7 @@ from channelsync.sdk.types import (
 )
 from channelsync_pos.wire import CountEvent, Event, ReturnEvent, SaleEvent, VoidEvent
 
-__all__ = ["Mapping", "joined", "sale_order_id"]
+__all__ = ["Mapping", "joined", "return_order_id", "sale_order_id"]
 
 ONLY_VERSION: Final = 0.0
 RETURNS: Final = "returns"
@@ -35,6 +35,11 @@ RETURNS: Final = "returns"
 def sale_order_id(register_id: str, sale_id: str) -> str:
     """The order id of a sale. Neither part may hold a slash."""
     return f"{register_id}/{sale_id}"
+
+
+def return_order_id(register_id: str, return_id: str) -> str:
+    """The order id of a return."""
+    return f"{register_id}/{RETURNS}/{return_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ class Mapping:
             )
 
     def _returned(self, event: ReturnEvent) -> Iterable[OrderFact]:
-        """A return is an order of its own that sold nothing: its sale may be unknown or yet to come.
+        """A return is an order of its own that sold nothing: its sale may be unknown, or to come.
 
         Two returns of one sale thus add up, and each counts once.
         """
@@ -87,7 +92,7 @@ class Mapping:
             of_sale = f" of {sale_order_id(seller, event.sale_id)}"
         for line in event.lines:
             yield OrderFact(
-                order_id=f"{event.register_id}/{RETURNS}/{event.return_id}",
+                order_id=return_order_id(event.register_id, event.return_id),
                 line_id=f"{line.line_id}/{line.sku}",
                 sku=line.sku,
                 ordered=0,

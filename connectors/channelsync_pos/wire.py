@@ -33,6 +33,7 @@ __all__ = [
     "LINES_MAX",
     "RETURNED",
     "SALE",
+    "SEQUENCE_MAX",
     "VOIDED",
     "CountEvent",
     "Envelope",
@@ -58,11 +59,16 @@ LINES_MAX: Final = 500
 UNITS_MAX: Final = 1_000_000
 SEQUENCE_MAX: Final = 2**53 - 1
 PROBLEMS_MAX: Final = 3
+KIND_TOLD_LENGTH_MAX: Final = 40
 DECIMAL: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?", re.ASCII)
 
-Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:#-]{0,63}$")]
+Identifier: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:#-]{0,63}$")
+]
 """Of a register, sale, return or line: no slash, so that ids can be joined by one."""
-Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,127}$")]
+Name: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,127}$")
+]
 """Of a SKU or location: printable, exact."""
 Sequence: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=SEQUENCE_MAX)]
 When: TypeAlias = Annotated[
@@ -196,18 +202,20 @@ EVENTS: Final[Mapping[str, type[Event]]] = {
 class Envelope(_Whitelist):
     """A webhook's body."""
 
-    type: str = Field(max_length=64)
+    type: str
     data: dict[str, Any]
 
 
-def read_envelope(body: bytes) -> Envelope:
-    """A webhook's body, its data not yet read.
+def read_envelope(body: bytes | Mapping[str, Any]) -> Envelope:
+    """A webhook's body, or one event of a page; its data is not yet read.
 
     Raises:
-        BadDelivery: it is not JSON of that shape.
+        BadDelivery: it is not of that shape, or no JSON.
     """
     try:
-        return Envelope.model_validate_json(body)
+        if isinstance(body, bytes):
+            return Envelope.model_validate_json(body)
+        return Envelope.model_validate(body)
     except ValidationError as error:
         raise BadDelivery(f"not a till's event: {problems(error)}") from None
 
@@ -221,7 +229,8 @@ def read_event(kind: str, data: Mapping[str, Any]) -> Event:
     """
     model = EVENTS.get(kind)
     if model is None:
-        raise BadDelivery(f"unknown type {kind!r}: known are {', '.join(sorted(EVENTS))}")
+        shortened = kind[:KIND_TOLD_LENGTH_MAX]
+        raise BadDelivery(f"unknown type {shortened!r}: known are {', '.join(sorted(EVENTS))}")
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:

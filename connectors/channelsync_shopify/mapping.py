@@ -72,6 +72,8 @@ class LineView(_View):
     unfulfilled: Count
     shipped: Count
     """Units that were ever in a fulfilment; see `units_shipped`."""
+    standing: Count
+    """Those of them whose fulfilment was not taken back."""
     refunded: tuple[Refunded, ...] = ()
 
 
@@ -103,15 +105,15 @@ def safe_status(text: str | None) -> str:
     return status if STATUS_PATTERN.fullmatch(status) else ""
 
 
-def units_shipped(quantity: int, fulfilments: Sequence[tuple[str, int]]) -> int:
-    """Units of a line that ever left, from the (status, units) of its fulfilments.
+def units_shipped(quantity: int, fulfilments: Sequence[tuple[str, int]]) -> tuple[int, int]:
+    """Units of a line that ever left, and those that stand, from its (status, units).
 
     A cancelled fulfilment puts its units back among those to ship. They were counted as gone when
     it began, and stay so, because counts of an order line only grow.
     """
-    live = sum(units for status, units in fulfilments if status not in UNDONE)
+    live = min(sum(units for status, units in fulfilments if status not in UNDONE), quantity)
     undone = sum(units for status, units in fulfilments if status in UNDONE)
-    return min(live + min(undone, max(quantity - live, 0)), quantity)
+    return min(live + undone, quantity), live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,8 @@ def _split(order: OrderView, line: LineView, location: str) -> _Split:
     shipped = line.shipped
     to_ship = 0 if called_off else line.unfulfilled
     not_shipped = line.quantity - shipped
-    removed = max(line.quantity - line.current, not_shipped if called_off else 0)
+    all_but_away = line.quantity - line.standing
+    removed = max(line.quantity - line.current, all_but_away if called_off else 0)
     cancelled = max(min(not_shipped - to_ship, removed, not_shipped), removed - shipped, 0)
     cancelled = min(cancelled, not_shipped)
     returned = min(removed - cancelled, shipped)

@@ -219,6 +219,7 @@ def _view(node: OrderNode, lines: Sequence[OrderLine], changes: _Changes | None)
 def _line_view(node: OrderNode, line: OrderLine, changes: _Changes | None) -> LineView:
     variant = line.variant
     refunded = changes.refunded.get(line.id, []) if changes is not None else []
+    shipped, standing = _shipped(node, line, changes)
     return LineView(
         line_id=line.id,
         sku=line.sku,
@@ -229,19 +230,21 @@ def _line_view(node: OrderNode, line: OrderLine, changes: _Changes | None) -> Li
         quantity=line.quantity,
         current=line.current_quantity,
         unfulfilled=line.unfulfilled_quantity,
-        shipped=_shipped(node, line, changes),
+        shipped=shipped,
+        standing=standing,
         refunded=tuple(refunded),
     )
 
 
-def _shipped(node: OrderNode, line: OrderLine, changes: _Changes | None) -> int:
+def _shipped(node: OrderNode, line: OrderLine, changes: _Changes | None) -> tuple[int, int]:
+    """Units that ever left, and those that stand."""
     if changes is None:
         # Nothing was taken off, so what is not still to ship has left.
-        has_left = line.quantity - line.unfulfilled_quantity
-        return has_left if node.fulfillments else 0
-    known = units_shipped(line.quantity, changes.fulfilled.get(line.id, []))
-    if node.cancelled_at is not None:
-        return known
+        has_left = line.quantity - line.unfulfilled_quantity if node.fulfillments else 0
+        return has_left, has_left
+    ever, standing = units_shipped(line.quantity, changes.fulfilled.get(line.id, []))
+    if node.cancelled_at is not None or not node.fulfillments:
+        return ever, standing
     # Should there be more fulfilments than were looked at, this much has surely left.
     surely = line.current_quantity - line.unfulfilled_quantity
-    return max(known, surely) if node.fulfillments else known
+    return max(ever, surely), max(standing, surely)

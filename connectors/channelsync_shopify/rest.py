@@ -202,6 +202,7 @@ def _line_view(order: OrderBody, line: _Line) -> LineView:
         for part in one.line_items
         if part.id == line.id
     ]
+    shipped, standing = units_shipped(line.quantity, fulfilments)
     return LineView(
         line_id=global_id("LineItem", line.id),
         sku=line.sku,
@@ -211,7 +212,8 @@ def _line_view(order: OrderBody, line: _Line) -> LineView:
         quantity=line.quantity,
         current=line.current_quantity,
         unfulfilled=line.fulfillable_quantity,
-        shipped=units_shipped(line.quantity, fulfilments),
+        shipped=shipped,
+        standing=standing,
         refunded=tuple(_refunds_of(order, line)),
     )
 

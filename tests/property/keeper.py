@@ -15,7 +15,7 @@ from channelsync.domain.errors import NotSettleable
 from channelsync.domain.escrow import Grant, Outcome, Push, Reading, SettleReason, want_settle
 from channelsync.domain.orders import LineChange, LineEvent, LineState, merge
 from channelsync.domain.stock import StockLevel
-from channelsync.domain.vocabulary import Instant, PushSemantics
+from channelsync.domain.vocabulary import CancelEffect, Instant, PushSemantics
 from tests.property.market import Clock, Market, Sender
 from tests.property.rules import Rules
 
@@ -35,12 +35,18 @@ class Account:
     senders: list[Sender] = field(default_factory=list)
     asleep: list[Sender] = field(default_factory=list)
     """Senders given up for dead that are not (a wrong variant)."""
+    slice_sold: int = 0
+    """Units sold by a live channel."""
     reading_sent: tuple[Instant, int] | None = None
     readings: list[Reading] = field(default_factory=list)
 
     @property
     def is_live(self) -> bool:
         return self.grant.semantics is PushSemantics.LIVE
+
+    def units_sold(self) -> int:
+        """Net units that this listing's shoppers were promised."""
+        return self.slice_sold + self.market.units_sold()
 
 
 @dataclass(slots=True)
@@ -52,6 +58,7 @@ class Keeper:
     on_hand: dict[int, int]
     accounts: list[Account]
     reserved: dict[int, int] = field(default_factory=dict)
+    counted_in: dict[int, int] = field(default_factory=dict)
     pushes_opened: int = 0
 
     def __post_init__(self) -> None:
@@ -78,6 +85,11 @@ class Keeper:
             return False
         self.reserved[item] += units
         return True
+
+    def count_stock(self, item: int, delta: int) -> None:
+        """A count found more or less than the books had."""
+        self.on_hand[item] += delta
+        self.counted_in[item] = self.counted_in.get(item, 0) + delta
 
     # ------------------------------------------------------------ order facts
 
@@ -106,8 +118,8 @@ class Keeper:
         account.grant = grant
         reserve = self.rules.units_to_reserve(change.sold, excess) + change.sold_outside
         reserve -= change.cancelled + change.cancelled_outside + change.shipped
+        self._reserve(account, reserve)
         for item, units in account.recipe.items():
-            self.reserved[item] += reserve * units
             self.on_hand[item] += (change.restocked - change.shipped) * units
 
     # ------------------------------------------------------------ slices
@@ -117,9 +129,18 @@ class Keeper:
         if units > (account.grant.exposure or 0) + self.takeable(account):
             return False
         account.grant, _ = self.rules.count_sale(account.grant, units)
+        self._reserve(account, units)
+        account.slice_sold += units
+        return True
+
+    def cancel_in_slice(self, account: Account, effect: CancelEffect) -> None:
+        account.grant = self.rules.count_cancel(account.grant, 1, effect)
+        self._reserve(account, -1)
+        account.slice_sold -= 1
+
+    def _reserve(self, account: Account, units: int) -> None:
         for item, each in account.recipe.items():
             self.reserved[item] += units * each
-        return True
 
     # ------------------------------------------------------------ pushes
 

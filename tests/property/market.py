@@ -12,7 +12,7 @@ from math import inf
 
 from channelsync.domain.escrow import ChannelLimits, Outcome, Push
 from channelsync.domain.orders import LineState
-from channelsync.domain.vocabulary import CancelEffect, Instant, PushKind, PushSemantics
+from channelsync.domain.vocabulary import CancelEffect, Instant, PushKind
 
 SEND_WITHIN_SECONDS = 2.0
 """A sender checks, immediately before writing, that its attempt is no older than this."""
@@ -99,7 +99,6 @@ class Market:
     """One listing on its channel."""
 
     clock: Clock
-    semantics: PushSemantics
     counter: int
     limits: ChannelLimits
     clock_offset_seconds: float = 0.0

@@ -31,6 +31,7 @@ from channelsync.store.ledger import StockMove, move_stock
 from channelsync.store.tables import MovementKind, Quantity
 from channelsync.store.verify import verify
 from channelsync.worker.supervisor import Supervisor
+from tests.support.inline_sqlite import inline_connections
 
 HANDLERS = {
     WorkKind.POLL: poll,
@@ -134,7 +135,8 @@ async def build_house(
     counters: Mapping[str, int] | None = None,
 ) -> House:
     """A house with one location and a memory market a channel, quotas in basis points."""
-    database = Database(sqlite_url(folder / "house.db"))
+    path = folder / "house.db"
+    database = Database(sqlite_url(path), connect=inline_connections(path))
     clock = Clock()
     ids = itertools.count(1)
     channels = Channels()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,12 +60,12 @@ class Books:
         async with self.database.write() as tx:
             await tx.execute(sa.text(statement), values)
 
-    async def rows(self, query: sa.Table | sa.Select[Any]) -> Sequence[Any]:
+    async def rows(self, query: sa.Table | sa.Select[Any]) -> list[Any]:
         """What a query finds, or all of a table in the order of its keys."""
         if isinstance(query, sa.Table):
             query = sa.select(query).order_by(*query.primary_key)
         async with self.database.read() as tx:
-            return (await tx.execute(query)).all()
+            return list((await tx.execute(query)).all())
 
     async def levels(self, sku: str, location: str = "dc") -> tuple[int, int, int, int]:
         """On hand, reserved, safety stock, on order."""

@@ -60,6 +60,7 @@ class ChannelCheck:
     problems: list[Problem] = field(default_factory=list)
     settings: dict[str, BaseModel] = field(default_factory=dict)
     """The validated settings of every channel without a problem."""
+    _walks: dict[str, SchemaWalk] = field(default_factory=dict)
 
     def run(self) -> None:
         """Check all channels."""
@@ -83,7 +84,7 @@ class ChannelCheck:
             self._hide_all(path)
             return
         self._check_times(channel, manifest)
-        walk = SchemaWalk(manifest.settings_model.model_json_schema(mode="validation"))
+        walk = self._walk(manifest)
         resolver = _Resolver(self.document, self.surroundings.references, walk, path)
         plain = resolver.resolved(self.document.node(path))
         self.problems.extend(resolver.problems)
@@ -119,6 +120,12 @@ class ChannelCheck:
         suggestion = meant(node.value, known)
         self.problems.append(self.document.problem(message, path, suggestion=suggestion))
         return None
+
+    def _walk(self, manifest: Manifest) -> SchemaWalk:
+        if manifest.name not in self._walks:
+            schema = manifest.settings_model.model_json_schema(mode="validation")
+            self._walks[manifest.name] = SchemaWalk(schema)
+        return self._walks[manifest.name]
 
     def _hide_all(self, path: KeyPath) -> None:
         """Without a connector nobody knows which settings are secret: show none of them."""

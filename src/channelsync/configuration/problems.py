@@ -34,10 +34,12 @@ MASK: Final = "********"
 PROBLEMS_SHOWN_MAX: Final = 100
 LINE_SHOWN_CHARACTERS: Final = 100
 QUOTED_CHARACTERS: Final = 60
+NAMES_COMPARED_MAX: Final = 500
+"""Among more names than this no near one is looked for: it would take too long."""
 
 _LINE_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _PLAIN_KEY: Final = re.compile(r"[\w*-]+")
-_TOKEN: Final = re.compile(r"(?=[\w+=-]*[0-9])(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}")
+_TOKEN: Final = re.compile(r"[\w+=-]{20,}")
 _SENSITIVE_KEY: Final = re.compile(r"secret|token|passw|credential|api_?key|_key$", re.IGNORECASE)
 _SENSITIVE_VALUE: Final = re.compile(
     r"((?:secret|token|passw|credential|api_?key|_key)[\w-]*[\"']?\s*:\s*)"
@@ -83,6 +85,9 @@ def dotted(path: Iterable[str | int]) -> str:
 
 def nearest(given: str, known: Iterable[str]) -> str | None:
     """The known word nearest to `given`, if any is near; capitals do not matter."""
+    known = tuple(known)
+    if len(known) > NAMES_COMPARED_MAX:
+        return None
     by_folded = {word.casefold(): word for word in sorted(known)}
     near = difflib.get_close_matches(given.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[near[0]] if near else None
@@ -169,6 +174,8 @@ class SourceText:
         self._hidden: list[Span] = []
         self._hidden_values: set[str] = set()
         self._is_parsed = False
+        self._stretches: dict[int, list[tuple[int, int]]] = {}
+        """What is hidden of every line that was shown."""
 
     def parsed(self) -> None:
         """Its structure is known: what to hide is told exactly, nothing need be guessed."""
@@ -213,14 +220,15 @@ class SourceText:
         return replace(problem, source=source, caret=caret)
 
     def _shown(self, line: int, column: int) -> tuple[str, int]:
-        raw = self._lines[line - 1] if line <= len(self._lines) else ""
+        raw = self._line(line)
         at = min(column - 1, len(raw))
-        stretches = [*self._hidden_in(line, len(raw)), *_stretches(_TOKEN, raw)]
-        if not self._is_parsed and (sensitive := _SENSITIVE_VALUE.search(raw)):
-            stretches.append((sensitive.end(1), len(raw)))
-        shown, caret = _masked(raw, stretches, at)
-        printable = "".join(_printable(character) for character in shown)
-        return _windowed(printable, caret)
+        if line not in self._stretches:
+            self._stretches[line] = sorted(self._hidden_in(line, len(raw)))
+        shown, caret = _windowed(*_masked(raw, self._stretches[line], at))
+        return "".join(_printable(character) for character in shown), caret
+
+    def _line(self, line: int) -> str:
+        return self._lines[line - 1] if line <= len(self._lines) else ""
 
     def _hidden_in(self, line: int, length: int) -> Iterable[tuple[int, int]]:
         for span in self._hidden:
@@ -228,6 +236,10 @@ class SourceText:
                 start = span.column - 1 if line == span.line else 0
                 end = span.end_column - 1 if line == span.end_line else length
                 yield start, end
+        raw = self._line(line)
+        yield from _tokens(raw)
+        if not self._is_parsed and (sensitive := _SENSITIVE_VALUE.search(raw)):
+            yield sensitive.end(1), length
 
 
 def _printable(character: str) -> str:
@@ -236,14 +248,19 @@ def _printable(character: str) -> str:
     return character if character.isprintable() else "�"
 
 
-def _stretches(pattern: re.Pattern[str], line: str) -> Iterable[tuple[int, int]]:
-    return (found.span() for found in pattern.finditer(line))
+def _tokens(line: str) -> Iterable[tuple[int, int]]:
+    """Long words of letters and digits: likely secrets, wherever they stand."""
+    for found in _TOKEN.finditer(line):
+        word = found.group()
+        has_digit = any(character.isdigit() for character in word)
+        if has_digit and any(character.isalpha() for character in word):
+            yield found.span()
 
 
 def _masked(line: str, stretches: Sequence[tuple[int, int]], at: int) -> tuple[str, int]:
-    """`line` with the stretches replaced, and where `at` is now."""
+    """`line` with the sorted stretches replaced, and where `at` is now."""
     shown, caret, done = "", at, 0
-    for start, end in sorted(stretches):
+    for start, end in stretches:
         if end <= done:
             continue
         begin = max(start, done)

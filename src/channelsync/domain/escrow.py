@@ -1,7 +1,7 @@
 """The escrow account of one listing: how much it may still sell that we have not counted.
 
-For a listing let `L` be the marketplace's own counter, `H` its checkouts in progress and `U` what it
-sold, net of put-backs, that we have not counted. While the channel's assumptions stand,
+For a listing let `L` be the marketplace's own counter, `H` its checkouts in progress and `U` what
+it sold, net of put-backs, that we have not counted. While the channel's assumptions stand,
 
     max(L, H, 0) + U <= exposure                                      (the theorem's left leg)
 
@@ -10,12 +10,8 @@ taken only when it suffices (`channelsync.domain.books`), no sequence of sales e
 
 A grant is immutable; every function returns a new one. Times are the caller's.
 
-States of the one open push of a listing:
-
-    open --attempts--> applied (raise)                       -> closed, the charge stays
-                       applied (cut)  -> quarantine -> read  -> released, closed
-                       every copy refused                    -> uncharged, closed
-                       unknown, accepted, key too old        -> closed by a settle only
+Pushes are in `channelsync.domain.pushes`, the values in `channelsync.domain.grant`; whoever keeps
+the books needs this module alone.
 """
 
 from __future__ import annotations
@@ -37,8 +33,19 @@ from channelsync.domain.grant import (
     Reading,
     SettleReason,
     UnitsAround,
+    want_settle,
 )
-from channelsync.domain.vocabulary import CancelEffect, Instant, PushKind, PushSemantics
+from channelsync.domain.pushes import (
+    finish_attempt,
+    give_up,
+    is_lowering,
+    may_retry,
+    open_push,
+    release_cut,
+    start_attempt,
+    withdraw,
+)
+from channelsync.domain.vocabulary import CancelEffect, Instant, PushSemantics
 
 __all__ = [
     "ChannelLimits",
@@ -63,16 +70,6 @@ __all__ = [
     "want_settle",
     "withdraw",
 ]
-
-
-def is_lowering(kind: PushKind) -> bool:
-    """Whether a push of this kind can only take units away."""
-    return kind in {PushKind.CUT, PushKind.ZERO}
-
-
-def want_settle(grant: Grant, reason: SettleReason) -> Grant:
-    """Remember that the exposure may be inexact; a settle clears every reason."""
-    return replace(grant, settle_reasons=grant.settle_reasons | {reason})
 
 
 # ------------------------------------------------------------------ order facts
@@ -100,10 +97,8 @@ def count_cancel(grant: Grant, units: int, effect: CancelEffect) -> Grant:
     _require_positive(units)
     if grant.exposure is None or effect is CancelEffect.NOT_RELISTED:
         return grant
-    back = replace(grant, exposure=grant.exposure + units)
-    if effect is CancelEffect.UNSURE:
-        return want_settle(back, SettleReason.UNSURE_CANCEL)
-    return back
+    back = _put_back(grant, units)
+    return want_settle(back, SettleReason.UNSURE_CANCEL) if effect is CancelEffect.UNSURE else back
 
 
 def count_relisted_return(grant: Grant, units: int) -> Grant:
@@ -113,221 +108,21 @@ def count_relisted_return(grant: Grant, units: int) -> Grant:
     `free`; `on_hand` grows by inspection only.
     """
     _require_positive(units)
+    return _put_back(grant, units)
+
+
+def _put_back(grant: Grant, units: int) -> Grant:
+    """The channel raised its counter by itself."""
     if grant.exposure is None:
         return grant
-    return replace(grant, exposure=grant.exposure + units)
-
-
-# ------------------------------------------------------------------ pushes
-
-
-def open_push(grant: Grant, push: Push, *, takeable: int) -> Grant:
-    """Open the one push of a listing, charging what it may put on sale.
-
-    A raise charges its distance, a set its whole value (for its first attempt), a cut and a zero
-    nothing. `takeable` is what `free` allows for every component, in listing units, read in the
-    same transaction.
-
-    Raises:
-        PushConflict: another push is open, or this kind of push does not fit the channel.
-        InsufficientFree: the charge exceeds `takeable`.
-    """
-    _check_fits(grant, push)
-    charge = 0 if is_lowering(push.kind) else push.units
-    if charge > max(takeable, 0):
-        raise InsufficientFree(charge, takeable)
-    exposure = grant.exposure
-    if exposure is not None:
-        exposure += charge
-    return replace(grant, push=replace(push, charged=charge), exposure=exposure)
-
-
-def _check_fits(grant: Grant, push: Push) -> None:
-    kind, semantics = push.kind, grant.semantics
-    if grant.push is not None:
-        raise PushConflict(f"push {grant.push.push_id} is not closed")
-    if semantics is PushSemantics.LIVE:
-        raise PushConflict("a live channel holds no number: resize its slice")
-    if grant.exposure is None and not is_lowering(kind):
-        raise PushConflict("a listing that was never settled may only be lowered")
-    absolute = semantics is PushSemantics.ABSOLUTE
-    if absolute != (kind in {PushKind.SET, PushKind.ZERO}):
-        raise PushConflict(f"{kind} does not fit {semantics}")
-    if (push.units == 0) != (kind is PushKind.ZERO) or push.units < 0:
-        raise PushConflict(f"{kind} by {push.units} units")
-    needs_compare = semantics is PushSemantics.KEYED_COMPARE_AND_SET and kind is PushKind.CUT
-    if needs_compare and push.compare is None:
-        raise PushConflict("a cut by compare-and-set names the value that it replaces")
-
-
-def may_retry(grant: Grant, *, now: Instant, takeable: int) -> bool:
-    """Whether another copy of the open push may leave now."""
-    push = grant.push
-    if push is None or push.closed_to_retry or push.release_after is not None:
-        return False
-    if push.kind is PushKind.SET and push.copies > 0:
-        return push.units <= max(takeable, 0)
-    return grant.semantics is PushSemantics.ABSOLUTE or now < push.retry_until
-
-
-def start_attempt(grant: Grant, *, now: Instant, takeable: int) -> Grant:
-    """Account for one more copy, committed before its bytes leave.
-
-    Keyed copies share one key, hence one charge. Every attempt of an absolute set is charged.
-
-    Raises:
-        PushConflict: there is no open push, or its key is too old.
-        InsufficientFree: a further absolute attempt finds too little in `free`.
-    """
-    push = grant.push
-    if push is None or push.closed_to_retry or push.release_after is not None:
-        raise PushConflict("no push is open to be sent")
-    if grant.semantics is not PushSemantics.ABSOLUTE and now >= push.retry_until:
-        raise PushConflict(f"the key of push {push.push_id} is too old to be sent again")
-    exposure, charged = grant.exposure, push.charged
-    if push.kind is PushKind.SET and push.copies > 0:
-        if push.units > max(takeable, 0):
-            raise InsufficientFree(push.units, takeable)
-        charged += push.units
-        exposure = None if exposure is None else exposure + push.units
-    nonzero = push.kind is not PushKind.ZERO
-    return replace(
-        grant,
-        exposure=exposure,
-        push=replace(push, copies=push.copies + 1, charged=charged),
-        push_seq=grant.push_seq + nonzero,
-        attempts_open=grant.attempts_open + 1,
-    )
-
-
-def finish_attempt(
-    grant: Grant, push: Push, outcome: Outcome, *, now: Instant, limits: ChannelLimits
-) -> Grant:
-    """Take the end of one attempt of `push` into the books.
-
-    `push` is the push that the attempt belonged to as it was when the attempt left; when a settle
-    has closed it meanwhile, its end only updates what is outstanding.
-    """
-    grant = _end_attempt(grant, push, outcome, now, limits)
-    current = grant.push
-    if current is None or current.push_id != push.push_id:
-        return grant
-    match outcome:
-        case Outcome.APPLIED:
-            return _applied(grant, current, now, limits)
-        case Outcome.REFUSED | Outcome.UNSENT:
-            return _refused(grant, current, outcome)
-        case Outcome.ACCEPTED | Outcome.UNKNOWN:
-            return _undecided(grant, current, outcome, now)
-
-
-def _end_attempt(
-    grant: Grant, push: Push, outcome: Outcome, now: Instant, limits: ChannelLimits
-) -> Grant:
-    """What an ended attempt leaves behind, whatever became of its push."""
-    may_apply_later = outcome in {Outcome.ACCEPTED, Outcome.UNKNOWN}
-    applies_by = now + limits.apply_limit_seconds if may_apply_later else now
-    # A set may be smaller than what it replaces, so it too can leave old checkouts behind.
-    may_lower = push.kind is not PushKind.RAISE
-    proven_absent = outcome in {Outcome.REFUSED, Outcome.UNSENT}
-    if may_lower and not proven_absent and limits.quarantine_seconds > 0:
-        lowered = max(grant.lowered_until, applies_by + limits.quarantine_seconds)
-        grant = replace(grant, lowered_until=lowered)
-    outstanding = grant.outstanding_until
-    if may_apply_later and push.kind is not PushKind.ZERO:
-        outstanding = max(outstanding, applies_by)
-    return replace(grant, attempts_open=grant.attempts_open - 1, outstanding_until=outstanding)
-
-
-def _applied(grant: Grant, push: Push, now: Instant, limits: ChannelLimits) -> Grant:
-    if grant.semantics is PushSemantics.ABSOLUTE:
-        done = replace(grant, push=replace(push, closed_to_retry=True))
-        return want_settle(done, SettleReason.ABSOLUTE_PUSH)
-    if push.kind is PushKind.RAISE:
-        return replace(grant, push=None)
-    release_after = now + limits.quarantine_seconds
-    return replace(grant, push=replace(push, release_after=release_after))
-
-
-def _refused(grant: Grant, push: Push, outcome: Outcome) -> Grant:
-    """A negative answer of one copy; it proves something only when every copy has one."""
-    push = replace(push, refused=push.refused + 1)
-    if grant.semantics is PushSemantics.ABSOLUTE and push.kind is PushKind.SET:
-        if outcome is Outcome.UNSENT:
-            # No byte left, so this attempt never was one.
-            grant = _uncharge(grant, push.units)
-            push = replace(push, charged=push.charged - push.units)
-        if push.charged:
-            closed = replace(grant, push=replace(push, closed_to_retry=True))
-            return want_settle(closed, SettleReason.ABSOLUTE_PUSH)
-        return replace(grant, push=None)
-    if push.refused == push.copies:
-        return replace(_uncharge(grant, push.charged), push=None)
-    if outcome is Outcome.UNSENT:
-        return replace(grant, push=push)
-    # A refusal beside an unanswered copy proves nothing, and the key is of no further use.
-    doubtful = replace(grant, push=replace(push, closed_to_retry=True))
-    return want_settle(doubtful, SettleReason.UNKNOWN_PUSH)
-
-
-def _uncharge(grant: Grant, units: int) -> Grant:
-    if grant.exposure is None:
-        return grant
-    return replace(grant, exposure=max(grant.exposure - units, 0))
-
-
-def _undecided(grant: Grant, push: Push, outcome: Outcome, now: Instant) -> Grant:
-    if grant.semantics is PushSemantics.ABSOLUTE:
-        accepted = outcome is Outcome.ACCEPTED
-        push = replace(push, closed_to_retry=push.closed_to_retry or accepted)
-        return want_settle(replace(grant, push=push), SettleReason.ABSOLUTE_PUSH)
-    if now >= push.retry_until:
-        push = replace(push, closed_to_retry=True)
-        return want_settle(replace(grant, push=push), SettleReason.UNKNOWN_PUSH)
-    return grant
-
-
-def give_up(grant: Grant) -> Grant:
-    """Send no further copy of the open push; what it charged stays until a settle closes it."""
-    if grant.push is None:
-        return grant
-    if grant.push.copies == 0:
-        return withdraw(grant)
-    if grant.push.release_after is not None:
-        return grant
-    push = replace(grant.push, closed_to_retry=True)
-    return want_settle(replace(grant, push=push), SettleReason.UNKNOWN_PUSH)
-
-
-def withdraw(grant: Grant) -> Grant:
-    """Take back a push of which no copy ever left.
-
-    Raises:
-        PushConflict: a copy left already.
-    """
-    push = grant.push
-    if push is None or push.copies:
-        raise PushConflict("only a push that was never sent can be withdrawn")
-    return replace(_uncharge(grant, push.charged), push=None)
-
-
-def release_cut(grant: Grant, reading: Reading) -> Grant:
-    """Give the units of a proven cut back to `free`, once nobody can buy them any more.
-
-    The read must have been sent after the quarantine. A counter below 0 shows that old checkouts
-    sold past the cut: then only a settle may decide.
-
-    Raises:
-        NotSettleable: there is no proven cut, or the read was sent too early.
-    """
-    push = grant.push
-    if push is None or push.release_after is None:
-        raise NotSettleable("no proven cut waits for its release")
-    if reading.sent_at < push.release_after:
-        raise NotSettleable("the read was sent inside the quarantine")
-    if reading.quantity < 0:
-        return want_settle(grant, SettleReason.NEGATIVE_COUNTER)
-    return replace(_uncharge(grant, push.units), push=None)
+    back = replace(grant, exposure=grant.exposure + units)
+    if grant.below_zero:
+        # Some of these units only filled the hole below 0.
+        back = want_settle(back, SettleReason.NEGATIVE_COUNTER)
+    if grant.semantics is PushSemantics.ABSOLUTE and grant.lowered_until > -inf:
+        # A zero that is still on its way may take them off sale again.
+        back = want_settle(back, SettleReason.ABSOLUTE_PUSH)
+    return back
 
 
 # ------------------------------------------------------------------ settling
@@ -343,25 +138,47 @@ def settle(
 ) -> Grant:
     """Replace the exposure by what the reading and the order facts prove.
 
-    Closes every open push of the listing and clears every settle reason. `free` takes the
-    difference and may fall below 0.
+    Closes every open push of the listing and clears every settle reason, unless what is known of
+    the time around the reading leaves the exposure perhaps too high. `free` takes the difference
+    and may fall below 0.
 
     Raises:
         NotSettleable: the reading proves nothing (yet); the message says what is missing.
     """
+    _check_settleable(grant, reading, watermark=watermark, limits=limits)
+    zero_pending = grant.lowered_until >= reading.earliest(limits)
+    proven = max(reading.quantity, 0) - around.sold_after + around.relisted_after
+    reasons = set()
+    if around.doubtful:
+        reasons.add(SettleReason.DOUBTFUL_TIMES)
+    if zero_pending and proven > 0:
+        reasons.add(SettleReason.ABSOLUTE_PUSH)
+    return replace(
+        grant,
+        exposure=max(proven, 0),
+        push=None,
+        lowered_until=grant.lowered_until if zero_pending else -inf,
+        below_zero=min(reading.quantity, proven) < 0,
+        settle_reasons=frozenset(reasons),
+    )
+
+
+def _check_settleable(
+    grant: Grant, reading: Reading, *, watermark: Instant, limits: ChannelLimits
+) -> None:
     a, b = reading.earliest(limits), reading.latest(limits)
     if grant.attempts_open:
         raise NotSettleable("an attempt is under way")
     if grant.outstanding_until >= a:
-        raise NotSettleable("an attempt may still apply")
+        raise NotSettleable("an attempt may still apply, or applied after the reading")
     if grant.push_seq != reading.push_seq:
         raise NotSettleable("an attempt started after the read was sent")
-    if grant.lowered_until >= a:
+    if grant.settleable_after(limits) >= a:
         raise NotSettleable("a lowering was in quarantine when the read was sent")
+    if grant.lowered_until >= a and reading.quantity > 0:
+        raise NotSettleable("a zero may still apply")
     if watermark < b:
         raise NotSettleable("orders up to the read are not all counted")
-    proven = max(reading.quantity, 0) - around.sold_after + around.relisted_after
-    return replace(grant, exposure=max(proven, 0), push=None, settle_reasons=frozenset())
 
 
 # ------------------------------------------------------------------ slices of live channels

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf
 
@@ -20,6 +20,8 @@ __all__ = [
     "Reading",
     "SettleReason",
     "UnitsAround",
+    "uncharge",
+    "want_settle",
 ]
 
 
@@ -32,6 +34,7 @@ class SettleReason(StrEnum):
     UNKNOWN_PUSH = "unknown_push"
     ABSOLUTE_PUSH = "absolute_push"
     NEGATIVE_COUNTER = "negative_counter"
+    DOUBTFUL_TIMES = "doubtful_times"
     DRIFT = "drift"
 
 
@@ -61,7 +64,7 @@ class ChannelLimits:
     read_lag_seconds: float = 0.0
     """How old a read-back may be when it is answered."""
     clock_skew_seconds: float = 0.0
-    """How far the channel's clock and ours may differ."""
+    """How far the times that the channel tells and ours may differ, their rounding included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,8 @@ class Grant:
     """Until then some ended non-zero attempt may still apply."""
     lowered_until: Instant = -inf
     """End of the quarantine of the latest lowering that happened or may have happened."""
+    below_zero: bool = False
+    """The counter was below 0 when last settled: the next units put there vanish in it."""
     settle_reasons: frozenset[SettleReason] = frozenset()
 
     def __post_init__(self) -> None:
@@ -121,6 +126,12 @@ class Grant:
     def settled(self) -> bool:
         """Whether the exposure is a number at all."""
         return self.exposure is not None
+
+    def settleable_after(self, limits: ChannelLimits) -> Instant:
+        """A reading can settle only if it was true after this instant (its `earliest`)."""
+        if limits.quarantine_seconds > 0:
+            return max(self.outstanding_until, self.lowered_until)
+        return self.outstanding_until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,4 +161,26 @@ class UnitsAround:
     """Counted units whose sale moved the counter surely after `b`. Unknown times: leave out."""
     relisted_after: int = 0
     """Units of known cancels and re-listed returns possibly after `a`. Unknown times: put in
-    everything first heard of since the read was sent."""
+    everything first heard of since `a`."""
+    doubtful: bool = False
+    """Some of these units have no certain place before or after the reading: the exposure may come
+    out too high, so a further settle stays wanted."""
+
+
+def want_settle(grant: Grant, reason: SettleReason) -> Grant:
+    """Remember that the exposure may be inexact; a settle clears every reason.
+
+    The slice of a live channel is a number of ours alone: there is nothing to read back.
+    """
+    if grant.semantics is PushSemantics.LIVE:
+        return grant
+    return replace(grant, settle_reasons=grant.settle_reasons | {reason})
+
+
+def uncharge(grant: Grant, units: int) -> Grant:
+    """Take back exposure that is proven never to be sold."""
+    if grant.exposure is None:
+        return grant
+    less = replace(grant, exposure=max(grant.exposure - units, 0))
+    # Sales beyond the grant had used up units that were never on sale.
+    return want_settle(less, SettleReason.EXCESS) if units > grant.exposure else less

@@ -148,6 +148,8 @@ async def _another_copy(
                 grants.put(push.listing_id, give_up(grant), MovementKind.UNCHARGE, note=note)
         await grants.flush()
         await _finish_request(tx, row.id)
+        items = {item for listing in grants.all() for item in listing.recipe}
+        await mark_items(tx, items, now)
         await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
         return None
     request = PushRequest(
@@ -337,9 +339,10 @@ async def _record(
     ]
     await grants.flush()
     await _end_attempt(tx, running, sending, results, now, retry=bool(still_open))
-    items = {item for listing in grants.all() for item in listing.recipe}
-    await mark_items(tx, items, now)
-    await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
+    if any(result.outcome is not Outcome.UNSENT for result in results):
+        items = {item for listing in grants.all() for item in listing.recipe}
+        await mark_items(tx, items, now)
+        await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
 
 
 def _is_open(grant: Grant, push_id: str) -> bool:
@@ -405,9 +408,10 @@ async def _end_attempt(
     if not retry:
         await _finish_request(tx, sending.request_id)
         return
-    copies = max(push.copies for _, push in sending.pushes.values())
+    mine = tables.attempts.c.request_id == sending.request_id
+    tried = (await tx.execute(sa.select(sa.func.count()).where(mine))).scalar_one()
     asked = max((result.after_seconds or 0.0 for result in results), default=0.0)
-    pause = max(asked, _backoff(copies))
+    pause = max(asked, _backoff(tried))
     await tx.execute(
         sa.update(tables.requests)
         .where(tables.requests.c.id == sending.request_id)
@@ -415,9 +419,9 @@ async def _end_attempt(
     )
 
 
-def _backoff(copies: int) -> float:
+def _backoff(tried: int) -> float:
     """Growing pauses with jitter, so that many channels do not come back at once."""
-    longest = min(RETRY_SECONDS_FIRST * 2.0 ** (copies - 1), RETRY_SECONDS_MAX)
+    longest = min(RETRY_SECONDS_FIRST * 2.0 ** min(tried - 1, 16), RETRY_SECONDS_MAX)
     return random.uniform(longest / 2, longest)  # noqa: S311 - jitter is no secret
 
 

@@ -185,6 +185,7 @@ async def _apply(tx: AsyncConnection, lines: list[SheetLine], order: SheetOrder)
         actor = f"csv:{order.source}:{line.row.row}"
         if line.count is not None:
             counted[place] = order.counted_at
+        if line.count is not None and line.count.after != line.count.before:
             moves.append(
                 count_move(
                     place,

@@ -2,7 +2,7 @@
 
 StockError
 ├── UnknownItem       no item has this SKU; the closest one is suggested
-├── UnknownLocation   no location has this code; the closest one is suggested
+├── UnknownLocation   no location of the configuration has this code; likewise
 ├── ItemExists        the SKU is taken
 ├── StaleCount        a later count of the same place is already in the books
 ├── StockRefused      the change makes no sense as it was asked for
@@ -42,10 +42,8 @@ class UnknownLocation(StockError):
     """No location has this code."""
 
     def __init__(self, code: str, suggestion: str | None = None) -> None:
-        super().__init__(
-            f"there is no location {code!r}{_hint(suggestion)}; locations are named in the"
-            " configuration"
-        )
+        hint = _hint(suggestion)
+        super().__init__(f"there is no location {code!r}{hint} (see `locations:`)")
         self.code = code
         self.suggestion = suggestion
 

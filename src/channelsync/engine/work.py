@@ -24,6 +24,7 @@ __all__ = [
     "LeaseLost",
     "WorkKind",
     "claim",
+    "due_kinds",
     "fail",
     "finish",
     "mark",
@@ -121,6 +122,20 @@ async def next_due(connection: AsyncConnection, kind: WorkKind, *, now: Instant)
     return due_at
 
 
+async def due_kinds(connection: AsyncConnection, *, now: Instant) -> set[str]:
+    """The kinds of which some key may be claimed now."""
+    query = sa.select(work.c.kind).where(_claimable(now)).distinct()
+    return set((await connection.execute(query)).scalars())
+
+
+def _claimable(now: Instant) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        work.c.done_version < work.c.want_version,
+        work.c.not_before <= now,
+        sa.or_(work.c.lease_until.is_(None), work.c.lease_until <= now),
+    )
+
+
 async def claim(
     tx: AsyncConnection,
     kind: WorkKind,
@@ -133,12 +148,7 @@ async def claim(
     """Take up to `limit` due keys of a kind, oldest first."""
     due = (
         sa.select(work.c.key)
-        .where(
-            work.c.kind == kind,
-            work.c.done_version < work.c.want_version,
-            work.c.not_before <= now,
-            sa.or_(work.c.lease_until.is_(None), work.c.lease_until <= now),
-        )
+        .where(work.c.kind == kind, _claimable(now))
         .order_by(work.c.not_before)
         .limit(limit)
         .with_for_update(skip_locked=True)

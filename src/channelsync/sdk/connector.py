@@ -7,9 +7,9 @@ that its manifest's semantics need; the engine asks by `isinstance`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import httpx
 from pydantic import BaseModel
@@ -37,6 +37,7 @@ from channelsync.sdk.types import (
 
 __all__ = [
     "SDK_VERSION",
+    "AcceptsSales",
     "Channel",
     "ChannelContext",
     "Connector",
@@ -177,6 +178,30 @@ class ReceivesWebhooks(Protocol):
 
         Raises:
             BadDelivery: the reduction is not understood.
+        """
+
+
+@runtime_checkable
+class AcceptsSales(Protocol):
+    """Understands what a till posts in batches to `/pos/v1/{channel}/sales`, object by object.
+
+    A batch is authenticated by the host (an API key). One bad object refuses its own row alone.
+    """
+
+    def accept_sale(self, data: Mapping[str, Any]) -> Delivery:
+        """One object, reduced to what may be stored; `parse` understands it like a webhook's.
+
+        Its dedupe key follows from its content: the same object again is the same delivery.
+
+        Raises:
+            BadDelivery: the object is malformed; the message says where, and repeats none of it.
+        """
+
+    def parse_batch(self, data: Mapping[str, Any]) -> Parsed:
+        """What one object says: `parse` of `accept_sale`, for callers that store nothing.
+
+        Raises:
+            BadDelivery: as `accept_sale`.
         """
 
 

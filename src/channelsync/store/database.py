@@ -8,7 +8,7 @@ writes; a reader never waits and never locks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,18 +27,22 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
 
 
+Connect = Callable[[], Awaitable[Any]]
+"""Makes a driver connection; for drivers that run without a thread."""
+
+
 class Database:
     """The one door to the store."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, connect: Connect | None = None) -> None:
         self.url = url
         self.is_sqlite = sa.make_url(url).get_backend_name() == "sqlite"
         self.on_marked: Callable[[set[str]], None] = _ignore
         """Told, after a commit, which kinds of work it has marked."""
         self._writer_turn = asyncio.Lock()
         if self.is_sqlite:
-            self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", size=1)
-            self._reader = _sqlite_engine(url, begin="BEGIN", size=READERS_MAX)
+            self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", size=1, connect=connect)
+            self._reader = _sqlite_engine(url, begin="BEGIN", size=READERS_MAX, connect=connect)
         else:
             self._writer = self._reader = create_async_engine(url, pool_pre_ping=True)
 
@@ -79,10 +83,11 @@ def _ignore(_kinds: set[str]) -> None:
     """Nobody listens."""
 
 
-def _sqlite_engine(url: str, *, begin: str, size: int) -> AsyncEngine:
-    engine = create_async_engine(
-        url, pool_size=size, max_overflow=0, connect_args={"timeout": BUSY_SECONDS}
-    )
+def _sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) -> AsyncEngine:
+    options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
+    if connect is not None:
+        options = {"async_creator": connect}
+    engine = create_async_engine(url, pool_size=size, max_overflow=0, **options)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:

@@ -115,7 +115,10 @@ async def load_levels(
 
 
 async def levels_at(tx: AsyncConnection, item_id: int, at: Instant) -> dict[Place, StoredLevel]:
-    """Levels of an item as the books showed them at `at`, from movements."""
+    """Levels of an item as the books showed them at `at`, from movements.
+
+    `counted_at` is then the instant at which the last count that changed anything was entered.
+    """
     counted = sa.func.max(sa.case((movements.c.kind == MovementKind.COUNT, movements.c.at)))
     query = (
         sa.select(

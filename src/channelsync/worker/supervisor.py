@@ -15,7 +15,16 @@ import structlog
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.engine.health import note_failure, note_success
-from channelsync.engine.work import Claim, LeaseLost, WorkKind, claim, fail, finish, next_due
+from channelsync.engine.work import (
+    Claim,
+    LeaseLost,
+    WorkKind,
+    claim,
+    due_kinds,
+    fail,
+    finish,
+    next_due,
+)
 from channelsync.sdk.errors import ConnectorError
 
 __all__ = ["Handler", "Supervisor"]
@@ -99,12 +108,13 @@ class Supervisor:
             )
 
     async def _run_one_round(self, horizon: Instant) -> bool:
-        worked = False
-        for kind in self.handlers:
+        async with self.engine.database.read() as connection:
+            due = await due_kinds(connection, now=self.engine.now())
+        wanted = [kind for kind in self.handlers if kind in due]
+        for kind in wanted:
             for held in await self._claim(kind, RUNS_MAX):
                 await self._work(held)
-                worked = True
-        return worked and self.engine.now() <= horizon
+        return bool(wanted) and self.engine.now() <= horizon
 
     # ------------------------------------------------------------ one key
 

@@ -1,0 +1,192 @@
+"""`run`, `demo`, `simulate`: the daemon, and two ways to see what it does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from channelsync.cli.exit_codes import ExitCode
+from channelsync.cli.failures import Refused
+from channelsync.cli.output import table
+from channelsync.cli.session import Session
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from channelsync.simulate import Result
+
+__all__ = ["demo", "run", "simulate"]
+
+OURS = "escrow"
+"""The policy whose promise is that nothing is sold twice."""
+
+
+def run(
+    session: Session,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            envvar="CHANNELSYNC_PORT",
+            min=0,
+            max=65_535,
+            help="Port to listen on; 0 takes any free one.",
+            show_default="8484",
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CHANNELSYNC_HOST", help="Address to listen on.", show_default="127.0.0.1"
+        ),
+    ] = None,
+) -> int:
+    """Run the daemon: webhook receivers, workers and the live page, until Ctrl-C or SIGTERM."""
+    from channelsync.cli.logs import start_logs
+    from channelsync.daemon import serve
+
+    settings = session.settings_with(port=port, host=host)
+    start_logs(_level(session), settings.log_format)
+    try:
+        return asyncio.run(serve(settings, configuration_path=settings.config))
+    except OSError as error:
+        raise Refused(
+            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}; stop what"
+            " uses it, or choose another with --port"
+        ) from error
+
+
+def _level(session: Session) -> int:
+    if session.options.verbose:
+        return logging.DEBUG
+    return logging.WARNING if session.options.quiet else logging.INFO
+
+
+def demo(
+    session: Session,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=1, help="End by itself after so long.", show_default="until Ctrl-C"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65_535,
+            help="Port of the live page; 0 takes any free one.",
+            show_default="8484, or the next free one",
+        ),
+    ] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Do not open the page in a browser.")
+    ] = False,
+) -> int:
+    """Watch it work: simulated marketplaces, shoppers and a flash sale, in one command.
+
+    Exit code 1: something was oversold.
+    """
+    from channelsync.cli.logs import start_logs
+    from channelsync.demo import DemoOptions, run_demo
+
+    start_logs(logging.DEBUG if session.options.verbose else logging.ERROR, "console")
+    browser = not no_browser and not os.environ.get("CI") and sys.stdout.isatty()
+    options = DemoOptions(seconds=seconds, port=port, open_browser=browser)
+    result = asyncio.run(run_demo(options))
+    session.output.result(result, lambda console: console.print(result.summary()))
+    return ExitCode.FAILED if result.oversold else ExitCode.DONE
+
+
+# ------------------------------------------------------------------ simulate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationView:
+    """One scenario under one policy, summed over all trials."""
+
+    scenario: str
+    policy: str
+    trials: int
+    demand: int
+    sold: int
+    oversold: int
+    refused: int
+    stranded: int
+    pushes: int
+
+
+def simulate(
+    session: Session,
+    scenario: Annotated[
+        str,
+        typer.Option(
+            help="steady, busy, flash, deep or all.", metavar="NAME", show_default=True
+        ),
+    ] = "all",
+    policy: Annotated[
+        str, typer.Option(help="escrow, mirror, percent or fixed.", metavar="NAME")
+    ] = OURS,
+    trials: Annotated[int, typer.Option(min=1, help="Runs of each scenario.")] = 20,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same buyers.")] = 1,
+) -> int:
+    """Simulate a policy on virtual time, and say what it oversold, refused and pushed.
+
+    Exit code 3: the escrow policy oversold. The other policies show what is usual elsewhere.
+    """
+    from channelsync.simulate import POLICIES, SCENARIOS
+    from channelsync.simulate import run as play
+
+    names = list(SCENARIOS) if scenario == "all" else [scenario]
+    _require("scenario", scenario, [*SCENARIOS, "all"])
+    _require("policy", policy, POLICIES)
+    views = []
+    with session.output.progress("simulating") as progress:
+        for done, name in enumerate(names):
+            progress(done, len(names))
+            views.append(_view(play(name, policy, trials=trials, seed=seed)))
+    data = views[0] if scenario != "all" else {"scenarios": views}
+    session.output.result(data, lambda console: _show(console, views))
+    oversold = policy == OURS and any(view.oversold for view in views)
+    return ExitCode.INVARIANT_VIOLATED if oversold else ExitCode.DONE
+
+
+def _require(what: str, given: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if given not in names:
+        raise typer.BadParameter(f"there is no {what} {given!r}: choose {', '.join(names)}")
+
+
+def _view(result: Result) -> SimulationView:
+    return SimulationView(
+        scenario=result.scenario,
+        policy=result.policy,
+        trials=result.trials,
+        demand=result.demand,
+        sold=result.sold,
+        oversold=result.oversold,
+        refused=result.refused,
+        stranded=result.stranded,
+        pushes=result.pushes,
+    )
+
+
+def _show(console: Console, views: list[SimulationView]) -> None:
+    numbers = ("Demand", "Sold", "Oversold", "Refused", "Stranded", "Pushes a sale")
+    shown = table("Scenario", "Policy", *numbers, right=numbers)
+    for view in views:
+        shown.add_row(
+            view.scenario,
+            view.policy,
+            str(view.demand),
+            str(view.sold),
+            str(view.oversold),
+            f"{view.refused} ({view.refused / (view.demand or 1):.1%})",
+            str(view.stranded),
+            f"{view.pushes / (view.sold or 1):.3f}",
+        )
+    console.print(shown)

@@ -1,0 +1,196 @@
+"""`init`, `check`, `connectors list`: from nothing to a configuration that is right."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from channelsync.cli.exit_codes import ExitCode
+from channelsync.cli.failures import Refused
+from channelsync.cli.output import table
+from channelsync.cli.session import Session
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from channelsync.configuration.configuration import Configuration
+    from channelsync.sdk.connector import Manifest
+
+__all__ = ["check", "connectors_list", "init"]
+
+SCHEMA_NAME = "channelsync.schema.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitReport:
+    """What was written."""
+
+    configuration: str
+    schema: str
+
+
+def init(
+    session: Session,
+    path: Annotated[
+        Path | None, typer.Option(help="Where to write it.", metavar="FILE", show_default=False)
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite what is there.", show_envvar=False)
+    ] = False,
+) -> None:
+    """Write a commented configuration to start from.
+
+    The JSON schema beside it makes editors complete and explain every key.
+    """
+    from channelsync.configuration.schema import schema_text
+    from channelsync.resources import resource_folder
+
+    target = path or session.settings.config
+    schema = target.with_name(SCHEMA_NAME)
+    there = [one for one in (target, schema) if one.exists()]
+    if there and not force:
+        names = " and ".join(str(one) for one in there)
+        raise Refused(f"{names} exists already: nothing was written. --force overwrites it")
+    example = (resource_folder("config") / "example.yaml").read_text(encoding="utf-8")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    schema.write_text(schema_text(session.registry.manifests), encoding="utf-8")
+    target.write_text(example, encoding="utf-8")
+    report = InitReport(configuration=str(target), schema=str(schema))
+    session.output.result(report, lambda console: console.print(f"wrote {target} and {schema}"))
+    session.output.say(
+        "Next: edit it, put its secrets into the environment, then run `channelsync check`."
+    )
+
+
+# ------------------------------------------------------------------ check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedChannel:
+    """One channel of a valid file."""
+
+    channel: str
+    connector: str
+    pool: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """A valid file in short."""
+
+    file: str
+    ok: bool
+    fingerprint: str
+    locations: tuple[str, ...]
+    channels: tuple[CheckedChannel, ...]
+    rules: int
+    warnings: tuple[str, ...]
+
+
+def check(session: Session) -> int:
+    """Check the configuration and list everything that is wrong with it, at once."""
+    configuration = session.configuration()
+    report = CheckReport(
+        file=str(session.settings.config),
+        ok=True,
+        fingerprint=configuration.fingerprint,
+        locations=tuple(configuration.locations),
+        channels=_channels(configuration),
+        rules=sum(len(configuration.rules_for(pool)) for pool in configuration.pools),
+        warnings=tuple(_warnings(session)),
+    )
+    session.output.result(report, lambda console: _show_check(console, report))
+    for warning in report.warnings:
+        session.output.warn(warning)
+    return ExitCode.DONE
+
+
+def _channels(configuration: Configuration) -> tuple[CheckedChannel, ...]:
+    return tuple(
+        CheckedChannel(
+            channel=one.channel, connector=one.connector, pool=one.pool, mode=one.mode
+        )
+        for one in configuration.channels.values()
+    )
+
+
+def _warnings(session: Session) -> list[str]:
+    from channelsync.cli.variables import command_variables
+    from channelsync.settings import PREFIX, Settings, unknown_variables
+    from channelsync.store.stock_queries import closest
+
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | command_variables()
+    said = []
+    for name in unknown_variables(os.environ):
+        if name in known:
+            continue
+        near = closest(name, known)
+        hint = f"; did you mean {near}?" if near else ""
+        said.append(f"the environment variable {name} is read by nothing{hint}")
+    return said
+
+
+def _show_check(console: Console, report: CheckReport) -> None:
+    console.print(f"{report.file} is valid")
+    shown = table("Channel", "Connector", "Pool", "Mode")
+    for one in report.channels:
+        shown.add_row(one.channel, one.connector, one.pool, one.mode)
+    if report.channels:
+        console.print(shown)
+
+
+# ------------------------------------------------------------------ connectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorView:
+    """One installed connector."""
+
+    connector: str
+    title: str
+    push_semantics: str | None
+    enforces: str | None
+    broken: str | None
+    """Why it cannot be used."""
+
+
+def connectors_list(session: Session) -> None:
+    """List the installed connectors, and why some cannot be used."""
+    registry = session.registry
+    views = [_connector(name, one) for name, one in registry.manifests.items()]
+    views += [
+        ConnectorView(connector=name, title="", push_semantics=None, enforces=None, broken=why)
+        for name, why in registry.broken.items()
+    ]
+    views.sort(key=lambda view: view.connector)
+    session.output.result(
+        {"connectors": views}, lambda console: _show_connectors(console, views)
+    )
+
+
+def _connector(name: str, manifest: Manifest) -> ConnectorView:
+    return ConnectorView(
+        connector=name,
+        title=manifest.title,
+        push_semantics=manifest.push_semantics,
+        enforces=manifest.enforces,
+        broken=None,
+    )
+
+
+def _show_connectors(console: Console, views: list[ConnectorView]) -> None:
+    if not views:
+        console.print("No connector is installed.")
+        return
+    shown = table("Connector", "What", "Writes", "Enforces", "State")
+    for view in views:
+        state = f"broken: {view.broken}" if view.broken else "usable"
+        shown.add_row(
+            view.connector, view.title, view.push_semantics or "", view.enforces or "", state
+        )
+    console.print(shown)

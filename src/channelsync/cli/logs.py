@@ -1,0 +1,36 @@
+"""Where log lines go: stderr, as JSON for machines or readable for people. Never stdout."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+__all__ = ["start_logs"]
+
+
+def start_logs(level: int, layout: Literal["auto", "json", "console"] = "auto") -> None:
+    """Log lines of `level` and above go to stderr; `auto` is console on a terminal, else JSON."""
+    import structlog
+
+    terminal = sys.stderr.isatty()
+    renderer: structlog.typing.Processor
+    if layout == "json" or (layout == "auto" and not terminal):
+        renderer = structlog.processors.JSONRenderer()
+        rest: list[structlog.typing.Processor] = [structlog.processors.format_exc_info]
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=terminal)
+        rest = []
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *rest,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, force=True)

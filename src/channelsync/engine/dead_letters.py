@@ -1,0 +1,132 @@
+"""Dead letters: deliveries that said nothing we understood, kept until a person decides.
+
+Polling finds the orders that they spoke of, so nothing is lost while they wait.
+
+DeadLetterError
+├── UnknownDeadLetter  no dead letter has this number
+└── DeadLetterEnded    it was replayed or dropped before
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.alarms import clear_alarm
+from channelsync.engine.core import Engine
+from channelsync.engine.work import WorkKind, mark
+from channelsync.store.tables import dead_letters, deliveries
+
+__all__ = [
+    "DeadLetter",
+    "DeadLetterEnded",
+    "DeadLetterError",
+    "UnknownDeadLetter",
+    "drop_dead_letter",
+    "list_dead_letters",
+    "replay_dead_letter",
+]
+
+_log = structlog.get_logger("channelsync.dead_letters")
+
+
+class DeadLetterError(Exception):
+    """Base of what is refused; nothing was changed."""
+
+
+class UnknownDeadLetter(DeadLetterError):
+    """No dead letter has this number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there is no dead letter {number}; `channelsync deadletters list` shows all")
+
+
+class DeadLetterEnded(DeadLetterError):
+    """It was decided before."""
+
+    def __init__(self, number: int, state: str) -> None:
+        super().__init__(f"dead letter {number} was {state} already")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """One dead letter that waits for a decision."""
+
+    id: int
+    kind: str
+    channel: str | None
+    reference: str
+    """The delivery's number."""
+    topic: str | None
+    reason: str
+    created_at: Instant
+
+
+async def list_dead_letters(tx: AsyncConnection) -> tuple[DeadLetter, ...]:
+    """All that wait, oldest first."""
+    query = (
+        sa.select(dead_letters, deliveries.c.topic)
+        .outerjoin(
+            deliveries, sa.cast(deliveries.c.id, sa.Text) == dead_letters.c.reference
+        )
+        .where(dead_letters.c.state == "dead")
+        .order_by(dead_letters.c.id)
+    )
+    return tuple(
+        DeadLetter(
+            id=row.id,
+            kind=row.kind,
+            channel=row.channel,
+            reference=row.reference,
+            topic=row.topic,
+            reason=row.reason,
+            created_at=row.created_at,
+        )
+        for row in await tx.execute(query)
+    )
+
+
+async def replay_dead_letter(engine: Engine, number: int) -> None:
+    """Have the delivery applied once more. What fails again comes back as a new dead letter.
+
+    Raises:
+        UnknownDeadLetter, DeadLetterEnded: nothing was changed.
+    """
+    async with engine.database.write() as tx:
+        now = engine.now()
+        row = await _end(tx, number, "replayed", now)
+        await tx.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id == int(row.reference))
+            .values(done_at=None)
+        )
+        await mark(tx, WorkKind.INTAKE, row.channel, not_before=now)
+    _log.info("dead letter replayed", number=number, channel=row.channel)
+
+
+async def drop_dead_letter(engine: Engine, number: int) -> None:
+    """Decide that the delivery is not needed. The row stays, marked as dropped.
+
+    Raises:
+        UnknownDeadLetter, DeadLetterEnded: nothing was changed.
+    """
+    async with engine.database.write() as tx:
+        row = await _end(tx, number, "dropped", engine.now())
+    _log.info("dead letter dropped", number=number, channel=row.channel)
+
+
+async def _end(tx: AsyncConnection, number: int, state: str, now: Instant) -> Any:
+    mine = dead_letters.c.id == number
+    row = (await tx.execute(sa.select(dead_letters).where(mine))).one_or_none()
+    if row is None:
+        raise UnknownDeadLetter(number)
+    if row.state != "dead":
+        raise DeadLetterEnded(number, row.state)
+    await tx.execute(sa.update(dead_letters).where(mine).values(state=state, ended_at=now))
+    await clear_alarm(tx, "dead_letter", f"{row.kind}/{row.reference}", now=now)
+    return row

@@ -1,0 +1,118 @@
+"""The last causes of an item's numbers: movements of the ledger and pushes, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.store.tables import Quantity, locations, movements, pushes
+
+__all__ = ["CAUSES_MAX", "Cause", "Sources", "view_causes"]
+
+CAUSES_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One thing that happened."""
+
+    at: Instant
+    what: str
+    """A movement's kind, `push opened` or `push closed`."""
+    subject: str
+    """The location, or the channel and its SKU."""
+    quantity: str
+    """Which number it changed; empty for a push."""
+    delta: int
+    """By how much; the units of a push."""
+    actor: str
+    reference: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Whose causes: the stock of an item (unless None), and listings by id with their names."""
+
+    item_id: int | None
+    listings: Mapping[int, str]
+
+
+async def view_causes(
+    tx: AsyncConnection, sources: Sources, *, limit: int = CAUSES_MAX
+) -> tuple[Cause, ...]:
+    """The last `limit` of them."""
+    found = [*await _movements(tx, sources, limit), *await _pushes(tx, sources, limit)]
+    # Sorting is stable: movements of one transaction keep the order in which they were written.
+    return tuple(sorted(found, key=lambda cause: -cause.at)[:limit])
+
+
+async def _movements(tx: AsyncConnection, sources: Sources, limit: int) -> Iterable[Cause]:
+    own = [movements.c.listing_id.in_(sorted(sources.listings))]
+    if sources.item_id is not None:
+        own.append(movements.c.item_id == sources.item_id)
+    query = (
+        sa.select(movements, locations.c.code)
+        .outerjoin(locations, locations.c.id == movements.c.location_id)
+        .where(sa.or_(*own))
+        .order_by(movements.c.id.desc())
+        .limit(limit)
+    )
+    return [
+        Cause(
+            at=row.at,
+            what=row.kind,
+            subject=_subject(row, sources),
+            quantity=row.quantity,
+            delta=row.delta,
+            actor=row.actor,
+            reference=row.reference,
+            note=row.note,
+        )
+        for row in await tx.execute(query)
+    ]
+
+
+def _subject(row: Any, sources: Sources) -> str:
+    if row.quantity == Quantity.EXPOSURE:
+        return sources.listings[row.listing_id]
+    return str(row.code)
+
+
+async def _pushes(tx: AsyncConnection, sources: Sources, limit: int) -> list[Cause]:
+    own = pushes.c.listing_id.in_(sorted(sources.listings))
+    opened = sa.select(pushes).where(own).order_by(pushes.c.opened_at.desc()).limit(limit)
+    closed = (
+        sa.select(pushes)
+        .where(own, pushes.c.closed_at.is_not(None))
+        .order_by(pushes.c.closed_at.desc())
+        .limit(limit)
+    )
+    return [
+        *[
+            _push(row, sources, row.opened_at, "push opened", row.cause)
+            for row in await tx.execute(opened)
+        ],
+        *[
+            _push(row, sources, row.closed_at, "push closed", f"{row.result}: {row.reason}")
+            for row in await tx.execute(closed)
+        ],
+    ]
+
+
+def _push(row: Any, sources: Sources, at: Instant, what: str, note: str) -> Cause:
+    return Cause(
+        at=at,
+        what=what,
+        subject=sources.listings[row.listing_id],
+        quantity="",
+        delta=row.units,
+        actor="",
+        reference=row.kind,
+        note=note.strip(": "),
+    )

@@ -1,0 +1,326 @@
+"""The overview: everything that the live page shows, in one consistent read.
+
+Item numbers are item units over one pool; exposures, targets and shown numbers are listing units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.stock import PoolStock, StockLevel, pool_stock
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine import demand
+from channelsync.engine.core import Engine
+from channelsync.engine.orders_view import LineView, view_lines
+from channelsync.engine.status import Status, view_status
+from channelsync.store import tables
+from channelsync.store.tables import ListingState
+
+__all__ = [
+    "ItemRow",
+    "Overview",
+    "PushRow",
+    "Share",
+    "ShortfallRow",
+    "view_overview",
+]
+
+ITEMS_MAX: Final = 500
+"""Items on the page; the search reaches the others."""
+RECENT_MAX: Final = 12
+SHORTFALLS_MAX: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one listing may still sell of an item, and what it shows."""
+
+    channel: str
+    listing_id: int
+    exposure: int | None
+    """None: never settled, so it counts as all."""
+    units: int
+    """Item units in one listing unit."""
+    target: int
+    remote: int | None
+    pushing: bool
+    settling: bool
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRow:
+    """One item in one pool."""
+
+    item_id: int
+    sku: str
+    name: str
+    pool: str
+    stock: PoolStock
+    shares: tuple[Share, ...]
+    last_sale_at: Instant | None
+
+    @property
+    def exposure(self) -> int:
+        """Item units that all channels together may still sell."""
+        return sum(share.units * (share.exposure or 0) for share in self.shares)
+
+    @property
+    def free(self) -> int:
+        """Units that nobody may sell yet; below 0 is a deficit."""
+        return self.stock.atp - self.exposure
+
+    @property
+    def oversold(self) -> int:
+        """Units promised that are not there."""
+        return max(self.stock.reserved - max(self.stock.on_hand, 0), 0) + max(-self.stock.on_hand, 0)
+
+    @property
+    def adopting(self) -> bool:
+        """Whether a listing was never settled: nothing of the item is raised anywhere."""
+        return any(
+            share.exposure is None and share.state == ListingState.ACTIVE for share in self.shares
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRow:
+    """One push, with why and what became of it."""
+
+    push_id: str
+    channel: str
+    sku: str
+    kind: str
+    units: int
+    state: str
+    result: str
+    reason: str
+    cause: str
+    opened_at: Instant
+    closed_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortfallRow:
+    """Accepted demand beyond what the books allowed."""
+
+    id: int
+    at: Instant
+    sku: str
+    channel: str | None
+    units: int
+    cause: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """The whole page."""
+
+    status: Status
+    items: tuple[ItemRow, ...]
+    items_found: int
+    """Items that the search matches, shown or not."""
+    pushes: tuple[PushRow, ...]
+    orders: tuple[LineView, ...]
+    shortfalls: tuple[ShortfallRow, ...]
+
+    @property
+    def oversold(self) -> int:
+        """Units promised that are not there, over the items shown."""
+        return sum(item.oversold for item in self.items)
+
+
+async def view_overview(
+    engine: Engine, *, search: str = "", items_max: int = ITEMS_MAX
+) -> Overview:
+    """Everything at this instant."""
+    async with engine.database.read() as tx:
+        found, count = await _items(tx, search, items_max)
+        return Overview(
+            status=await view_status(engine, tx),
+            items=await _rows(engine, tx, found),
+            items_found=count,
+            pushes=await _pushes(tx),
+            orders=await view_lines(tx, limit=RECENT_MAX),
+            shortfalls=await _shortfalls(tx),
+        )
+
+
+# ------------------------------------------------------------------ items
+
+
+async def _items(tx: AsyncConnection, search: str, limit: int) -> tuple[Sequence[Any], int]:
+    items = tables.items
+    matches = sa.true()
+    if search:
+        # The search is text, not a pattern: its % and _ stand for themselves.
+        matches = sa.or_(
+            items.c.sku.icontains(search, autoescape=True),
+            items.c.name.icontains(search, autoescape=True),
+        )
+    count = (
+        await tx.execute(sa.select(sa.func.count()).select_from(items).where(matches))
+    ).scalar_one()
+    query = sa.select(items.c.id, items.c.sku, items.c.name).where(matches)
+    rows = (await tx.execute(query.order_by(items.c.sku).limit(limit))).all()
+    return rows, int(count)
+
+
+async def _rows(engine: Engine, tx: AsyncConnection, found: Sequence[Any]) -> tuple[ItemRow, ...]:
+    ids = [row.id for row in found]
+    levels = await _levels(tx, ids)
+    shares, sales = await _shares(tx, ids)
+    rows = []
+    for row in found:
+        pools = sorted({pool for item_id, pool in (*levels, *shares) if item_id == row.id})
+        rows += [
+            ItemRow(
+                item_id=row.id,
+                sku=row.sku,
+                name=row.name,
+                pool=pool,
+                stock=pool_stock(
+                    levels.get((row.id, pool), ()),
+                    default_safety_stock=engine.policy.safety_stock_in(pool),
+                ),
+                shares=tuple(shares.get((row.id, pool), ())),
+                last_sale_at=sales.get((row.id, pool)),
+            )
+            for pool in pools
+        ]
+    return tuple(rows)
+
+
+async def _levels(
+    tx: AsyncConnection, item_ids: Sequence[int]
+) -> Mapping[tuple[int, str], list[StockLevel]]:
+    stock, locations = tables.stock, tables.locations
+    query = (
+        sa.select(stock, locations.c.pool)
+        .join(locations, locations.c.id == stock.c.location_id)
+        .where(locations.c.active, stock.c.item_id.in_(item_ids))
+    )
+    found: dict[tuple[int, str], list[StockLevel]] = {}
+    for row in await tx.execute(query):
+        level = StockLevel(
+            on_hand=row.on_hand,
+            reserved=row.reserved,
+            safety_stock=row.safety_stock,
+            on_order=row.on_order,
+        )
+        found.setdefault((row.item_id, row.pool), []).append(level)
+    return found
+
+
+async def _shares(
+    tx: AsyncConnection, item_ids: Sequence[int]
+) -> tuple[dict[tuple[int, str], list[Share]], dict[tuple[int, str], Instant]]:
+    listings, recipes, channels, pushes = (
+        tables.listings,
+        tables.recipes,
+        tables.channels,
+        tables.pushes,
+    )
+    columns = listings.c
+    pushing = sa.exists().where(pushes.c.listing_id == columns.id, pushes.c.closed_at.is_(None))
+    query = (
+        sa.select(
+            recipes.c.item_id,
+            recipes.c.units,
+            channels.c.pool,
+            columns.id,
+            columns.channel,
+            columns.exposure,
+            columns.target,
+            columns.remote,
+            columns.settle_wanted,
+            columns.state,
+            columns.demand,
+            pushing.label("pushing"),
+        )
+        .join(listings, columns.id == recipes.c.listing_id)
+        .join(channels, channels.c.name == columns.channel)
+        .where(recipes.c.item_id.in_(item_ids), columns.state != ListingState.GONE)
+        .order_by(columns.channel, columns.id)
+    )
+    shares: dict[tuple[int, str], list[Share]] = {}
+    sales: dict[tuple[int, str], Instant] = {}
+    for row in await tx.execute(query):
+        key = (row.item_id, row.pool)
+        shares.setdefault(key, []).append(_share(row))
+        sold_at = demand.last_sale_at(row.demand)
+        if sold_at is not None:
+            sales[key] = max(sold_at, sales.get(key, sold_at))
+    return shares, sales
+
+
+def _share(row: Any) -> Share:
+    return Share(
+        channel=row.channel,
+        listing_id=row.id,
+        exposure=row.exposure,
+        units=row.units,
+        target=row.target,
+        remote=row.remote,
+        pushing=row.pushing,
+        settling=row.settle_wanted,
+        state=row.state,
+    )
+
+
+# ------------------------------------------------------------------ what happened
+
+
+async def _pushes(tx: AsyncConnection) -> tuple[PushRow, ...]:
+    pushes, listings = tables.pushes, tables.listings
+    query = (
+        sa.select(pushes, listings.c.sku)
+        .join(listings, listings.c.id == pushes.c.listing_id)
+        .where(sa.or_(pushes.c.copies > 0, pushes.c.closed_at.is_(None)))
+        .order_by(pushes.c.opened_at.desc(), pushes.c.id)
+        .limit(RECENT_MAX)
+    )
+    return tuple(
+        PushRow(
+            push_id=row.id,
+            channel=row.channel,
+            sku=row.sku,
+            kind=row.kind,
+            units=row.units,
+            state=row.state,
+            result=row.result or "",
+            reason=row.reason,
+            cause=row.cause,
+            opened_at=row.opened_at,
+            closed_at=row.closed_at,
+        )
+        for row in await tx.execute(query)
+    )
+
+
+async def _shortfalls(tx: AsyncConnection) -> tuple[ShortfallRow, ...]:
+    shortfalls, items = tables.shortfalls, tables.items
+    query = (
+        sa.select(shortfalls, items.c.sku)
+        .join(items, items.c.id == shortfalls.c.item_id)
+        .order_by(shortfalls.c.id.desc())
+        .limit(SHORTFALLS_MAX)
+    )
+    return tuple(
+        ShortfallRow(
+            id=row.id,
+            at=row.at,
+            sku=row.sku,
+            channel=row.channel,
+            units=row.units,
+            cause=row.cause,
+            reference=row.reference,
+        )
+        for row in await tx.execute(query)
+    )

@@ -1,0 +1,32 @@
+"""What this process counts by itself, for `/metrics`."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+__all__ = ["Meters"]
+
+ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Meters:
+    """Counters of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._webhooks = Counter(
+            "channelsync_webhook_received",
+            "Webhooks by what became of them: accepted, duplicate, unauthentic, malformed, error.",
+            ("channel", "result"),
+            registry=self.registry,
+        )
+        self.webhook_seconds = Histogram(
+            "channelsync_webhook_ack_seconds",
+            "Time from a webhook's first byte to its answer.",
+            buckets=ACK_BUCKETS,
+            registry=self.registry,
+        )
+
+    def webhook(self, channel: str, result: str) -> None:
+        """One webhook was answered. `channel` is one of ours: the label cannot grow at will."""
+        self._webhooks.labels(channel, result).inc()

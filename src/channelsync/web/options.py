@@ -1,0 +1,72 @@
+"""What the web half is told beside the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+__all__ = ["LOOPBACK", "Button", "Exhibit", "Stage", "WebOptions"]
+
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """Something that a visitor of a demonstration can set off."""
+
+    name: str
+    label: str
+    pressed: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """What a demonstration shows above everything else: the truth, which only it can know."""
+
+    title: str
+    notes: Sequence[str]
+    """What is not as in production, said openly."""
+    sold: int
+    """Units that every simulated marketplace together has accepted."""
+    oversold: int
+    """Of these, units beyond the stock, counted by somebody who trusts none of our books."""
+    oversold_by_tills: int
+    """Units beyond the stock because a till sold past its slice."""
+    rival: str
+    rival_sold: int
+    rival_oversold: int
+    buttons: Sequence[Button] = ()
+
+
+class Stage(Protocol):
+    """A demonstration around the daemon."""
+
+    def exhibit(self) -> Exhibit:
+        """What to show now."""
+
+    async def press(self, button: str) -> None:
+        """Do what a button says.
+
+        Raises:
+            KeyError: there is no such button.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebOptions:
+    """How the web half answers."""
+
+    public_url: str | None = None
+    """How marketplaces reach us; part of what some of them sign."""
+    operators: tuple[str, ...] = LOOPBACK
+    """Networks that pages, API and metrics answer. Until users exist, that is this machine."""
+    refresh_seconds: float = 0.5
+    """The live page is looked at again this often while somebody watches; 0.25 at the least."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Channels that do not open, and why."""
+    stopping: asyncio.Event | None = None
+    """Set when the daemon stops, so that answers without an end find one."""
+    stage: Stage | None = None
