@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from channelsync.sdk.connector import SDK_VERSION, Channel, ChannelContext, Manifest
-from channelsync.sdk.errors import BadDelivery, Retryable
+from channelsync.sdk.errors import BadDelivery, Retryable, Unauthentic
+from channelsync.sdk.signatures import matches_any
 from channelsync.sdk.types import (
     Assumption,
     AssumptionFinding,
@@ -34,7 +35,7 @@ from channelsync_pos.cursor import Cursor, complete_to
 from channelsync_pos.mapping import Mapping as EventMapping
 from channelsync_pos.mapping import joined
 from channelsync_pos.settings import TillSettings
-from channelsync_pos.webhooks import reduce, reduce_webhook
+from channelsync_pos.webhooks import authenticate, reduce, reduce_webhook
 from channelsync_pos.wire import SALE, SEQUENCE_MAX, Event, read_envelope, read_event
 
 __all__ = ["PosConnector", "TillChannel", "TillChannelWithApi", "connector"]
@@ -78,6 +79,16 @@ class _Till:
     def parse(self, delivery: Delivery) -> Parsed:
         """What a stored event says."""
         return self._mapping.parsed(read_event(delivery.topic, delivery.reduced))
+
+    def authenticate(self, request: WebhookRequest) -> None:
+        """Prove a request by its API key, or else by a signature like a webhook's."""
+        key = self._settings.api_key
+        if key is None or "authorization" not in request.headers:
+            authenticate(request, self._secrets)
+            return
+        expected = f"Bearer {key.get_secret_value()}"
+        if not matches_any(request.headers["authorization"], [expected]):
+            raise Unauthentic("the bearer token does not match: check api_key on both sides")
 
     def accept_sale(self, data: Mapping[str, Any]) -> Delivery:
         """One object of a batch: an event's data, with its `type` unless it is a sale."""

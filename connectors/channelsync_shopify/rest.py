@@ -126,6 +126,7 @@ class LevelBody(Body):
     inventory_item_id: int
     location_id: int
     available: int | None = None
+    updated_at: Time | None = None
 
 
 class ItemBody(Body):

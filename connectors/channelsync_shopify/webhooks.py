@@ -22,6 +22,7 @@ from channelsync.sdk.types import (
     Notice,
     OrderVoid,
     Parsed,
+    ShownQuantity,
     WebhookRequest,
 )
 from channelsync_shopify.mapping import OrderView, facts_of
@@ -68,12 +69,13 @@ def _deleted(raw: bytes, at: Instant) -> Reduced:
     return {"void_order": global_id("Order", body_as(DeletedOrder, raw).id), "at": at}
 
 
-def _level(raw: bytes, _at: Instant) -> Reduced:
+def _level(raw: bytes, at: Instant) -> Reduced:
     level = body_as(LevelBody, raw)
     return {
         "inventory_item_id": global_id("InventoryItem", level.inventory_item_id),
         "location_id": global_id("Location", level.location_id),
         "available": level.available,
+        "at": at if level.updated_at is None else level.updated_at,
     }
 
 
@@ -192,7 +194,12 @@ class Webhooks:
             item = str(reduced["inventory_item_id"])
             if reduced.get("location_id", self._settings.location_id) != self._settings.location_id:
                 return Parsed()
-            return Parsed(look_at=LookAt(listings=({"inventory_item_id": item},)))
+            offer = {"inventory_item_id": item}
+            if (available := reduced.get("available")) is None:
+                return Parsed(look_at=LookAt(listings=(offer,)))
+            # Each sale and each of our own writes echoes like this: a lower number is no news.
+            shown = ShownQuantity(external=offer, quantity=available, at=float(reduced["at"]))
+            return Parsed(look_at=LookAt(shown=(shown,)))
         if "place" in reduced:
             return self._place_changed(topic, str(reduced["place"]))
         if topic == "app/uninstalled":

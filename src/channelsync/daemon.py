@@ -146,6 +146,7 @@ async def _serving(app: object, door: socket.socket) -> AsyncIterator[None]:
     finally:
         server.should_exit = True
         await serving
+        door.close()
 
 
 # ------------------------------------------------------------------ configuration

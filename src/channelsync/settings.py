@@ -7,6 +7,7 @@ listens on and how far it trusts the merchant's file. The docstrings are the doc
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,8 @@ SECRETS: Final = ("database_url", "redis_url", "secret_key")
 ELSEWHERE: Final = frozenset({"CONTRACTS", "PYTHON", "TEST_PG", "TEST_POSTGRES", "TEST_REDIS"})
 """Variables with our prefix that something else reads (the run script, the tests)."""
 SECRET_KEY_CHARACTERS_MIN: Final = 32
+PORT_MAX: Final = 65_535
+_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[\w*.-]+)(?::(\d{1,5}))?", re.ASCII)
 _ASYNC_DRIVERS: Final = {
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
@@ -103,7 +106,7 @@ class Settings(BaseSettings):
     the data folder, which suits one machine; several must share one."""
     host: str = "127.0.0.1"
     """Address to listen on."""
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8484
+    port: Annotated[int, Field(ge=0, le=PORT_MAX)] = 8484
     """Port to listen on; 0 takes any free one."""
     public_url: str | None = None
     """How marketplaces reach this program: `https://stock.example.com`. Webhook subscriptions are
@@ -193,12 +196,8 @@ class Settings(BaseSettings):
 
 
 def _is_host(text: str) -> bool:
-    try:
-        parts = urlsplit(f"//{text}")
-        port = parts.port
-    except ValueError:
-        return False
-    return bool(parts.hostname) and parts.netloc == text and not parts.username and port != 0
+    found = _HOST.fullmatch(text)
+    return found is not None and 0 < int(found[1] or 1) <= PORT_MAX
 
 
 def read_settings(**given: Any) -> Settings:

@@ -10,9 +10,9 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final, TypeAlias, get_type_hints
 
 import typer
 
@@ -20,8 +20,10 @@ from channelsync.cli.session import Options, Session
 
 __all__ = ["COMMON", "Command", "command", "common_parameters", "session_of"]
 
-Command = Callable[..., "int | None | Awaitable[int | None]"]
+Command: TypeAlias = Callable[..., Awaitable[int | None] | int | None]
 
+TAKES_NEGATIVE_NUMBERS: Final = frozenset({"adjust"})
+"""Commands with an argument such as -3, which must not be taken for an option."""
 COMMON: Final = "Options of every command"
 
 
@@ -29,7 +31,8 @@ def _given(*names: str, help_text: str, **more: Any) -> Any:
     return typer.Option(*names, help=help_text, rich_help_panel=COMMON, show_default=False, **more)
 
 
-def common_parameters(*, with_variables: bool) -> list[inspect.Parameter]:
+@cache
+def common_parameters(*, with_variables: bool) -> tuple[inspect.Parameter, ...]:
     """The common options as parameters; environment variables belong to those of the root alone.
 
     Were they read again behind the command's name, they would outrank an option in front of it.
@@ -79,7 +82,7 @@ def common_parameters(*, with_variables: bool) -> list[inspect.Parameter]:
                 annotation=Annotated[kind, option],
             )
         )
-    return parameters
+    return tuple(parameters)
 
 
 def session_of(context: typer.Context) -> Session:
@@ -90,8 +93,11 @@ def session_of(context: typer.Context) -> Session:
     return found
 
 
-def command(app: typer.Typer, name: str, *, panel: str | None = None) -> Callable[[Command], Command]:
+def command(
+    app: typer.Typer, name: str, *, panel: str | None = None
+) -> Callable[[Command], Command]:
     """Register a function as the command `name`; its docstring is the help."""
+    settings = {"ignore_unknown_options": name in TAKES_NEGATIVE_NUMBERS}
 
     def register(function: Command) -> Command:
         hints = get_type_hints(function, include_extras=True)
@@ -112,7 +118,7 @@ def command(app: typer.Typer, name: str, *, panel: str | None = None) -> Callabl
             return int(outcome or 0)
 
         _present(run, [*own, *common_parameters(with_variables=False)])
-        app.command(name, rich_help_panel=panel)(run)
+        app.command(name, rich_help_panel=panel, context_settings=settings)(run)
         return function
 
     return register
@@ -124,9 +130,9 @@ def _present(run: Callable[..., Any], parameters: list[inspect.Parameter]) -> No
         "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
     )
     shown = [context, *parameters]
-    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined] - as PEP 362 says
+    vars(run)["__signature__"] = inspect.Signature(shown)
     run.__annotations__ = {one.name: one.annotation for one in shown}
-    del run.__wrapped__  # type: ignore[attr-defined] - the wrapped signature is another one
+    del vars(run)["__wrapped__"]  # what was wrapped has other parameters
 
 
 async def _awaited(outcome: Awaitable[int | None]) -> int | None:

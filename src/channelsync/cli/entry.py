@@ -12,6 +12,7 @@ import typer
 from channelsync.cli.application import PROGRAM, build
 from channelsync.cli.exit_codes import ExitCode
 from channelsync.cli.failures import Failure, failure_of
+from channelsync.cli.output import printable
 from channelsync.cli.session import Outside, Session
 
 __all__ = ["main"]
@@ -58,5 +59,5 @@ def _fail(session: Session, failure: Failure, error: BaseException) -> int:
         traceback.print_exception(error, file=sys.stderr)
     if session.options.as_json:
         sys.stdout.write(json.dumps(failure.as_json(), ensure_ascii=False, indent=2) + "\n")
-    sys.stderr.write(f"{PROGRAM}: {failure.message}\n")
+    sys.stderr.write(printable(f"{PROGRAM}: {failure.message}") + "\n")
     return failure.code

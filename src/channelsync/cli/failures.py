@@ -7,13 +7,14 @@ CommandError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from channelsync.cli.exit_codes import ExitCode
 
-__all__ = ["CommandError", "Failure", "Refused", "Unreachable", "failure_of"]
+__all__ = ["CommandError", "Failure", "Refused", "Unreachable", "failure_of", "unreachable"]
 
 
 class CommandError(Exception):
@@ -26,6 +27,21 @@ class Refused(CommandError):
 
 class Unreachable(CommandError):
     """The database or a marketplace does not answer."""
+
+
+@contextmanager
+def unreachable(url: str) -> Iterator[None]:
+    """Say which database it is that does not answer, without its password."""
+    import sqlalchemy as sa
+
+    try:
+        yield
+    except (OSError, sa.exc.SQLAlchemyError) as error:
+        shown = sa.make_url(url).render_as_string(hide_password=True)
+        said = str(getattr(error, "orig", None) or error).splitlines()
+        raise Unreachable(
+            f"the database {shown} cannot be reached: {said[0] if said else type(error).__name__}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +67,7 @@ class Failure:
 
 
 def failure_of(error: Exception) -> Failure:
-    """What to say about `error`. Never shows a secret: messages do not repeat values of settings."""
+    """What to say about `error`. Messages never repeat the value of a setting."""
     for look in (_own, _configuration, _domain, _engine, _store, _connector, _machine):
         if (failure := look(error)) is not None:
             return failure
@@ -85,9 +101,7 @@ def _configuration(error: Exception) -> Failure | None:
         return Failure(code=code, kind="settings_invalid", message=str(error))
     if isinstance(error, ConfigurationInvalid):
         details = [problem.as_json() for problem in error.problems]
-        return Failure(
-            code=code, kind="configuration_invalid", message=str(error), details=details
-        )
+        return Failure(code=code, kind="configuration_invalid", message=str(error), details=details)
     return None
 
 

@@ -7,8 +7,9 @@ and never with NO_COLOR or `--no-color`.
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -18,12 +19,107 @@ from channelsync.domain.vocabulary import Instant
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
-__all__ = ["Output", "ago", "iso", "plain", "spoken", "table"]
+__all__ = [
+    "Grid",
+    "Output",
+    "Screen",
+    "ago",
+    "brief",
+    "counted",
+    "iso",
+    "plain",
+    "printable",
+    "spoken",
+]
 
 _INSTANTS: Final = ("_at", "_since", "_until")
+WORD_MAX: Final = 16
+"""A longer word may be broken to make a table fit."""
+UNFOLDED_COLUMNS: Final = 2_000
 _UNITS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+
+
+class Grid:
+    """A table in the making, in the house's style.
+
+    Long texts are folded between words where that goes, and never cut: what is piped into a file
+    is whole.
+    """
+
+    def __init__(self, *columns: str, right: Collection[str] = ()) -> None:
+        """Name the columns; those in `right` hold numbers."""
+        self._columns = columns
+        self._right = right
+        self._rows: list[tuple[list[str], str | None]] = []
+
+    def row(self, *cells: object, style: str | None = None) -> None:
+        """Add a row; None is an empty cell."""
+        texts = ["" if cell is None else printable(str(cell)) for cell in cells]
+        self._rows.append((texts, style))
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no row."""
+        return not self._rows
+
+    def draw(self, console: Console) -> None:
+        """Print it."""
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for index, column in enumerate(self._columns):
+            number = column in self._right
+            table.add_column(
+                column,
+                justify="right" if number else "left",
+                no_wrap=number,
+                min_width=self._longest_word(index),
+                overflow="fold",
+            )
+        for texts, style in self._rows:
+            table.add_row(*texts, style=style)
+        console.print(table)
+
+    def _longest_word(self, index: int) -> int:
+        texts = [self._columns[index], *(texts[index] for texts, _ in self._rows)]
+        return min(max(len(word) for text in texts for word in [*text.split(), ""]), WORD_MAX)
+
+
+class Screen:
+    """What people read, line by line. Whatever a marketplace wrote is shown as text, never obeyed.
+
+    Neither rich's markup nor a terminal's control sequences have any effect in it. Lines and cells
+    are folded to fit a terminal (or COLUMNS); what is piped elsewhere is not folded at all.
+    """
+
+    def __init__(self, *, no_color: bool) -> None:
+        from rich.console import Console
+
+        folded = sys.stdout.isatty() or "COLUMNS" in os.environ
+        self._console = Console(
+            file=sys.stdout,
+            width=None if folded else UNFOLDED_COLUMNS,
+            no_color=no_color or None,  # None: rich looks at NO_COLOR itself
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+    def line(self, text: str = "", *, indent: int = 0, style: str | None = None) -> None:
+        """One line, folded at the edge of the terminal; what is folded stays indented."""
+        from rich.padding import Padding
+
+        shown = printable(text)
+        self._console.print(
+            Padding(shown, (0, 0, 0, indent), expand=False) if indent else shown, style=style
+        )
+
+    def grid(self, grid: Grid) -> None:
+        """A table, with nothing where it has no row."""
+        if not grid.empty:
+            grid.draw(self._console)
 
 
 class Output:
@@ -32,16 +128,14 @@ class Output:
     def __init__(self, *, as_json: bool, quiet: bool, no_color: bool) -> None:
         self.as_json = as_json
         self._quiet = quiet
-        self._no_color = no_color or None  # None: rich looks at NO_COLOR itself
+        self._no_color = no_color
 
-    def result(self, data: object, show: Callable[[Console], None]) -> None:
+    def result(self, data: object, show: Callable[[Screen], None]) -> None:
         """The command's data, once: as JSON, or as `show` draws it for people."""
         if self.as_json:
             sys.stdout.write(json.dumps(plain(data), ensure_ascii=False, indent=2) + "\n")
             return
-        from rich.console import Console
-
-        show(Console(file=sys.stdout, no_color=self._no_color, highlight=False))
+        show(Screen(no_color=self._no_color))
 
     def text(self, content: str) -> None:
         """Data that is text already, unchanged."""
@@ -50,11 +144,11 @@ class Output:
     def say(self, message: str) -> None:
         """Talk: what was done, what comes next. Silent with `--quiet`."""
         if not self._quiet:
-            sys.stderr.write(f"{message}\n")
+            self.warn(message)
 
     def warn(self, message: str) -> None:
         """What must not be missed."""
-        sys.stderr.write(f"{message}\n")
+        sys.stderr.write(printable(message) + "\n")
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
@@ -65,27 +159,19 @@ class Output:
         from rich.console import Console
         from rich.progress import Progress
 
-        console = Console(file=sys.stderr, no_color=self._no_color)
+        console = Console(file=sys.stderr, no_color=self._no_color or None)
         with Progress(console=console, transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
-def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
-    """An empty table in the house's style; the columns in `right` hold numbers.
-
-    Long texts are folded, never cut: what is piped into a file is whole.
-    """
-    from rich import box
-    from rich.table import Table
-
-    made = Table(
-        box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, show_edge=False
+def printable(text: str) -> str:
+    """Control characters replaced: a SKU must not move the cursor or recolour the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text
     )
-    for column in columns:
-        justify: Any = "right" if column in right else "left"
-        made.add_column(column, justify=justify, overflow="fold", no_wrap=column in right)
-    return made
 
 
 def iso(at: Instant) -> str:
@@ -99,6 +185,17 @@ def spoken(at: Instant | None) -> str:
     if at is None:
         return "never"
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def brief(at: Instant, now: Instant) -> str:
+    """An instant in a narrow column: the time within a day, else the date. UTC."""
+    layout = "%H:%M:%SZ" if now - at < _UNITS[0][0] else "%Y-%m-%d"
+    return datetime.fromtimestamp(at, UTC).strftime(layout)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 item`, `2 items`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def ago(at: Instant | None, now: Instant) -> str:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from channelsync.cli.failures import Refused, Unreachable
+from channelsync.cli.failures import Refused, unreachable
 from channelsync.cli.output import Output
 
 if TYPE_CHECKING:
@@ -80,9 +80,7 @@ class Session:
     def output(self) -> Output:
         """Where words go."""
         options = self.options
-        return Output(
-            as_json=options.as_json, quiet=options.quiet, no_color=options.no_color
-        )
+        return Output(as_json=options.as_json, quiet=options.quiet, no_color=options.no_color)
 
     @cached_property
     def settings(self) -> Settings:
@@ -165,20 +163,18 @@ class Session:
         from channelsync.store import migrate
 
         url = sa.make_url(self.settings.database)
-        shown = url.render_as_string(hide_password=True)
-        try:
-            if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-                if not create:
-                    raise Refused(
-                        f"there is no database at {url.database} yet: import your stock"
-                        " (channelsync stock import) and start the daemon (channelsync run), or"
-                        " name the folder that holds it with --data-dir"
-                    )
-                Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        missing = _is_missing(url.get_backend_name(), url.database)
+        if missing and not create:
+            raise Refused(
+                f"there is no database at {url.database} yet: import your stock (channelsync stock"
+                " import) and start the daemon (channelsync run), or name the folder that holds it"
+                " with --data-dir"
+            )
+        with unreachable(self.settings.database):
+            if missing:
+                _make_folder(url.database)
                 await migrate.upgrade(self.settings.database)
             await migrate.require_current(self.settings.database)
-        except (OSError, sa.exc.SQLAlchemyError) as error:
-            raise Unreachable(f"the database {shown} cannot be reached: {_first_line(error)}") from error
 
     def engine(self, database: Database, configuration: Configuration | None) -> Engine:
         """The use cases over the store, without a single channel opened."""
@@ -197,6 +193,9 @@ class Session:
         )
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+def _is_missing(backend: str, database: str | None) -> bool:
+    return backend == "sqlite" and not Path(database or "").exists()
+
+
+def _make_folder(database: str | None) -> None:
+    Path(database or "").parent.mkdir(parents=True, exist_ok=True)

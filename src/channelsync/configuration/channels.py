@@ -12,7 +12,14 @@ from pydantic import BaseModel, ValidationError
 from channelsync.configuration.complaints import Complainer
 from channelsync.configuration.document import Document
 from channelsync.configuration.nodes import MappingNode, Node, ScalarNode
-from channelsync.configuration.problems import KeyPath, Problem, meant, quoted, sounds_secret
+from channelsync.configuration.problems import (
+    KeyPath,
+    Problem,
+    meant,
+    quoted,
+    sounds_secret,
+    url_users,
+)
 from channelsync.configuration.references import (
     ReferenceRefused,
     References,
@@ -149,8 +156,8 @@ class ChannelCheck:
     def _check_times(self, channel: str, manifest: Manifest) -> None:
         path: KeyPath = ("channels", channel)
         quarantine = self._number((*path, "quarantine_seconds"))
-        if quarantine is not None and quarantine < manifest.quarantine_seconds:
-            least = manifest.quarantine_seconds
+        least = 0.0 if self._is_elsewhere(path, manifest) else manifest.quarantine_seconds
+        if quarantine is not None and quarantine < least:
             message = f"{manifest.title} needs at least {least:g}; it may be longer, not shorter"
             self.problems.append(self.document.problem(message, (*path, "quarantine_seconds")))
         poll = self._number((*path, "poll_interval_seconds")) or manifest.poll_interval_seconds
@@ -162,6 +169,17 @@ class ChannelCheck:
                 key = "poll_interval_seconds"
             if self.document.node((*path, key)) is not None:
                 self.problems.append(self.document.problem(message, (*path, key)))
+
+    def _is_elsewhere(self, path: KeyPath, manifest: Manifest) -> bool:
+        """Whether the channel talks to a host that is not the marketplace's: a simulator has
+        checkouts of its own length."""
+        node = self.document.node((*path, "settings", "base_url"))
+        if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+            return False
+        try:
+            return not host_allowed(httpx.URL(node.value), manifest.own_hosts)
+        except (httpx.InvalidURL, ValueError):
+            return False
 
     def _number(self, path: KeyPath) -> float | None:
         node = self.document.node(path)
@@ -194,7 +212,11 @@ def _refused(value: str, patterns: tuple[str, ...], *, tells_host: bool) -> str 
     return (
         f"credentials may not go to {place if tells_host else 'the host named there'}: "
         "it is not the marketplace's own host; the operator can add it to CHANNELSYNC_ALLOW_HOSTS"
-        + (" with its port" if url.scheme == "http" and url.port is None else "")
+        + (
+            " (plain http: with a port other than 80)"
+            if url.scheme == "http" and url.port is None
+            else ""
+        )
     )
 
 
@@ -223,10 +245,8 @@ class _Resolver:
         return [self.resolved(child, (*path, index)) for index, child in enumerate(node.items)]
 
     def _scalar(self, node: ScalarNode, path: KeyPath) -> object:
-        secret = self._walk.is_secret(path)
-        known = self._walk.knows(path)
-        if (secret or not known) and not _shows_nothing(node):
-            self._document.source.hide(node.span)
+        secret, known = self._walk.is_secret(path), self._walk.knows(path)
+        self._hide(node, whole=secret or not known)
         if not known:
             return node.value
         text = str(node.value)
@@ -251,6 +271,12 @@ class _Resolver:
         for hidden in (value, *self._references.values_in(text)):
             self._document.source.hide_value(hidden)
         return value
+
+    def _hide(self, node: ScalarNode, *, whole: bool) -> None:
+        if whole and not _shows_nothing(node):
+            self._document.source.hide(node.span)
+        for user in url_users(str(node.value)):
+            self._document.source.hide_value(user)
 
     def _say(self, message: str, path: KeyPath, suggestion: str | None = None) -> None:
         place = (*self._prefix, *path)

@@ -25,6 +25,7 @@ __all__ = [
     "nearest",
     "quoted",
     "sounds_secret",
+    "url_users",
 ]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -40,6 +41,7 @@ NAMES_COMPARED_MAX: Final = 500
 _LINE_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _PLAIN_KEY: Final = re.compile(r"[\w*-]+")
 _TOKEN: Final = re.compile(r"[\w+=-]{20,}")
+_URL_USER: Final = re.compile(r"(?<=//)[^/@\s]+(?=@)")
 _SENSITIVE_KEY: Final = re.compile(r"secret|token|passw|credential|api_?key|_key$", re.IGNORECASE)
 _SENSITIVE_VALUE: Final = re.compile(
     r"((?:secret|token|passw|credential|api_?key|_key)[\w-]*[\"']?\s*:\s*)"
@@ -61,6 +63,11 @@ class Span:
 def sounds_secret(key: str) -> bool:
     """Whether a key's name says that its value is a secret, whatever a schema knows of it."""
     return _SENSITIVE_KEY.search(key) is not None
+
+
+def url_users(text: str) -> list[str]:
+    """Every `user:password` of a URL in `text`."""
+    return _URL_USER.findall(text)
 
 
 def quoted(text: object) -> str:
@@ -250,6 +257,7 @@ def _printable(character: str) -> str:
 
 def _tokens(line: str) -> Iterable[tuple[int, int]]:
     """Long words of letters and digits: likely secrets, wherever they stand."""
+    yield from (found.span() for found in _URL_USER.finditer(line))
     for found in _TOKEN.finditer(line):
         word = found.group()
         has_digit = any(character.isdigit() for character in word)

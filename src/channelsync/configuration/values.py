@@ -22,10 +22,11 @@ __all__ = [
     "percent_text",
 ]
 
-_PERCENT: Final = re.compile(r"(\d{1,3})(?:\.(\d{1,2}))?\s?%")
-_DURATION: Final = re.compile(r"(\d{1,9})\s?(s|m|h|d)")
+_PERCENT: Final = re.compile(r"(\d{1,3})(?:\.(\d{1,2}))?\s?%", re.ASCII)
+_DURATION: Final = re.compile(r"(\d{1,9})\s?(s|m|h|d)", re.ASCII)
 _LOCAL_TIME: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?"
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?",
+    re.ASCII,
 )
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SECONDS_IN: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

@@ -17,7 +17,6 @@ the books needs this module alone.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
 
 from channelsync.domain.errors import (
     InsufficientFree,
@@ -116,13 +115,7 @@ def _put_back(grant: Grant, units: int) -> Grant:
     if grant.exposure is None:
         return grant
     back = replace(grant, exposure=grant.exposure + units)
-    if grant.below_zero:
-        # Some of these units only filled the hole below 0.
-        back = want_settle(back, SettleReason.NEGATIVE_COUNTER)
-    if grant.semantics is PushSemantics.ABSOLUTE and grant.lowered_until > -inf:
-        # A zero that is still on its way may take them off sale again.
-        back = want_settle(back, SettleReason.ABSOLUTE_PUSH)
-    return back
+    return want_settle(back, SettleReason.SWALLOWED_UNITS) if grant.swallows_units else back
 
 
 # ------------------------------------------------------------------ settling
@@ -137,6 +130,10 @@ def settle(
     limits: ChannelLimits,
 ) -> Grant:
     """Replace the exposure by what the reading and the order facts prove.
+
+    The exposure before is an upper bound as well, as long as the reading does not contradict it by
+    showing more than the books held when it was sent; then the lower of both bounds stands. Units
+    of uncertain time, many on a busy listing, thus never raise an exposure that was right.
 
     Closes every open push of the listing and clears every settle reason, unless what is known of
     the time around the reading leaves the exposure perhaps too high. `free` takes the difference
@@ -153,14 +150,23 @@ def settle(
         reasons.add(SettleReason.DOUBTFUL_TIMES)
     if zero_pending and proven > 0:
         reasons.add(SettleReason.ABSOLUTE_PUSH)
+    bound = max(proven, 0)
+    if not _contradicts(grant, reading, around):
+        bound = min(bound, grant.exposure or 0)
     return replace(
         grant,
-        exposure=max(proven, 0),
+        exposure=bound,
         push=None,
-        lowered_until=grant.lowered_until if zero_pending else -inf,
-        below_zero=min(reading.quantity, proven) < 0,
+        swallows_units=zero_pending or min(reading.quantity, proven) < 0,
         settle_reasons=frozenset(reasons),
     )
+
+
+def _contradicts(grant: Grant, reading: Reading, around: UnitsAround) -> bool:
+    """Whether the books before the reading cannot be relied on."""
+    if grant.exposure is None or around.exposure_at_read is None:
+        return True
+    return max(reading.quantity, 0) > around.exposure_at_read
 
 
 def _check_settleable(

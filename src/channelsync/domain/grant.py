@@ -13,6 +13,7 @@ from channelsync.domain.errors import InvariantViolated
 from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
 
 __all__ = [
+    "PATIENT_REASONS",
     "ChannelLimits",
     "Grant",
     "Outcome",
@@ -35,7 +36,12 @@ class SettleReason(StrEnum):
     ABSOLUTE_PUSH = "absolute_push"
     NEGATIVE_COUNTER = "negative_counter"
     DOUBTFUL_TIMES = "doubtful_times"
+    SWALLOWED_UNITS = "swallowed_units"
     DRIFT = "drift"
+
+
+PATIENT_REASONS = frozenset({SettleReason.DOUBTFUL_TIMES, SettleReason.UNSURE_CANCEL})
+"""The exposure may be a little too high: worth a look now and then, and no reason to wait."""
 
 
 class Outcome(StrEnum):
@@ -105,8 +111,9 @@ class Grant:
     """Until then some ended non-zero attempt may still apply."""
     lowered_until: Instant = -inf
     """End of the quarantine of the latest lowering that happened or may have happened."""
-    below_zero: bool = False
-    """The counter was below 0 when last settled: the next units put there vanish in it."""
+    swallows_units: bool = False
+    """The next units that appear on the counter may vanish there: it was below 0 when last
+    settled, or a zero was still on its way. Whatever puts units there asks for a settle."""
     settle_reasons: frozenset[SettleReason] = frozenset()
 
     def __post_init__(self) -> None:
@@ -121,6 +128,11 @@ class Grant:
             raise InvariantViolated("more copies refused than sent")
         if push.charged and self.exposure is not None and push.kind is PushKind.CUT:
             raise InvariantViolated("a cut never charges")
+
+    @property
+    def inexact(self) -> bool:
+        """Whether nothing should be decided on the exposure before it is settled."""
+        return not self.settle_reasons <= PATIENT_REASONS
 
     @property
     def settled(self) -> bool:
@@ -162,6 +174,8 @@ class UnitsAround:
     relisted_after: int = 0
     """Units of known cancels and re-listed returns possibly after `a`. Unknown times: put in
     everything first heard of since `a`."""
+    exposure_at_read: int | None = None
+    """What the books held when the read was sent, where that is known."""
     doubtful: bool = False
     """Some of these units have no certain place before or after the reading: the exposure may come
     out too high, so a further settle stays wanted."""

@@ -263,9 +263,9 @@ def _called_off(line: LineState) -> int:
 
 def _history(now: LineState, baseline_at: Instant | None) -> LineState:
     """What the baseline already knew of a line first heard of."""
-    if not (
-        _surely_before(now.shipped_at, baseline_at) or _surely_before(now.version, baseline_at)
-    ):
+    # A till's facts bear no version of their own: the time of the shipment speaks first.
+    left_at = now.version if now.shipped_at is None else now.shipped_at
+    if not _surely_before(left_at, baseline_at):
         return LineState(ordered=0, version=now.version)
     # Nothing tells whether units came back to the shelf before they were counted there. Adding
     # them again could promise a unit twice; leaving them out costs no more than the next count.

@@ -172,7 +172,7 @@ def _applied(grant: Grant, push: Push, now: Instant, limits: ChannelLimits) -> G
         return want_settle(done, SettleReason.ABSOLUTE_PUSH)
     if push.kind is PushKind.RAISE:
         done = replace(grant, push=None)
-        return want_settle(done, SettleReason.NEGATIVE_COUNTER) if grant.below_zero else done
+        return want_settle(done, SettleReason.SWALLOWED_UNITS) if grant.swallows_units else done
     # A read that lags shows what was before it was sent.
     release_after = now + limits.quarantine_seconds + limits.read_lag_seconds
     return replace(grant, push=replace(push, release_after=release_after))

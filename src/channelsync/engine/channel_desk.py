@@ -57,11 +57,12 @@ class UnknownChannel(ChannelDeskError):
     """The store has no channel of this name."""
 
     def __init__(self, name: str, suggestion: str | None) -> None:
-        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
-        super().__init__(
-            f"there is no channel {name!r}{hint}; a channel of the configuration is known once the"
-            " daemon has started with it"
+        hint = (
+            f"did you mean {suggestion!r}?"
+            if suggestion
+            else "a channel of the configuration is known once the daemon has started with it"
         )
+        super().__init__(f"there is no channel {name!r}; {hint}")
 
 
 class ChannelRefused(ChannelDeskError):
@@ -132,9 +133,7 @@ async def resume_channel(engine: Engine, name: str) -> None:
     _log.info("channel resumed", channel=name)
 
 
-async def _set_pause(
-    engine: Engine, tx: AsyncConnection, name: str, reason: str | None
-) -> None:
+async def _set_pause(engine: Engine, tx: AsyncConnection, name: str, reason: str | None) -> None:
     mine = sa.update(channels).where(channels.c.name == name)
     await tx.execute(mine.values(paused_reason=reason))
     await _mark_items(tx, name, engine.now())
@@ -187,13 +186,9 @@ async def forget_channel(engine: Engine, name: str, *, actor: str) -> Forgotten:
 
 def _settle_at_nothing(grants: Grants, listing_id: int, now: Instant) -> None:
     listing = grants[listing_id]
-    stated = Reading(
-        quantity=0, sent_at=now, received_at=now, push_seq=listing.grant.push_seq
-    )
+    stated = Reading(quantity=0, sent_at=now, received_at=now, push_seq=listing.grant.push_seq)
     try:
-        settled = settle(
-            listing.grant, stated, UnitsAround(), watermark=now, limits=AT_ONCE
-        )
+        settled = settle(listing.grant, stated, UnitsAround(), watermark=now, limits=AT_ONCE)
     except NotSettleable as error:
         raise ChannelRefused(
             f"{listing.channel} cannot be forgotten yet, because of {listing.sku}: {error}; try"

@@ -43,7 +43,9 @@ class UnknownDeadLetter(DeadLetterError):
     """No dead letter has this number."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"there is no dead letter {number}; `channelsync deadletters list` shows all")
+        super().__init__(
+            f"there is no dead letter {number}; `channelsync deadletters list` shows all"
+        )
 
 
 class DeadLetterEnded(DeadLetterError):
@@ -71,9 +73,7 @@ async def list_dead_letters(tx: AsyncConnection) -> tuple[DeadLetter, ...]:
     """All that wait, oldest first."""
     query = (
         sa.select(dead_letters, deliveries.c.topic)
-        .outerjoin(
-            deliveries, sa.cast(deliveries.c.id, sa.Text) == dead_letters.c.reference
-        )
+        .outerjoin(deliveries, sa.cast(deliveries.c.id, sa.Text) == dead_letters.c.reference)
         .where(dead_letters.c.state == "dead")
         .order_by(dead_letters.c.id)
     )
@@ -101,9 +101,7 @@ async def replay_dead_letter(engine: Engine, number: int) -> None:
         now = engine.now()
         row = await _end(tx, number, "replayed", now)
         await tx.execute(
-            sa.update(deliveries)
-            .where(deliveries.c.id == int(row.reference))
-            .values(done_at=None)
+            sa.update(deliveries).where(deliveries.c.id == int(row.reference)).values(done_at=None)
         )
         await mark(tx, WorkKind.INTAKE, row.channel, not_before=now)
     _log.info("dead letter replayed", number=number, channel=row.channel)

@@ -193,9 +193,18 @@ async def _recipe(tx: AsyncConnection, listing_id: int) -> dict[int, int]:
 
 
 async def _change_recipe(tx: AsyncConnection, row: Any, recipe: Mapping[int, int]) -> str | None:
-    """Give a listing another recipe, which is sound only while it can sell nothing."""
-    if row.exposure:
+    """Give a listing another recipe: sound only from a settled zero, and with no order open."""
+    recipe_exists = bool(await _recipe(tx, row.id))
+    if recipe_exists and row.exposure != 0:
         return "its recipe changed while it may still sell: set it to 0 on the channel first"
+    held, lines = tables.line_stock, tables.order_lines
+    query = (
+        sa.select(sa.func.sum(held.c.reserved))
+        .join(lines, lines.c.id == held.c.line_id)
+        .where(lines.c.listing_id == row.id)
+    )
+    if (await tx.execute(query)).scalar():
+        return "its recipe changed while orders of it are open: ship or cancel them first"
     await tx.execute(sa.delete(tables.recipes).where(tables.recipes.c.listing_id == row.id))
     rows = [{"listing_id": row.id, "item_id": i, "units": units} for i, units in recipe.items()]
     await tx.execute(sa.insert(tables.recipes), rows)

@@ -13,14 +13,19 @@ from channelsync.domain.allocation import Step
 from channelsync.domain.allocation_rules import WHOLE, Rule, Strategy
 from channelsync.domain.intents import Intent
 from channelsync.domain.rebalance import rebalance
-from channelsync.domain.stock import PoolStock
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.channel_desk import require_channel
 from channelsync.engine.core import Engine
 from channelsync.engine.explain_causes import Cause, Sources, view_causes
 from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.item_view import ItemView, view_item
-from channelsync.engine.plan import PlannedPush, drop_unsent, planned_push, waits_for
+from channelsync.engine.plan import (
+    PlannedPush,
+    StockNumbers,
+    drop_unsent,
+    planned_push,
+    waits_for,
+)
 from channelsync.engine.stock_errors import UnknownItem
 from channelsync.engine.stock_view import PoolView, view_stock
 from channelsync.store.stock_queries import (
@@ -84,7 +89,7 @@ class ListingExplanation:
     settled_at: Instant | None
     settle_reasons: tuple[str, ...]
     waits: str | None
-    """Why no push may be opened now."""
+    """Why no push of it is planned; None where its number is right."""
     next_push: PlannedPush | None
     open_push: OpenPush | None
 
@@ -104,7 +109,7 @@ class PoolExplanation:
     """The item in one pool, in item units."""
 
     pool: str
-    stock: PoolStock
+    stock: StockNumbers
     exposure: int
     free: int
     rule: str | None
@@ -153,7 +158,7 @@ async def explain(
     mine = [one for one in grants.all() if item.id in one.recipe and channel in {None, one.channel}]
     sources = Sources(
         item_id=None if channel is not None else item.id,
-        listings={one.id: f"{one.channel} {one.sku}" for one in mine},
+        listings={one.id: _offer(one, item) for one in mine},
     )
     return Explanation(
         at=now,
@@ -163,6 +168,11 @@ async def explain(
         unlisted=await _unlisted(tx, item, _in_view(views.values()), channel),
         causes=await view_causes(tx, sources),
     )
+
+
+def _offer(listing: Listing, item: Item) -> str:
+    same = listing.sku == item.sku
+    return listing.channel if same else f"{listing.channel} {listing.sku}"
 
 
 async def _item(tx: AsyncConnection, sku: str) -> Item:
@@ -254,7 +264,7 @@ def _pool(
     if view is None:
         return PoolExplanation(
             pool=stock.pool,
-            stock=stock.stock,
+            stock=StockNumbers.of(stock.stock),
             exposure=0,
             free=stock.stock.atp,
             rule=None,
@@ -267,7 +277,7 @@ def _pool(
     shown = sorted(view.listings, key=lambda key: _order(view.listings[key]))
     return PoolExplanation(
         pool=view.pool,
-        stock=view.stock,
+        stock=StockNumbers.of(view.stock),
         exposure=view.books.exposure,
         free=view.books.free,
         rule=view.rule.name,

@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.store.tables import Quantity, locations, movements, pushes
+from channelsync.store.tables import MovementKind, Quantity, locations, movements, pushes
 
 __all__ = ["CAUSES_MAX", "Cause", "Sources", "view_causes"]
 
 CAUSES_MAX: Final = 20
+TOLD_BY_PUSHES: Final = (MovementKind.CHARGE, MovementKind.UNCHARGE)
+"""Movements that say nothing which the push beside them does not say better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +27,14 @@ class Cause:
     what: str
     """A movement's kind, `push opened` or `push closed`."""
     subject: str
-    """The location, or the channel and its SKU."""
+    """The location or the channel (with its own SKU where that differs)."""
     quantity: str
     """Which number it changed; empty for a push."""
     delta: int
     """By how much; the units of a push."""
     actor: str
     reference: str
+    """What it belongs to: an order line, a hold; a push's kind."""
     note: str
 
 
@@ -53,13 +56,13 @@ async def view_causes(
 
 
 async def _movements(tx: AsyncConnection, sources: Sources, limit: int) -> Iterable[Cause]:
-    own = [movements.c.listing_id.in_(sorted(sources.listings))]
+    own: list[sa.ColumnElement[bool]] = [movements.c.listing_id.in_(sorted(sources.listings))]
     if sources.item_id is not None:
         own.append(movements.c.item_id == sources.item_id)
     query = (
         sa.select(movements, locations.c.code)
         .outerjoin(locations, locations.c.id == movements.c.location_id)
-        .where(sa.or_(*own))
+        .where(sa.or_(*own), movements.c.kind.not_in(TOLD_BY_PUSHES))
         .order_by(movements.c.id.desc())
         .limit(limit)
     )

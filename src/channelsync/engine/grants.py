@@ -288,6 +288,7 @@ def _from_row(row: Any, recipe: Mapping[int, int]) -> Listing:
         attempts_open=row.attempts_open,
         outstanding_until=_or_never(row.outstanding_until),
         lowered_until=_or_never(row.lowered_until),
+        swallows_units=row.swallows_units,
         settle_reasons=frozenset(SettleReason(reason) for reason in row.settle_reasons),
     )
     return Listing(
@@ -319,6 +320,7 @@ def _listing_values(listing: Listing) -> dict[str, Any]:
         "attempts_open": grant.attempts_open,
         "outstanding_until": _or_null(grant.outstanding_until),
         "lowered_until": _or_null(grant.lowered_until),
+        "swallows_units": grant.swallows_units,
         "settle_reasons": sorted(grant.settle_reasons),
         "settle_wanted": bool(grant.settle_reasons) or grant.exposure is None,
         "settled_at": listing.settled_at,

@@ -276,7 +276,7 @@ def _listing_state(
         takeable_elsewhere=min(elsewhere) if elsewhere else None,
         remote_quantity=listing.remote,
         push_open=grant.push is not None,
-        settling=bool(grant.settle_reasons) or channel.frozen is not None,
+        settling=grant.inexact or channel.frozen is not None,
         last_push_at=-inf if listing.last_push_at is None else listing.last_push_at,
         drain_target=listing.drain_target,
         rate_per_hour=rates.get(key, 0.0),

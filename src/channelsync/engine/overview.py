@@ -78,7 +78,7 @@ class ItemRow:
     @property
     def oversold(self) -> int:
         """Units promised that are not there."""
-        return max(self.stock.reserved - max(self.stock.on_hand, 0), 0) + max(-self.stock.on_hand, 0)
+        return max(self.stock.reserved - self.stock.on_hand, 0)
 
     @property
     def adopting(self) -> bool:
@@ -157,7 +157,7 @@ async def view_overview(
 
 async def _items(tx: AsyncConnection, search: str, limit: int) -> tuple[Sequence[Any], int]:
     items = tables.items
-    matches = sa.true()
+    matches: sa.ColumnElement[bool] = sa.true()
     if search:
         # The search is text, not a pattern: its % and _ stand for themselves.
         matches = sa.or_(
@@ -176,9 +176,11 @@ async def _rows(engine: Engine, tx: AsyncConnection, found: Sequence[Any]) -> tu
     ids = [row.id for row in found]
     levels = await _levels(tx, ids)
     shares, sales = await _shares(tx, ids)
+    pools: dict[int, set[str]] = {}
+    for item_id, pool in (*levels, *shares):
+        pools.setdefault(item_id, set()).add(pool)
     rows = []
     for row in found:
-        pools = sorted({pool for item_id, pool in (*levels, *shares) if item_id == row.id})
         rows += [
             ItemRow(
                 item_id=row.id,
@@ -192,7 +194,7 @@ async def _rows(engine: Engine, tx: AsyncConnection, found: Sequence[Any]) -> tu
                 shares=tuple(shares.get((row.id, pool), ())),
                 last_sale_at=sales.get((row.id, pool)),
             )
-            for pool in pools
+            for pool in sorted(pools.get(row.id, ()))
         ]
     return tuple(rows)
 

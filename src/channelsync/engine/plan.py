@@ -31,6 +31,7 @@ __all__ = [
     "ItemPlan",
     "ListingPlan",
     "PlannedPush",
+    "StockNumbers",
     "StockPlan",
     "drop_unsent",
     "planned_push",
@@ -40,6 +41,35 @@ __all__ = [
 ]
 
 NOTES_MAX = 50
+_COPIES = (
+    "CREATE TEMPORARY TABLE channels AS SELECT * FROM channels",
+    "CREATE TEMPORARY TABLE locations AS SELECT * FROM locations",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockNumbers:
+    """An item over the locations of a pool: `atp` is on hand less reserved less safety stock."""
+
+    on_hand: int
+    reserved: int
+    safety_stock: int
+    atp: int
+    on_order: int
+    future_atp: int
+    """ATP once everything on order has arrived."""
+
+    @classmethod
+    def of(cls, stock: PoolStock) -> StockNumbers:
+        """The same numbers."""
+        return cls(
+            on_hand=stock.on_hand,
+            reserved=stock.reserved,
+            safety_stock=stock.safety_stock,
+            atp=stock.atp,
+            on_order=stock.on_order,
+            future_atp=stock.future_atp,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +97,7 @@ class ListingPlan:
     target: int
     push: PlannedPush | None
     waits: str | None
-    """Why nothing is decided on it now."""
+    """Why no push of it is planned; None where its number is right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +107,7 @@ class ItemPlan:
     sku: str
     pool: str
     rule: str
-    stock: PoolStock
+    stock: StockNumbers
     free: int
     listings: tuple[ListingPlan, ...]
 
@@ -168,7 +198,7 @@ def _item_plan(view: ItemView, grants: Grants) -> ItemPlan:
         sku=view.sku,
         pool=view.pool,
         rule=view.rule.name,
-        stock=view.stock,
+        stock=StockNumbers.of(view.stock),
         free=view.books.free,
         listings=tuple(listings),
     )
@@ -178,9 +208,7 @@ def _order(listing: Listing) -> tuple[str, str]:
     return listing.channel, listing.sku
 
 
-def _listing_plan(
-    view: ItemView, key: str, listing: Listing, intent: Intent | None
-) -> ListingPlan:
+def _listing_plan(view: ItemView, key: str, listing: Listing, intent: Intent | None) -> ListingPlan:
     state = next(one for one in view.state.listings if one.listing_id == key)
     return ListingPlan(
         channel=listing.channel,
@@ -218,9 +246,8 @@ def _shape(intent: Intent) -> tuple[str, int]:
 
 
 def waits_for(view: ItemView, key: str) -> str | None:
-    """Why no push of a listing may be opened now; None where one may."""
-    listing = view.listings[key]
-    grant = listing.grant
+    """Why no push of a listing is planned; None where what it may sell is its target."""
+    grant = view.listings[key].grant
     if (why := view.reasons.get(key)) is not None:
         return why
     if grant.push is not None and grant.push.copies:
@@ -231,7 +258,21 @@ def waits_for(view: ItemView, key: str) -> str | None:
         return f"a settle is due ({', '.join(sorted(grant.settle_reasons))})"
     if view.books.unsettled:
         return "another listing of the item was never settled"
-    return None
+    return _at_rest(view, key)
+
+
+def _at_rest(view: ItemView, key: str) -> str | None:
+    state = next(one for one in view.state.listings if one.listing_id == key)
+    exposure = state.exposure or 0
+    if exposure > state.target:
+        return "above its target; its units go where they are needed"
+    if exposure == state.target:
+        return None
+    if exposure and exposure >= state.target * view.state.policy.low_water:
+        return "above its low water"
+    if view.state.takeable < state.units:
+        return "nothing is free to raise it with"
+    return "its turn has not come (a push just now, or units on their way back)"
 
 
 # ------------------------------------------------------------------ a proposed configuration
@@ -245,9 +286,8 @@ async def propose(tx: AsyncConnection, setup: Setup, *, now: Instant) -> tuple[s
     """
     known = {row.name: row.state for row in await tx.execute(sa.select(channels))}
     places = {row.code: row.active for row in await tx.execute(sa.select(locations))}
-    for table in (channels, locations):
-        copy = f"CREATE TEMPORARY TABLE {table.name} AS SELECT * FROM {table.name}"
-        await tx.execute(sa.text(copy))
+    for statement in _COPIES:
+        await tx.execute(sa.text(statement))
     await _propose_channels(tx, setup, known, now)
     await _propose_locations(tx, setup, places)
     return (*_channel_notes(setup, known), *_location_notes(setup, places))
@@ -276,9 +316,7 @@ async def _propose_channels(
     await tx.execute(gone.values(state=ChannelState.REMOVED))
 
 
-async def _propose_locations(
-    tx: AsyncConnection, setup: Setup, places: Collection[str]
-) -> None:
+async def _propose_locations(tx: AsyncConnection, setup: Setup, places: Collection[str]) -> None:
     """A new location holds nothing yet, so it changes no plan."""
     codes = [location.code for location in setup.locations]
     for location in setup.locations:

@@ -85,6 +85,7 @@ async def _advance(
     if page.complete_to is not None and not page.more:
         held_back = await _oldest_uncounted(tx, running.name)
         values["watermark"] = min(page.complete_to, held_back or page.complete_to)
+        values["watermark_lag"] = max(now - page.complete_to, 0.0)
     channels = tables.channels
     await tx.execute(sa.update(channels).where(channels.c.name == running.name).values(values))
     if page.complete_to is not None and not page.more:

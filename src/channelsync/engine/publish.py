@@ -21,12 +21,10 @@ from channelsync.domain.escrow import (
     Grant,
     Outcome,
     Push,
-    SettleReason,
     finish_attempt,
     give_up,
     may_retry,
     start_attempt,
-    want_settle,
 )
 from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
 from channelsync.engine.core import Engine, limits_of
@@ -367,8 +365,7 @@ async def _record_one(
     listing = grants[listing_id]
     grant = finish_attempt(listing.grant, push, result.outcome, now=now, limits=limits_of(running))
     if result.stale:
-        # Somebody moved the counter without our knowing: look before the next push.
-        grant = want_settle(grant, SettleReason.DRIFT)
+        # The counter moved without our knowing, by a sale as a rule: look before the next push.
         grants.update(listing_id, remote=None)
     note = PushNote(result=result.outcome, reason=result.reason[:300])
     grants.put(listing_id, grant, MovementKind.UNCHARGE, reference=push.push_id, note=note)

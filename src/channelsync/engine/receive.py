@@ -22,7 +22,7 @@ from channelsync.engine.till_counts import apply_counts
 from channelsync.engine.work import Claim, WorkKind, mark, mark_many, require_lease
 from channelsync.sdk.connector import ReceivesWebhooks
 from channelsync.sdk.errors import BadDelivery
-from channelsync.sdk.types import Delivery, LookAt, Parsed
+from channelsync.sdk.types import Delivery, LookAt, Parsed, ShownQuantity
 from channelsync.store import tables
 
 __all__ = ["apply_parsed", "intake", "store_delivery"]
@@ -30,6 +30,8 @@ __all__ = ["apply_parsed", "intake", "store_delivery"]
 _log = structlog.get_logger("channelsync.intake")
 
 DELIVERIES_MAX = 200
+ECHO_SECONDS = 10.0
+"""How far a channel's clock and ours may differ when it tells what it showed."""
 
 
 async def store_delivery(
@@ -175,14 +177,23 @@ async def _look(tx: AsyncConnection, channel: str, look: LookAt, now: Instant) -
     for external in look.listings:
         suspects.update(row.id for row in await _matching(tx, channel, external))
     for shown in look.shown:
-        rows = await _matching(tx, channel, shown.external)
-        suspects.update(
-            row.id
-            for row in rows
-            if row.exposure is not None and max(shown.quantity, 0) > row.exposure
-        )
+        for row in await _matching(tx, channel, shown.external):
+            if await _contradicts(tx, row, shown):
+                suspects.add(row.id)
     if suspects:
         await request_drift_check(tx, channel, suspects, now=now)
+
+
+async def _contradicts(tx: AsyncConnection, row: Any, shown: ShownQuantity) -> bool:
+    """Whether the counter showed more than the books have held since a little before then."""
+    if row.exposure is None or shown.quantity <= row.exposure:
+        return False
+    moved = tables.movements
+    lowered = sa.select(sa.func.coalesce(sa.func.sum(moved.c.delta), 0)).where(
+        moved.c.listing_id == row.id, moved.c.at >= shown.at - ECHO_SECONDS, moved.c.delta < 0
+    )
+    held = row.exposure - int((await tx.execute(lowered)).scalar_one())
+    return bool(shown.quantity > held)
 
 
 async def _matching(tx: AsyncConnection, channel: str, external: Any) -> Sequence[Any]:

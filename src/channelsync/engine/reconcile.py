@@ -8,16 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.errors import InsufficientFree, PushConflict
 from channelsync.domain.escrow import (
     Push,
-    SettleReason,
     open_push,
     resize_slice,
-    want_settle,
     withdraw,
 )
 from channelsync.domain.intents import Cut, Drain, Intent, Raise, Resize, Set, Zero
 from channelsync.domain.rebalance import rebalance
 from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
 from channelsync.engine import demand
+from channelsync.engine.alarms import clear_alarm, raise_alarm
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.item_view import ChannelFacts, ItemView, view_item
@@ -55,6 +54,7 @@ async def reconcile_item(
     touched: set[str] = set()
     for view in await view_item(engine, tx, grants, item_id, now=now):
         _remember(grants, view, now)
+        await _note_deficit(tx, view, now)
         plan = rebalance(view.state)
         if plan.look_again_at is not None:
             again.append(plan.look_again_at)
@@ -64,14 +64,10 @@ async def reconcile_item(
                 _log.info("shadow push", channel=channel.name, sku=view.sku, intent=str(intent))
             elif await _carry_out(engine, tx, grants, view, intent, now):
                 touched.add(channel.name)
-    settling = {
-        listing.channel
-        for listing in grants.all()
-        if SettleReason.DRIFT in listing.grant.settle_reasons
-    }
+    unseen = {listing.channel for listing in grants.all() if listing.remote is None}
     await grants.flush()
     await mark_many(tx, WorkKind.PUBLISH, sorted(touched), not_before=now)
-    await mark_many(tx, WorkKind.SETTLE, sorted(settling), not_before=now)
+    await mark_many(tx, WorkKind.SETTLE, sorted(unseen), not_before=now)
     return min(again, default=None)
 
 
@@ -95,6 +91,19 @@ def _remember(grants: Grants, view: ItemView, now: Instant) -> None:
         )
 
 
+async def _note_deficit(tx: AsyncConnection, view: ItemView, now: Instant) -> None:
+    """More is promised than there is: said at once, and until cuts or stock have mended it."""
+    subject = f"{view.pool}/{view.sku}"
+    if view.books.deficit == 0:
+        await clear_alarm(tx, "deficit", subject, now=now)
+        return
+    message = (
+        f"{view.books.deficit} units more are promised or on sale than can be: ATP"
+        f" {view.books.atp}, on sale {view.books.exposure}; listings are being cut"
+    )
+    await raise_alarm(tx, "deficit", subject, message, now=now)
+
+
 # ------------------------------------------------------------------ intents
 
 
@@ -114,7 +123,7 @@ async def _carry_out(
     facts = view.channels[listing.channel]
     push = _push_for(engine, listing, intent, facts, now)
     if push is None:
-        grants.put(listing.id, want_settle(listing.grant, SettleReason.DRIFT), MovementKind.SETTLE)
+        grants.update(listing.id, remote=None)
         return False
     try:
         grant = open_push(listing.grant, push, takeable=takeable)

@@ -8,7 +8,7 @@ replaced by what reading and order facts prove. A crash between the two costs a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +45,7 @@ _log = structlog.get_logger("channelsync.settle")
 
 READS_MAX = 250
 LOOK_AGAIN_SECONDS = 5.0
+PATIENT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,11 @@ async def settle(engine: Engine, held: Claim) -> Instant | None:
         wanted, later = await _due(tx, running, engine.now())
     if wanted:
         await _read(engine, held, running, wanted)
-        # The orders up to these readings must be counted before they prove anything.
-        lag = running.manifest.visibility_lag_seconds + running.manifest.clock_skew_seconds
         async with engine.database.write() as tx:
-            await mark(tx, WorkKind.POLL, running.name, not_before=engine.now() + lag)
+            # The orders up to these readings must be counted before they prove anything.
+            lag = await _watermark_lag(tx, running.name)
+            at = engine.now() + lag + running.manifest.clock_skew_seconds
+            await mark(tx, WorkKind.POLL, running.name, not_before=at)
         return engine.now()
     if waiting:
         return engine.now() + LOOK_AGAIN_SECONDS
@@ -112,7 +114,9 @@ async def _inexact_ids(tx: AsyncConnection, channel: str) -> Sequence[int]:
     query = sa.select(listings.c.id).where(
         listings.c.channel == channel,
         listings.c.state != ListingState.GONE,
-        sa.or_(listings.c.settle_wanted, listings.c.id.in_(cuts)),
+        sa.or_(
+            listings.c.settle_wanted, listings.c.id.in_(cuts), listings.c.remote.is_(None)
+        ),
         sa.or_(listings.c.state == ListingState.ACTIVE, listings.c.exposure.is_not(None)),
     )
     return (await tx.execute(query)).scalars().all()
@@ -124,13 +128,17 @@ def _ready_at(listing: Listing, limits: ChannelLimits) -> Instant | None:
     if grant.attempts_open:
         return None
     push = grant.push
-    if push is not None and push.release_after is not None and not grant.settle_reasons:
+    if not grant.settle_reasons and grant.settled:
+        if push is None:
+            # Nothing is inexact; only what it shows is not known.
+            return 0.0
+        # While it is being retried, its own answer is the cheaper proof.
         return push.release_after
-    if push is not None and push.copies and not push.closed_to_retry and not grant.settle_reasons:
-        # Still being retried; its own answer is the cheaper proof.
-        return None
     lag = limits.read_lag_seconds + limits.clock_skew_seconds
-    return max(grant.outstanding_until, grant.lowered_until, 0.0) + lag
+    ready_at = max(grant.settleable_after(limits), 0.0) + lag
+    if grant.settle_reasons and not grant.inexact:
+        ready_at = max(ready_at, (listing.settled_at or 0.0) + PATIENT_SECONDS)
+    return ready_at
 
 
 # ------------------------------------------------------------------ reading
@@ -236,6 +244,12 @@ async def _watermark(tx: AsyncConnection, channel: str) -> Instant:
     return (await tx.execute(query)).scalar() or 0.0
 
 
+async def _watermark_lag(tx: AsyncConnection, channel: str) -> float:
+    """How far the watermark stayed behind the last poll: what the channel makes us wait."""
+    query = sa.select(tables.channels.c.watermark_lag).where(tables.channels.c.name == channel)
+    return float((await tx.execute(query)).scalar_one())
+
+
 async def _use_one(
     tx: AsyncConnection,
     grants: Grants,
@@ -248,27 +262,58 @@ async def _use_one(
     """Use one reading. Returns whether it is spent (used, or of no use any more)."""
     listing = grants[listing_id]
     grant = listing.grant
-    if grant.push is not None and grant.push.release_after is not None and not grant.settle_reasons:
+    held_back = grant.push is not None and grant.push.release_after is not None
+    if held_back and not grant.settle_reasons:
         return _release(grants, listing, reading)
+    around = await _units_around(tx, listing_id, reading, limits)
+    held = replace(around, exposure_at_read=await _exposure_at(tx, listing, reading.sent_at))
+    if grant.settled and not grant.settle_reasons and not _shows_too_much(reading, held):
+        await _note_shown(tx, grants, listing_id, reading)
+        return True
     if watermark < reading.latest(limits):
         return grant.attempts_open > 0 or grant.push_seq != reading.push_seq
-    around = await _units_around(tx, listing_id, reading, limits)
     try:
-        settled = settle_grant(grant, reading, around, watermark=watermark, limits=limits)
+        settled = settle_grant(grant, reading, held, watermark=watermark, limits=limits)
     except NotSettleable:
         return True
     _note_drift(listing, settled.exposure or 0, reading)
     note = PushNote(result="settled", reason="closed by a settle")
     grants.put(listing_id, settled, MovementKind.SETTLE, note=note)
-    shown = reading.quantity - around.sold_after + around.relisted_after
-    grants.update(
-        listing_id,
-        settled_at=now,
-        settled_from=reading.earliest(limits),
-        remote=shown,
-        remote_at=now,
-    )
+    grants.update(listing_id, settled_at=now, settled_from=reading.earliest(limits))
+    await _note_shown(tx, grants, listing_id, reading)
     return True
+
+
+def _shows_too_much(reading: Reading, around: UnitsAround) -> bool:
+    held = around.exposure_at_read
+    return held is not None and max(reading.quantity, 0) > held
+
+
+async def _exposure_at(tx: AsyncConnection, listing: Listing, at: Instant) -> int | None:
+    """What the books held at an instant: the ledger knows."""
+    exposure = listing.grant.exposure
+    if exposure is None:
+        return None
+    moved = tables.movements
+    query = sa.select(sa.func.coalesce(sa.func.sum(moved.c.delta), 0)).where(
+        moved.c.listing_id == listing.id, moved.c.at >= at
+    )
+    return exposure - int((await tx.execute(query)).scalar_one())
+
+
+async def _note_shown(
+    tx: AsyncConnection, grants: Grants, listing_id: int, reading: Reading
+) -> None:
+    """The best guess of what the counter shows now; a wrong one costs a refused compare."""
+    events = tables.line_events
+    since = sa.func.coalesce(events.c.moved_at, events.c.heard_at)
+    sign = sa.case((events.c.kind == LineEventKind.SALE, -1), else_=1)
+    query = sa.select(sa.func.coalesce(sa.func.sum(sign * events.c.units), 0)).where(
+        events.c.listing_id == listing_id, since > reading.received_at
+    )
+    moved = int((await tx.execute(query)).scalar_one())
+    shown = reading.quantity + moved
+    grants.update(listing_id, remote=shown, remote_at=reading.received_at)
 
 
 def _release(grants: Grants, listing: Listing, reading: Reading) -> bool:
@@ -302,15 +347,20 @@ async def _units_around(
     events = tables.line_events
     query = sa.select(events).where(
         events.c.listing_id == listing_id,
-        sa.or_(events.c.moved_at >= a, events.c.heard_at >= reading.sent_at),
+        sa.or_(
+            events.c.moved_at >= a, sa.and_(events.c.moved_at.is_(None), events.c.heard_at >= a)
+        ),
     )
     sold = relisted = 0
+    doubtful = False
     for row in await tx.execute(query):
-        if row.kind == LineEventKind.SALE:
-            sold += row.units if row.moved_at is not None and row.moved_at > b else 0
-        elif row.moved_at is None or row.moved_at >= a:
+        surely_after = row.moved_at is not None and row.moved_at > b
+        doubtful = doubtful or not surely_after
+        if row.kind != LineEventKind.SALE:
             relisted += row.units
-    return UnitsAround(sold_after=sold, relisted_after=relisted)
+        elif surely_after:
+            sold += row.units
+    return UnitsAround(sold_after=sold, relisted_after=relisted, doubtful=doubtful)
 
 
 async def request_drift_check(

@@ -244,14 +244,14 @@ async def _listing_counts(tx: AsyncConnection) -> dict[str, Counter[str]]:
     query = sa.select(
         listings.c.channel,
         listings.c.state,
-        sa.func.count().label("count"),
+        sa.func.count().label("listings"),
         sa.func.sum(sa.case((unsettled, 1), else_=0)).label("unsettled"),
         sa.func.sum(sa.func.coalesce(listings.c.exposure, 0)).label("exposure"),
     ).group_by(listings.c.channel, listings.c.state)
     found: dict[str, Counter[str]] = {}
     for row in await tx.execute(query):
         counts = found.setdefault(row.channel, Counter())
-        counts[row.state] += row.count
+        counts[row.state] += row.listings
         counts["unsettled"] += int(row.unsettled)
         counts["exposure"] += int(row.exposure)
     return found
@@ -261,7 +261,7 @@ async def _by_channel(
     tx: AsyncConnection, table: sa.Table, condition: sa.ColumnElement[bool]
 ) -> dict[str, int]:
     query = sa.select(table.c.channel, sa.func.count()).where(condition).group_by(table.c.channel)
-    return {channel: int(count) for channel, count in (await tx.execute(query)).tuples()}
+    return {row[0]: int(row[1]) for row in await tx.execute(query)}
 
 
 async def _broken(tx: AsyncConnection) -> dict[str, tuple[str, ...]]:
@@ -286,7 +286,8 @@ async def _coverage(tx: AsyncConnection) -> Coverage:
     )
     proven = sa.and_(listings.c.exposure.is_not(None), sa.not_(broken))
     query = sa.select(
-        sa.func.count().label("listings"), sa.func.sum(sa.case((proven, 1), else_=0)).label("proven")
+        sa.func.count().label("listings"),
+        sa.func.sum(sa.case((proven, 1), else_=0)).label("proven"),
     ).where(listings.c.state == ListingState.ACTIVE)
     row = (await tx.execute(query)).one()
     return Coverage(proven=int(row.proven or 0), listings=int(row.listings))
@@ -345,7 +346,7 @@ async def _levels(tx: AsyncConnection) -> dict[tuple[str, int], list[StockLevel]
 async def _claimed(tx: AsyncConnection) -> dict[tuple[str, int], int]:
     """Item units that settled listings may still sell, by pool and item."""
     recipes, listings, channels = tables.recipes, tables.listings, tables.channels
-    units = sa.func.sum(recipes.c.units * listings.c.exposure)
+    units = sa.func.sum(recipes.c.units * listings.c.exposure).label("units")
     query = (
         sa.select(channels.c.pool, recipes.c.item_id, units)
         .join(listings, listings.c.id == recipes.c.listing_id)
@@ -353,5 +354,4 @@ async def _claimed(tx: AsyncConnection) -> dict[tuple[str, int], int]:
         .where(listings.c.exposure.is_not(None))
         .group_by(channels.c.pool, recipes.c.item_id)
     )
-    rows = (await tx.execute(query)).tuples()
-    return {(pool, item_id): int(claimed) for pool, item_id, claimed in rows}
+    return {(row.pool, row.item_id): int(row.units) for row in await tx.execute(query)}

@@ -8,7 +8,7 @@ Numbers that agree with the books leave no movement, hence importing an export c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 import sqlalchemy as sa
@@ -92,7 +92,7 @@ def _export_rows(item: Item, own: list[tuple[str, StoredLevel]]) -> Iterator[She
         )
 
 
-async def import_stock(
+async def import_stock(  # noqa: PLR0913 - how a sheet is to be taken has this many sides
     database: Database,
     environment: Environment,
     content: bytes | str,
@@ -102,11 +102,12 @@ async def import_stock(
     reason: str,
     create_missing: bool = False,
     dry_run: bool = False,
+    default_location: str | None = None,
 ) -> ImportReport:
     """Apply a sheet, or with `dry_run` say what it would change.
 
     `source` names the file in messages and movements (`csv:stock.csv:12`). Unknown SKUs are
-    mistakes unless `create_missing`.
+    mistakes unless `create_missing`. Rows that name no location belong to `default_location`.
 
     Raises:
         CsvRefused: with every mistake of the sheet; nothing was applied.
@@ -117,6 +118,8 @@ async def import_stock(
     if counted_at > now:
         raise StockRefused(f"the counts lie in the future, at {spoken_instant(counted_at)}")
     rows, errors = read_sheet(content, source=source)
+    if default_location is not None:
+        rows = [replace(row, location=row.location or default_location) for row in rows]
     order = SheetOrder(
         source=source, counted_at=counted_at, reason=reason, now=now, create_missing=create_missing
     )

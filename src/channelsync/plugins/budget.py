@@ -1,9 +1,9 @@
 """How many requests a channel may make: a token bucket that listens to the marketplace.
 
-Reads wait for a token; a push never waits (its send deadline was checked just before), it is told
-how long to stay away. The last token is kept for pushes, so that a long discovery does not hold up
-a cut; a read that has waited too long comes first all the same, so that a long series of pushes
-does not hold up the order feed.
+Reads wait for a token. A push waits for a moment at most, less than a connection may take anyway,
+because its send deadline was checked just before; then it is told how long to stay away. The last
+token is kept for pushes, so that a long discovery does not hold up a cut; a read that has waited
+too long comes first all the same, so that a long series of pushes does not hold up the order feed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from typing import Final
 
 from channelsync.sdk.types import Instant
 
-__all__ = ["PAUSE_SECONDS_MAX", "RateBudget"]
+__all__ = ["PAUSE_SECONDS_MAX", "PUSH_WAIT_SECONDS_MAX", "RateBudget"]
 
 PAUSE_SECONDS_MAX: Final = 3_600.0
 PAUSE_SECONDS_DEFAULT: Final = 2.0
 """When a marketplace says "slow down" without saying for how long."""
+PUSH_WAIT_SECONDS_MAX: Final = 1.0
+WAIT_SECONDS_MIN: Final = 0.001
 RATE_FLOOR: Final = 1 / 16
 RECOVERY: Final = 1 / 50
 """Every request that is not throttled gives back this part of the declared rate."""
@@ -65,8 +67,18 @@ class RateBudget:
             finally:
                 self._reader_since = None
 
-    def take_now(self) -> float:
-        """Take a token for a push and return 0; or none, and return the seconds to wait."""
+    async def take_soon(self) -> float:
+        """Take a token for a push and return 0; or none, and return the seconds to stay away.
+
+        Waits for at most `PUSH_WAIT_SECONDS_MAX`.
+        """
+        wait = self._take()
+        if 0 < wait <= PUSH_WAIT_SECONDS_MAX:
+            await self._sleep(wait)
+            wait = self._take()
+        return wait
+
+    def _take(self) -> float:
         self._refreshed()
         wait = self._wait_for(1.0)
         if wait == 0 and self._reader_is_due():
@@ -107,7 +119,9 @@ class RateBudget:
     def _wait_for(self, tokens: float) -> float:
         pause = max(0.0, self._paused_until - self._seen_at)
         missing = max(0.0, tokens - self._tokens)
-        return pause + missing / self._rate
+        wait = pause + missing / self._rate
+        # A wait too short to move a clock of POSIX seconds would be waited for ever.
+        return max(wait, WAIT_SECONDS_MIN) if wait else 0.0
 
     def _reader_wait(self) -> float:
         self._refreshed()

@@ -43,7 +43,7 @@ _PUSHING: ContextVar[_Pushing | None] = ContextVar("pushing", default=None)
 
 
 async def pace(budget: RateBudget) -> None:
-    """Before any request: wait for the budget, unless it belongs to a push, which never waits."""
+    """Before any request: wait for the budget, but not in a push, which has its token already."""
     pushing = _PUSHING.get()
     if pushing is None:
         await budget.acquire()
@@ -88,7 +88,7 @@ class Guard:
 
     async def push(self, channel: Pushes, request: PushRequest) -> Sequence[ChangeResult]:
         """Send once, or not at all when the budget is spent; an answer for every push id."""
-        if wait := self.budget.take_now():
+        if wait := await self.budget.take_soon():
             return _all(request, Outcome.UNSENT, "the rate budget is spent", after_seconds=wait)
         token = _PUSHING.set(_Pushing(prepaid=1))
         try:

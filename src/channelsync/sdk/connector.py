@@ -185,8 +185,15 @@ class ReceivesWebhooks(Protocol):
 class AcceptsSales(Protocol):
     """Understands what a till posts in batches to `/pos/v1/{channel}/sales`, object by object.
 
-    A batch is authenticated by the host (an API key). One bad object refuses its own row alone.
+    One bad object refuses its own row alone.
     """
+
+    def authenticate(self, request: WebhookRequest) -> None:
+        """Prove that a request to `/pos/v1/{channel}/…` is the till's own.
+
+        Raises:
+            Unauthentic: it is not; the message says what to look at.
+        """
 
     def accept_sale(self, data: Mapping[str, Any]) -> Delivery:
         """One object, reduced to what may be stored; `parse` understands it like a webhook's.

@@ -211,6 +211,8 @@ class ShownQuantity:
     external: External
     """Matched against the listings' `external` as a subset."""
     quantity: int
+    at: Instant
+    """When it showed that, on the channel's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -296,9 +296,7 @@ class EscrowKeeper:
 
     def _answer(self, name: str, push: escrow.Push, outcome: escrow.Outcome, found: int) -> None:
         listing, now = self._listings[name], self._world.now
-        listing.grant = escrow.finish_attempt(
-            listing.grant, push, outcome, now=now, limits=LIMITS
-        )
+        listing.grant = escrow.finish_attempt(listing.grant, push, outcome, now=now, limits=LIMITS)
         if outcome is escrow.Outcome.REFUSED:
             listing.shown = found
         if listing.grant.push is None:

@@ -55,7 +55,7 @@ class Check(StrEnum):
     LINE_STOCK = "line_stock"
     """What a counted order line holds, against its counts times the recipe."""
     RESERVED = "reserved"
-    """Reserved units in the ledger, against order lines and active holds."""
+    """Reserved units in the ledger, against order lines and holds that keep units."""
     STOCK = "stock"
     """A balance of a stock row, against its movements."""
     EXPOSURE = "exposure"
@@ -210,7 +210,7 @@ async def check_reserved(tx: AsyncConnection) -> list[Finding]:
         sa.select(line_stock.c.item_id, line_stock.c.location_id, nothing, line_stock.c.reserved),
         sa.select(hold_lines.c.item_id, hold_lines.c.location_id, nothing, hold_lines.c.units)
         .join(holds, holds.c.id == hold_lines.c.hold_id)
-        .where(holds.c.state == "active"),
+        .where(holds.c.state.in_(("active", "confirmed")), holds.c.ended_at.is_(None)),
     )
     rows = await tx.execute(_differences(sa.union_all(*sources).subquery(), ()))
     return [_stock_finding(Check.RESERVED, "movements", "reserved", row) for row in rows]

@@ -1,1 +1,1 @@
-"""The HTTP faces: receivers for marketplaces and tills, the API, probes, metrics and the live page."""
+"""The HTTP faces: receivers, the API, probes, metrics and the live page."""

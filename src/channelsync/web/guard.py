@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channelsync.web.problems import problem_response
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "is_operator"]
 
 OPEN_PREFIXES: Final = ("/webhooks/", "/pos/v1/")
 """Receivers: marketplaces and tills call them, each request proves itself."""
@@ -45,7 +45,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, *, operators: Sequence[str]) -> None:
         self._app = app
-        self._operators = [ipaddress.ip_network(one) for one in operators]
+        self._operators = tuple(operators)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the request, then pass it on."""
@@ -73,7 +73,7 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> str | None:
         headers = Headers(scope=scope)
-        if not (self._is_operator(scope) and _is_loopback(_host_of(headers))):
+        if not is_operator(scope, self._operators):
             return (
                 "pages, API and metrics answer on this machine alone, as http://localhost or"
                 " http://127.0.0.1: open them there, or through an SSH tunnel"
@@ -82,12 +82,15 @@ class Guard:
             return "a page of another site may not change anything here"
         return None
 
-    def _is_operator(self, scope: Scope) -> bool:
-        try:
-            address = ipaddress.ip_address((scope.get("client") or ("",))[0])
-        except ValueError:
-            return False
-        return any(address in network for network in self._operators)
+
+def is_operator(scope: Scope, operators: Sequence[str]) -> bool:
+    """Whether the caller's address is an operator's, and the Host header names this machine."""
+    try:
+        address = ipaddress.ip_address((scope.get("client") or ("",))[0])
+    except ValueError:
+        return False
+    inside = any(address in ipaddress.ip_network(network) for network in operators)
+    return inside and _is_loopback(_host_of(Headers(scope=scope)))
 
 
 def _is_open(path: str) -> bool:

@@ -12,7 +12,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["Problem", "on_crash", "on_http_error", "on_invalid", "on_problem", "problem_response"]
+__all__ = [
+    "MEDIA_TYPE",
+    "Problem",
+    "on_crash",
+    "on_http_error",
+    "on_invalid",
+    "on_problem",
+    "problem_body",
+    "problem_response",
+]
 
 MEDIA_TYPE = "application/problem+json"
 COMPLAINTS_MAX = 10

@@ -304,6 +304,18 @@ async def test_units_sold_before_the_answer_of_their_raise_are_no_mistake(tradin
     assert await found(trading) == []
 
 
+async def test_sales_before_a_push_excuse_nothing(trading: Books) -> None:
+    """2 MUG sold, then 7 were charged, then 7 taken back by something else: 6 are left."""
+    async with trading.database.write() as tx:
+        row = push("p3", NOON + 5) | {"listing_id": 1, "units": 7, "charged": 7}
+        await insert(tx, tables.pushes, **row)
+        for delta, kind in [(7, MovementKind.CHARGE), (-7, MovementKind.CUT_RELEASE)]:
+            facts: dict[str, Any] = {"delta": delta, "kind": kind, "reference": "p3"}
+            await move_exposure(tx, 1, **facts, actor="test", at=NOON + 5)
+    assert await found(trading) == [("pushes", "charged", "push p3 of shop MUG", 7, 6)]
+    await repaired(trading)
+
+
 async def test_units_that_left_before_the_baseline_were_never_taken(trading: Books) -> None:
     await trading.run("UPDATE channels SET baseline_at = :at", at=NOON + 10)
     await trading.run(

@@ -133,9 +133,7 @@ def surroundings(
     references = References(
         environment=environment, secrets_dir=secrets_dir, operators_files=operators_files
     )
-    return Surroundings(
-        connectors=Connectors(), references=references, allow_hosts=allow_hosts
-    )
+    return Surroundings(connectors=Connectors(), references=references, allow_hosts=allow_hosts)
 
 
 def loaded(text: str, **around: Any) -> Configuration:
@@ -162,13 +160,16 @@ pools:                                   # optional; default: one pool "main" wi
 channels:
   amazon-us:
     connector: amazon
-    settings: {seller_id: A3EXAMPLE, marketplace_ids: [ATVPDKIKX0DER], region: na, client_id: "${LWA_ID}", client_secret: "${LWA_SECRET}", refresh_token: "${LWA_REFRESH}"}
+    settings: {seller_id: A3EXAMPLE, marketplace_ids: [ATVPDKIKX0DER], region: na, \
+client_id: "${LWA_ID}", client_secret: "${LWA_SECRET}", refresh_token: "${LWA_REFRESH}"}
   shopify-us:
     connector: shopify
-    settings: {shop: acme.myshopify.com, access_token: "${SHOPIFY_TOKEN}", webhook_secret: "${SHOPIFY_WEBHOOK_SECRET}", location_id: gid://shopify/Location/1}
+    settings: {shop: acme.myshopify.com, access_token: "${SHOPIFY_TOKEN}", \
+webhook_secret: "${SHOPIFY_WEBHOOK_SECRET}", location_id: gid://shopify/Location/1}
   soho-till:
     connector: square
-    settings: {access_token: "${SQUARE_TOKEN}", location_id: L1, webhook_key: "${SQUARE_WEBHOOK_KEY}"}
+    settings: {access_token: "${SQUARE_TOKEN}", location_id: L1, \
+webhook_key: "${SQUARE_WEBHOOK_KEY}"}
 allocation:
   guarantee: strict                      # strict | bounded | pooled
   quotas: {amazon-us: 50%, shopify-us: 30%, soho-till: 20%}

@@ -14,12 +14,10 @@ import typer
 
 from channelsync.cli.exit_codes import ExitCode
 from channelsync.cli.failures import Refused
-from channelsync.cli.output import table
+from channelsync.cli.output import Grid, Screen
 from channelsync.cli.session import Session
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from channelsync.simulate import Result
 
 __all__ = ["demo", "run", "simulate"]
@@ -56,6 +54,8 @@ def run(
     try:
         return asyncio.run(serve(settings, configuration_path=settings.config))
     except OSError as error:
+        if error.filename is not None:  # a file, not the address
+            raise
         raise Refused(
             f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}; stop what"
             " uses it, or choose another with --port"
@@ -98,7 +98,7 @@ def demo(
     browser = not no_browser and not os.environ.get("CI") and sys.stdout.isatty()
     options = DemoOptions(seconds=seconds, port=port, open_browser=browser)
     result = asyncio.run(run_demo(options))
-    session.output.result(result, lambda console: console.print(result.summary()))
+    session.output.result(result, lambda screen: screen.line(result.summary()))
     return ExitCode.FAILED if result.oversold else ExitCode.DONE
 
 
@@ -124,9 +124,7 @@ def simulate(
     session: Session,
     scenario: Annotated[
         str,
-        typer.Option(
-            help="steady, busy, flash, deep or all.", metavar="NAME", show_default=True
-        ),
+        typer.Option(help="steady, busy, flash, deep or all.", metavar="NAME", show_default=True),
     ] = "all",
     policy: Annotated[
         str, typer.Option(help="escrow, mirror, percent or fixed.", metavar="NAME")
@@ -150,7 +148,7 @@ def simulate(
             progress(done, len(names))
             views.append(_view(play(name, policy, trials=trials, seed=seed)))
     data = views[0] if scenario != "all" else {"scenarios": views}
-    session.output.result(data, lambda console: _show(console, views))
+    session.output.result(data, lambda screen: _show(screen, views))
     oversold = policy == OURS and any(view.oversold for view in views)
     return ExitCode.INVARIANT_VIOLATED if oversold else ExitCode.DONE
 
@@ -175,18 +173,18 @@ def _view(result: Result) -> SimulationView:
     )
 
 
-def _show(console: Console, views: list[SimulationView]) -> None:
-    numbers = ("Demand", "Sold", "Oversold", "Refused", "Stranded", "Pushes a sale")
-    shown = table("Scenario", "Policy", *numbers, right=numbers)
+def _show(screen: Screen, views: list[SimulationView]) -> None:
+    numbers = ("Demand", "Sold", "Oversold", "Refused", "Stranded", "Pushes")
+    grid = Grid("Scenario", "Policy", *numbers, right=numbers)
     for view in views:
-        shown.add_row(
+        grid.row(
             view.scenario,
             view.policy,
-            str(view.demand),
-            str(view.sold),
-            str(view.oversold),
-            f"{view.refused} ({view.refused / (view.demand or 1):.1%})",
-            str(view.stranded),
-            f"{view.pushes / (view.sold or 1):.3f}",
+            view.demand,
+            view.sold,
+            view.oversold,
+            f"{view.refused / (view.demand or 1):.1%}",
+            view.stranded,
+            view.pushes,
         )
-    console.print(shown)
+    screen.grid(grid)

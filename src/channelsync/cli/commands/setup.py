@@ -11,12 +11,10 @@ import typer
 
 from channelsync.cli.exit_codes import ExitCode
 from channelsync.cli.failures import Refused
-from channelsync.cli.output import table
+from channelsync.cli.output import Grid, Screen
 from channelsync.cli.session import Session
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from channelsync.configuration.configuration import Configuration
     from channelsync.sdk.connector import Manifest
 
@@ -39,7 +37,13 @@ def init(
         Path | None, typer.Option(help="Where to write it.", metavar="FILE", show_default=False)
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Overwrite what is there.", show_envvar=False)
+        bool,
+        typer.Option(
+            "--force",
+            help="Overwrite what is there.",
+            show_envvar=False,
+            allow_from_autoenv=False,
+        ),
     ] = False,
 ) -> None:
     """Write a commented configuration to start from.
@@ -60,7 +64,7 @@ def init(
     schema.write_text(schema_text(session.registry.manifests), encoding="utf-8")
     target.write_text(example, encoding="utf-8")
     report = InitReport(configuration=str(target), schema=str(schema))
-    session.output.result(report, lambda console: console.print(f"wrote {target} and {schema}"))
+    session.output.result(report, lambda screen: screen.line(f"wrote {target} and {schema}"))
     session.output.say(
         "Next: edit it, put its secrets into the environment, then run `channelsync check`."
     )
@@ -102,9 +106,9 @@ def check(session: Session) -> int:
         locations=tuple(configuration.locations),
         channels=_channels(configuration),
         rules=sum(len(configuration.rules_for(pool)) for pool in configuration.pools),
-        warnings=tuple(_warnings(session)),
+        warnings=tuple(_warnings()),
     )
-    session.output.result(report, lambda console: _show_check(console, report))
+    session.output.result(report, lambda screen: _show_check(screen, report))
     for warning in report.warnings:
         session.output.warn(warning)
     return ExitCode.DONE
@@ -112,15 +116,13 @@ def check(session: Session) -> int:
 
 def _channels(configuration: Configuration) -> tuple[CheckedChannel, ...]:
     return tuple(
-        CheckedChannel(
-            channel=one.channel, connector=one.connector, pool=one.pool, mode=one.mode
-        )
+        CheckedChannel(channel=one.channel, connector=one.connector, pool=one.pool, mode=one.mode)
         for one in configuration.channels.values()
     )
 
 
-def _warnings(session: Session) -> list[str]:
-    from channelsync.cli.variables import command_variables
+def _warnings() -> list[str]:
+    from channelsync.cli.tree import command_variables
     from channelsync.settings import PREFIX, Settings, unknown_variables
     from channelsync.store.stock_queries import closest
 
@@ -135,13 +137,13 @@ def _warnings(session: Session) -> list[str]:
     return said
 
 
-def _show_check(console: Console, report: CheckReport) -> None:
-    console.print(f"{report.file} is valid")
-    shown = table("Channel", "Connector", "Pool", "Mode")
+def _show_check(screen: Screen, report: CheckReport) -> None:
+    screen.line(f"{report.file} is valid")
+    grid = Grid("Channel", "Connector", "Pool", "Mode")
     for one in report.channels:
-        shown.add_row(one.channel, one.connector, one.pool, one.mode)
+        grid.row(one.channel, one.connector, one.pool, one.mode)
     if report.channels:
-        console.print(shown)
+        screen.grid(grid)
 
 
 # ------------------------------------------------------------------ connectors
@@ -168,9 +170,7 @@ def connectors_list(session: Session) -> None:
         for name, why in registry.broken.items()
     ]
     views.sort(key=lambda view: view.connector)
-    session.output.result(
-        {"connectors": views}, lambda console: _show_connectors(console, views)
-    )
+    session.output.result({"connectors": views}, lambda screen: _show_connectors(screen, views))
 
 
 def _connector(name: str, manifest: Manifest) -> ConnectorView:
@@ -183,14 +183,12 @@ def _connector(name: str, manifest: Manifest) -> ConnectorView:
     )
 
 
-def _show_connectors(console: Console, views: list[ConnectorView]) -> None:
+def _show_connectors(screen: Screen, views: list[ConnectorView]) -> None:
     if not views:
-        console.print("No connector is installed.")
+        screen.line("No connector is installed.")
         return
-    shown = table("Connector", "What", "Writes", "Enforces", "State")
+    grid = Grid("Connector", "What", "Writes", "Enforces", "State")
     for view in views:
         state = f"broken: {view.broken}" if view.broken else "usable"
-        shown.add_row(
-            view.connector, view.title, view.push_semantics or "", view.enforces or "", state
-        )
-    console.print(shown)
+        grid.row(view.connector, view.title, view.push_semantics or "", view.enforces or "", state)
+    screen.grid(grid)

@@ -1,0 +1,112 @@
+"""`stock import` and `stock export`: the whole sheet in, the whole sheet out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from channelsync.cli.commands.stock_door import open_books
+from channelsync.cli.failures import Refused
+from channelsync.cli.output import Grid, Screen
+from channelsync.cli.session import Session
+from channelsync.cli.times import instant_of
+
+if TYPE_CHECKING:
+    from channelsync.engine.stock_csv import ImportReport
+
+__all__ = ["export_file", "import_file"]
+
+CHANGES_SHOWN_MAX = 50
+
+
+async def import_file(
+    session: Session,
+    file: Annotated[Path, typer.Argument(help="A CSV file, or - for standard input.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
+    ] = False,
+    create_items: Annotated[
+        bool, typer.Option("--create-items", help="Make items that do not exist yet.")
+    ] = False,
+    location: Annotated[
+        str | None,
+        typer.Option("--location", "-l", help="Where rows without one belong.", show_default=False),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="When it was counted.", metavar="TIME", show_default="now"),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why.")] = "import",
+) -> None:
+    """Take a stock sheet into the books: `sku,location,on_hand,safety_stock,name`.
+
+    All of it or, with a mistake in any row, nothing. Counts are taken as of `--at`: what was sold
+    or shipped since is applied to them again.
+    """
+    from channelsync.engine.stock_csv import import_stock
+
+    content = _content(file)
+    counted_at = instant_of(session, at) or session.environment.now()
+    async with open_books(session) as database:
+        report = await import_stock(
+            database,
+            session.environment,
+            content,
+            source="standard input" if str(file) == "-" else file.name,
+            counted_at=counted_at,
+            reason=reason,
+            create_missing=create_items,
+            dry_run=dry_run,
+            default_location=location,
+        )
+    session.output.result(report, lambda screen: _show(screen, report))
+
+
+def _content(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Refused(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _show(screen: Screen, report: ImportReport) -> None:
+    verb = "would change" if report.dry_run else "changed"
+    new = f", {len(report.created)} new items" if report.created else ""
+    screen.line(f"{report.rows} rows: {len(report.changes)} values {verb}{new}")
+    if not report.changes:
+        return
+    grid = Grid("Row", "SKU", "Location", "What", "Before", "After", right=("Row",))
+    for one in report.changes[:CHANGES_SHOWN_MAX]:
+        before = "new" if one.before is None else str(one.before)
+        what = one.field.replace("_", " ")
+        grid.row(str(one.row), one.sku, one.location, what, before, str(one.after))
+    screen.grid(grid)
+    if (more := len(report.changes) - CHANGES_SHOWN_MAX) > 0:
+        screen.line(f"… and {more} more")
+
+
+async def export_file(
+    session: Session,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Where to write it.", show_default="standard output"),
+    ] = None,
+) -> None:
+    """Write all stock as a sheet that `stock import` takes back."""
+    from channelsync.engine.stock_csv import export_stock
+
+    async with open_books(session, create=False) as database:
+        sheet = await export_stock(database)
+    rows = sheet.count("\n") - 1
+    if file is None and not session.output.as_json:
+        session.output.text(sheet)
+        return
+    if file is not None:
+        file.write_text(sheet, encoding="utf-8", newline="")
+    data = {"file": None if file is None else str(file), "csv": sheet if file is None else None}
+    session.output.result(data, lambda screen: screen.line(f"wrote {rows} rows to {file}"))

@@ -1,0 +1,359 @@
+"""The JSON object of every command, by example: the reference prints them, tests hold them true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+__all__ = ["FAILURE", "FREE", "SHAPES"]
+
+_AT: Final = "2026-11-21T09:00:00.000Z"
+
+FREE: Final = frozenset({"by_kind", "checked", "numbers"})
+"""Mappings whose keys are names, not words of the format."""
+
+FAILURE: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "error": {
+            "kind": "refused",
+            "exit_code": 1,
+            "message": "there is no item 'MUGG'; did you mean 'MUG'?",
+            "details": [],
+        }
+    }
+)
+
+_STOCK: Final = {
+    "on_hand": 100,
+    "reserved": 15,
+    "safety_stock": 5,
+    "atp": 80,
+    "on_order": 50,
+    "future_atp": 130,
+}
+_PUSH: Final = {"kind": "raise", "units": 40, "reason": "below its target", "shadow": False}
+_CHANNEL: Final = {
+    "channel": "amazon-us",
+    "connector": "amazon",
+    "pool": "main",
+    "mode": "live",
+    "state": "active",
+    "paused": None,
+    "heard_at": _AT,
+    "quiet": False,
+    "watermark_at": _AT,
+    "failing_since": None,
+    "last_error": None,
+    "listings": 200,
+    "refused": 0,
+    "unsettled": 0,
+    "exposure": 4_210,
+    "open_pushes": 3,
+    "parked_lines": 0,
+    "broken": ["feed_complete: no sign of life from its order feed for 1200 s"],
+}
+_CHANGE: Final = {
+    "sku": "MUG",
+    "location": "ny-dc",
+    "quantity": "on_hand",
+    "before": 100,
+    "after": 97,
+}
+_CHANGES: Final = {"changes": [_CHANGE]}
+_FINDING: Final = {
+    "check": "stock",
+    "table": "stock",
+    "column": "on_hand",
+    "key": "MUG at ny-dc",
+    "stored": 90,
+    "rebuilt": 100,
+}
+_SIMULATION: Final = {
+    "scenario": "flash",
+    "policy": "escrow",
+    "trials": 200,
+    "demand": 119_902,
+    "sold": 40_000,
+    "oversold": 0,
+    "refused": 3_477,
+    "stranded": 0,
+    "pushes": 3_200,
+}
+
+SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "status": {
+            "at": _AT,
+            "channels": [_CHANNEL],
+            "pools": [
+                {
+                    "pool": "main",
+                    "items": 200,
+                    "on_hand": 9_000,
+                    "reserved": 120,
+                    "atp": 8_640,
+                    "exposure": 8_610,
+                    "free": 30,
+                    "deficits": 0,
+                }
+            ],
+            "proof_coverage": {"proven": 600, "listings": 600},
+            "open_pushes": 3,
+            "dead_letters": 0,
+            "holds": 2,
+            "shortfall_units": 0,
+            "overdue_seconds": None,
+            "alarms": [
+                {
+                    "kind": "channel_degraded",
+                    "subject": "amazon-us",
+                    "message": "poll fails: no answer",
+                    "channel": "amazon-us",
+                    "raised_at": _AT,
+                }
+            ],
+        },
+        "explain": {
+            "at": _AT,
+            "sku": "MUG",
+            "name": "Blue mug",
+            "pools": [
+                {
+                    "pool": "main",
+                    "stock": _STOCK,
+                    "exposure": 80,
+                    "free": 0,
+                    "rule": "default",
+                    "strategy": "quota",
+                    "guarantee": "strict",
+                    "listings": [
+                        {
+                            "channel": "amazon-us",
+                            "sku": "MUG",
+                            "units": 1,
+                            "mode": "live",
+                            "quota": 50.0,
+                            "allocated": 40,
+                            "target": 40,
+                            "exposure": 0,
+                            "shown": 0,
+                            "shown_at": _AT,
+                            "settled_at": _AT,
+                            "settle_reasons": ["drift"],
+                            "waits": "a settle is due (drift)",
+                            "next_push": _PUSH,
+                            "open_push": {
+                                "kind": "cut",
+                                "units": 3,
+                                "state": "quarantine",
+                                "copies": 1,
+                                "cause": "deficit",
+                                "last_outcome": "applied",
+                                "opened_at": _AT,
+                                "release_at": _AT,
+                            },
+                        }
+                    ],
+                    "trace": [
+                        {
+                            "name": "shares",
+                            "explanation": "MUG: rule 'default' shares by quota",
+                            "numbers": {"amazon-us": 40, "common pool": 0},
+                        }
+                    ],
+                }
+            ],
+            "unlisted": [
+                {
+                    "channel": "shopify-us",
+                    "sku": "MUG",
+                    "state": "refused",
+                    "why": "two offers have this SKU",
+                }
+            ],
+            "causes": [
+                {
+                    "at": _AT,
+                    "what": "sale",
+                    "subject": "ny-dc",
+                    "quantity": "reserved",
+                    "delta": 1,
+                    "actor": "order:amazon-us",
+                    "reference": "112-5550001/1",
+                    "note": "",
+                }
+            ],
+        },
+        "plan": {
+            "at": _AT,
+            "items": [
+                {
+                    "sku": "MUG",
+                    "pool": "main",
+                    "rule": "default",
+                    "stock": _STOCK,
+                    "free": 80,
+                    "listings": [
+                        {
+                            "channel": "amazon-us",
+                            "sku": "MUG",
+                            "exposure": 0,
+                            "target": 40,
+                            "push": _PUSH,
+                            "waits": "above its low water",
+                        }
+                    ],
+                }
+            ],
+            "summary": {
+                "items": 1,
+                "pushes": 1,
+                "by_kind": {"raise": 1},
+                "shadow_pushes": 0,
+            },
+            "notes": ["location soho is new: it holds no stock yet"],
+        },
+        "orders": {
+            "lines": [
+                {
+                    "channel": "amazon-us",
+                    "order": "112-5550001",
+                    "line": "1",
+                    "sku": "MUG",
+                    "ordered": 2,
+                    "cancelled": 0,
+                    "shipped": 0,
+                    "returned": 0,
+                    "state": "open",
+                    "parked": "unmapped",
+                    "sold_at": _AT,
+                    "heard_at": _AT,
+                }
+            ]
+        },
+        "stock show": {
+            "sku": "MUG",
+            "name": "Blue mug",
+            "pools": [
+                {
+                    "pool": "main",
+                    **_STOCK,
+                    "locations": [
+                        {
+                            "location": "ny-dc",
+                            "on_hand": 100,
+                            "reserved": 15,
+                            "safety_stock": 0,
+                            "on_order": 50,
+                            "counted_at": _AT,
+                        }
+                    ],
+                }
+            ],
+        },
+        "stock set": _CHANGES,
+        "stock count": _CHANGES,
+        "stock adjust": _CHANGES,
+        "stock safety": _CHANGES,
+        "stock transfer": {"changes": [_CHANGE, _CHANGE | {"location": "soho"}]},
+        "stock import": {
+            "rows": 200,
+            "changes": [
+                {
+                    "row": 2,
+                    "sku": "MUG",
+                    "location": "ny-dc",
+                    "field": "on_hand",
+                    "before": 90,
+                    "after": 100,
+                }
+            ],
+            "created": ["MUG"],
+            "dry_run": False,
+        },
+        "stock export": {"file": None, "csv": "sku,location,on_hand,safety_stock,name\r\n…"},
+        "items add": {"sku": "MUG", "name": "Blue mug"},
+        "items rename": {"sku": "MUG-BLUE", "was": "MUG"},
+        "items list": {"items": [{"sku": "MUG", "name": "Blue mug"}]},
+        "holds list": {
+            "holds": [
+                {
+                    "id": "6f1c…",
+                    "pool": "main",
+                    "channel": None,
+                    "owner": "cart-17",
+                    "lines": [{"sku": "MUG", "units": 2}],
+                    "created_at": _AT,
+                    "expires_at": _AT,
+                }
+            ]
+        },
+        "channels list": {"channels": [_CHANNEL]},
+        "channels test": {
+            "channel": "amazon-us",
+            "ok": True,
+            "checks": [{"name": "credentials", "ok": True, "message": "accepted"}],
+        },
+        "channels pause": {"channel": "amazon-us", "paused": "stock-take"},
+        "channels resume": {"channel": "amazon-us", "paused": None},
+        "channels forget": {"channel": "old-shop", "listings": 12, "units": 40},
+        "deadletters list": {
+            "dead_letters": [
+                {
+                    "id": 7,
+                    "kind": "delivery",
+                    "channel": "shopify-us",
+                    "reference": "1234",
+                    "topic": "orders/create",
+                    "reason": "line_items is missing",
+                    "created_at": _AT,
+                }
+            ]
+        },
+        "deadletters replay": {"id": 7, "state": "replayed"},
+        "deadletters drop": {"id": 7, "state": "dropped"},
+        "connectors list": {
+            "connectors": [
+                {
+                    "connector": "shopify",
+                    "title": "Shopify",
+                    "push_semantics": "keyed_compare_and_set",
+                    "enforces": "strict",
+                    "broken": None,
+                }
+            ]
+        },
+        "init": {"configuration": "channelsync.yaml", "schema": "channelsync.schema.json"},
+        "check": {
+            "file": "channelsync.yaml",
+            "ok": True,
+            "fingerprint": "9f2c…",
+            "locations": ["ny-dc"],
+            "channels": [
+                {"channel": "amazon-us", "connector": "amazon", "pool": "main", "mode": "live"}
+            ],
+            "rules": 1,
+            "warnings": ["the environment variable CHANNELSYNC_PROT is read by nothing"],
+        },
+        "verify": {
+            "ok": False,
+            "findings": [_FINDING],
+            "repaired": [_FINDING],
+            "notes": [
+                {
+                    "kind": "deficit",
+                    "key": "MUG in pool main",
+                    "units": 3,
+                    "message": "3 more units of MUG may still sell than pool main has",
+                }
+            ],
+            "checked": {"stock": 400, "movements": 52_310},
+        },
+        "simulate": _SIMULATION,
+        "db upgrade": {"was": "0001", "schema": "0002"},
+        "db current": {"schema": "0001", "program": "0002"},
+        "db backup": {"path": "backup.db", "size_bytes": 917_504},
+    }
+)
+"""By command. Where an example shows a value, null may stand in its place if nothing is known."""

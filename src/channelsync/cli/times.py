@@ -1,0 +1,36 @@
+"""Instants as people type them."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from channelsync.cli.failures import Refused
+from channelsync.cli.session import Session
+from channelsync.domain.vocabulary import Instant
+
+__all__ = ["instant_of"]
+
+
+def instant_of(session: Session, text: str | None) -> Instant | None:
+    """ISO 8601, as `2026-11-21T09:00` or `2026-11-21T09:00:00+01:00`; None stays None.
+
+    A time without an offset is one of the configuration's zone.
+
+    Raises:
+        Refused: it is no such time.
+    """
+    if text is None:
+        return None
+    try:
+        said = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(
+            f"{text!r} is no time: write it like 2026-11-21T09:00 or 2026-11-21T09:00:00Z"
+        ) from None
+    return (said if said.tzinfo else said.replace(tzinfo=_zone(session))).timestamp()
+
+
+def _zone(session: Session) -> tzinfo:
+    configuration = session.configuration_if_valid("its time zone; the time is taken as UTC")
+    return ZoneInfo(configuration.timezone if configuration else "UTC")

@@ -1,0 +1,39 @@
+"""Expire: holds whose time is over give their units back, each exactly once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.core import Engine
+from channelsync.engine.holds_desk import end_hold
+from channelsync.engine.idempotency import forget_old_keys
+from channelsync.engine.work import Claim, require_lease
+from channelsync.store.tables import MovementKind, holds
+
+__all__ = ["expire"]
+
+HOLDS_MAX: Final = 200
+"""Holds a transaction; more are taken in the next."""
+
+
+async def expire(engine: Engine, held: Claim) -> Instant | None:
+    """End the holds that are due, in one transaction. Returns when the next one is."""
+    async with engine.database.write() as tx:
+        now = engine.now()
+        await require_lease(tx, held, now=now)
+        due = (
+            sa.select(holds.c.id)
+            .where(holds.c.state == "active", holds.c.expires_at <= now)
+            .order_by(holds.c.expires_at, holds.c.id)
+            .limit(HOLDS_MAX)
+            .with_for_update(skip_locked=True)
+        )
+        for hold_id in (await tx.execute(due)).scalars().all():
+            await end_hold(tx, hold_id, state="expired", kind=MovementKind.HOLD_EXPIRY, now=now)
+        await forget_old_keys(tx, now=now)
+        following = sa.select(sa.func.min(holds.c.expires_at)).where(holds.c.state == "active")
+        next_at: Instant | None = (await tx.execute(following)).scalar()
+        return next_at

@@ -1,0 +1,111 @@
+"""Figures: the counts of the books that monitoring asks for, in one read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.core import Engine
+from channelsync.engine.status import Status, view_status
+from channelsync.store import tables
+
+__all__ = ["Count", "Figures", "view_figures"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many, by channel and, where it matters, by cause or outcome."""
+
+    channel: str
+    count: int
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Totals since the books began, unless they say otherwise."""
+
+    status: Status
+    oversold: int
+    """Units promised now that are not there, over all items and pools."""
+    shortfalls: tuple[Count, ...]
+    pushes: tuple[Count, ...]
+    """Closed ones, by outcome."""
+    order_lines: tuple[Count, ...]
+    expired_holds: int
+    oldest_push_seconds: float
+
+
+async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
+    """Everything, from the caller's read transaction."""
+    status = await view_status(engine, tx)
+    shortfalls, pushes, lines = tables.shortfalls, tables.pushes, tables.order_lines
+    return Figures(
+        status=status,
+        oversold=await _oversold(tx),
+        shortfalls=await _counts(
+            tx,
+            sa.select(
+                sa.func.coalesce(shortfalls.c.channel, "").label("channel"),
+                shortfalls.c.cause,
+                sa.func.sum(shortfalls.c.units).label("count"),
+            ).group_by(shortfalls.c.channel, shortfalls.c.cause),
+        ),
+        pushes=await _counts(
+            tx,
+            sa.select(
+                pushes.c.channel,
+                sa.func.coalesce(pushes.c.result, "").label("cause"),
+                sa.func.count().label("count"),
+            )
+            .where(pushes.c.closed_at.is_not(None))
+            .group_by(pushes.c.channel, pushes.c.result),
+        ),
+        order_lines=await _counts(
+            tx,
+            sa.select(
+                lines.c.channel, sa.literal("").label("cause"), sa.func.count().label("count")
+            ).group_by(lines.c.channel),
+        ),
+        expired_holds=await _expired(tx),
+        oldest_push_seconds=await _oldest_push(tx, status.at),
+    )
+
+
+async def _oversold(tx: AsyncConnection) -> int:
+    """Over the active locations of a pool together: units may be carried from one to another."""
+    stock, locations = tables.stock, tables.locations
+    missing = sa.func.sum(stock.c.reserved) - sa.func.sum(stock.c.on_hand)
+    by_item = (
+        sa.select(missing.label("missing"))
+        .join(locations, locations.c.id == stock.c.location_id)
+        .where(locations.c.active)
+        .group_by(stock.c.item_id, locations.c.pool)
+        .having(missing > 0)
+        .subquery()
+    )
+    return int((await tx.execute(sa.select(sa.func.sum(by_item.c.missing)))).scalar() or 0)
+
+
+async def _counts(tx: AsyncConnection, query: sa.Select[Any]) -> tuple[Count, ...]:
+    return tuple(
+        Count(channel=row.channel, cause=row.cause, count=int(row[2]))
+        for row in await tx.execute(query)
+    )
+
+
+async def _expired(tx: AsyncConnection) -> int:
+    query = sa.select(sa.func.count()).where(tables.holds.c.state == "expired")
+    return int((await tx.execute(query)).scalar_one())
+
+
+async def _oldest_push(tx: AsyncConnection, now: Instant) -> float:
+    query = sa.select(sa.func.min(tables.pushes.c.opened_at)).where(
+        tables.pushes.c.closed_at.is_(None)
+    )
+    oldest: Instant | None = (await tx.execute(query)).scalar()
+    return 0.0 if oldest is None else now - oldest

@@ -1,0 +1,58 @@
+"""The web half put together: one ASGI application over the engine."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+import channelsync
+from channelsync.engine.core import Engine
+from channelsync.engine.idempotency import Once
+from channelsync.web.guard import Guard
+from channelsync.web.holds_api import holds_router
+from channelsync.web.meters import Meters
+from channelsync.web.metrics import Metrics
+from channelsync.web.options import WebOptions
+from channelsync.web.pages import Pages
+from channelsync.web.probes import Probes
+from channelsync.web.problems import Problem, on_crash, on_http_error, on_invalid, on_problem
+from channelsync.web.receivers import Receiver
+from channelsync.web.tills import Tills
+
+__all__ = ["WebOptions", "build_app"]
+
+
+def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
+    """Receivers, API, probes, metrics and pages of one process."""
+    meters, once = Meters(), Once(engine)
+    tills, probes = Tills(engine, options, once), Probes(engine, options)
+    app = FastAPI(
+        title="channelsync",
+        version=channelsync.__version__,
+        openapi_url="/api/v1/openapi.json",
+        # Their pages load scripts from elsewhere, which our content policy refuses.
+        docs_url=None,
+        redoc_url=None,
+        middleware=[Middleware(Guard, operators=options.operators)],
+        exception_handlers={
+            Problem: on_problem,
+            HTTPException: on_http_error,
+            RequestValidationError: on_invalid,
+            Exception: on_crash,
+        },
+    )
+    app.router.routes += [
+        Route("/webhooks/{channel}", Receiver(engine, options, meters).receive, methods=["POST"]),
+        Route("/pos/v1/{channel}/sales", tills.sales, methods=["POST"]),
+        Route("/pos/v1/{channel}/stock", tills.stock, methods=["GET"]),
+        Route("/livez", probes.live, methods=["GET"]),
+        Route("/readyz", probes.ready, methods=["GET"]),
+        Route("/metrics", Metrics(engine, meters).show, methods=["GET"]),
+        *Pages(engine, options).routes,
+    ]
+    app.include_router(holds_router(engine, once))
+    return app

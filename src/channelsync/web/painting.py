@@ -1,0 +1,236 @@
+"""Painting: an overview as fragments of HTML, by the id of the element that each one is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import channelsync
+from channelsync.domain.escrow import Outcome
+from channelsync.domain.vocabulary import Instant, PushKind
+from channelsync.engine.overview import ItemRow, Overview, PushRow
+from channelsync.engine.status import ChannelStatus, Status
+from channelsync.store.tables import ChannelState, PushState
+from channelsync.web.options import Exhibit
+
+__all__ = ["STATIC", "Painter", "row_key"]
+
+HERE: Final = Path(__file__).resolve().parent
+STATIC: Final = HERE / "static"
+COLOURS: Final = 6
+SIGNS: Final = {PushKind.RAISE: "+", PushKind.CUT: "−", PushKind.SET: "= ", PushKind.ZERO: "= "}
+CAUSES: Final = {
+    "beyond_grant": "sold past what the channel was granted",
+    "outside_counter": "sold past the channel's own counter (staff order, second writer)",
+}
+OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
+    Outcome.APPLIED: ("good", "applied"),
+    "settled": ("good", "settled"),
+    "released": ("good", "released"),
+    "withdrawn": ("off", "withdrawn"),
+    "given up": ("warn", "given up"),
+}
+STATES: Final[Mapping[str, tuple[str, str]]] = {
+    PushState.PLANNED: ("wait", "planned"),
+    PushState.SENDING: ("wait", "sending"),
+    PushState.QUARANTINE: ("wait", "in quarantine"),
+    PushState.DOUBTFUL: ("warn", "doubtful, to be settled"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of a bar, in hundredths of its width."""
+
+    look: str
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    pieces: tuple[_Piece, ...]
+    limit: float | None
+    """Where ATP ends, if more than that may be sold."""
+    label: str
+
+
+class Painter:
+    """Renders with autoescape: SKUs and reasons are other people's text."""
+
+    def __init__(self) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=StrictUndefined,
+        )
+        self._environment.filters |= {
+            "iso": _iso,
+            "clock": _clock,
+            "words": lambda text: str(text).replace("_", " "),
+            "cause": lambda cause: CAUSES.get(cause, str(cause).replace("_", " ")),
+            "tail": lambda reference: str(reference).rsplit("/", 1)[-1],
+        }
+        self._parts: Any = self._environment.get_template("parts.html").module
+        self._item = self._environment.get_template("item.html")
+
+    def page(self, overview: Overview, **given: Any) -> str:
+        """The whole page around its fragments."""
+        return self._environment.get_template("page.html").render(
+            channels=_names(overview.status),
+            found=overview.items_found,
+            now=overview.status.at,
+            version=channelsync.__version__,
+            assets=_assets(),
+            **given,
+        )
+
+    def fragments(self, overview: Overview, exhibit: Exhibit | None) -> dict[str, str]:
+        """Everything that changes."""
+        status, parts = overview.status, self._parts
+        oversold = overview.oversold if exhibit is None else exhibit.oversold
+        channels = [_channel(one) for one in status.channels]
+        pushes = [_push(one) for one in overview.pushes]
+        painted = {
+            "stage": parts.stage(exhibit),
+            "headline": parts.headline(_headline(status), oversold, exhibit),
+            "channels": parts.channels(channels),
+            "attention": parts.attention(status.alarms, overview.shortfalls),
+            "pushes": parts.pushes(pushes),
+            "orders": parts.orders(overview.orders),
+        }
+        return {key: str(html) for key, html in painted.items()} | self.rows(overview)
+
+    def rows(self, overview: Overview) -> dict[str, str]:
+        """The items alone."""
+        names = _names(overview.status)
+        return {
+            row_key(item): self._item.render(
+                key=row_key(item),
+                item=item,
+                bar=_bar(item, names),
+                channels=names,
+                shares={share.channel: share for share in item.shares},
+            )
+            for item in overview.items
+        }
+
+
+def row_key(item: ItemRow) -> str:
+    """The id of an item's row."""
+    return f"item-{item.item_id}-{item.pool}"
+
+
+def _names(status: Status) -> list[str]:
+    return [one.channel for one in status.channels]
+
+
+@cache
+def _assets() -> str:
+    """Changes with the assets, so that a browser never mixes two versions."""
+    digest = hashlib.sha256()
+    for path in sorted(STATIC.iterdir()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _iso(at: Instant) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _clock(at: Instant) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
+
+
+# ------------------------------------------------------------------ views
+
+
+def _headline(status: Status) -> dict[str, Any]:
+    coverage = status.proof_coverage
+    share = coverage.proven / coverage.listings if coverage.listings else 1.0
+    return {
+        # Rounded down: 100 % is said only of all.
+        "coverage": f"{int(share * 1_000) / 10:g} %",
+        "proven": coverage.proven,
+        "listings": coverage.listings,
+        "exposure": sum(pool.exposure for pool in status.pools),
+        "atp": sum(pool.atp for pool in status.pools),
+        "open_pushes": status.open_pushes,
+        "holds": status.holds,
+        "dead_letters": status.dead_letters,
+    }
+
+
+def _channel(channel: ChannelStatus) -> dict[str, Any]:
+    kind, words, why = _standing(channel)
+    return {"channel": channel, "kind": kind, "words": words, "why": why}
+
+
+def _standing(channel: ChannelStatus) -> tuple[str, str, str]:
+    """How a channel does: a kind of label, its words, and why."""
+    if channel.failing_since is not None:
+        return "bad", "failing", channel.last_error or ""
+    if channel.paused is not None:
+        return "warn", "paused", channel.paused
+    if channel.quiet:
+        return "warn", "quiet", "no sign of life from its order feed: its units are taken back"
+    if channel.broken:
+        return "warn", "assumption broken", "; ".join(channel.broken)
+    if channel.state == ChannelState.REMOVED:
+        return "off", "removed", "no longer configured; its units stay set aside until settled"
+    if channel.state == ChannelState.ADOPTING or channel.unsettled:
+        waiting = f"{channel.unsettled} listings to settle" if channel.unsettled else ""
+        return "wait", "adopting", waiting
+    if channel.mode != "live":
+        return "wait", channel.mode, ""
+    return "good", "in step", ""
+
+
+def _push(push: PushRow) -> dict[str, Any]:
+    if push.closed_at is None:
+        kind, words = STATES.get(push.state, ("wait", push.state))
+    else:
+        kind, words = OUTCOMES.get(push.result, ("off", push.result or "closed"))
+    change = f"{SIGNS[PushKind(push.kind)]}{push.units}"
+    return {"push": push, "kind": kind, "words": words, "change": change}
+
+
+# ------------------------------------------------------------------ bars
+
+
+def _bar(item: ItemRow, channels: Sequence[str]) -> _Bar:
+    """Physical units from left to right: who may sell them, free ones, those promised already."""
+    looks = {name: f"c{place % COLOURS}" for place, name in enumerate(channels)}
+    units = [
+        (looks.get(share.channel, "c0"), share.units * (share.exposure or 0))
+        for share in item.shares
+    ]
+    units.append(("free", max(item.free, 0)))
+    units.append(("safety", max(item.stock.on_hand - item.stock.reserved - item.stock.atp, 0)))
+    units.append(("reserved", item.stock.reserved))
+    whole = max(sum(count for _, count in units), item.stock.on_hand, 1)
+    pieces, x = [], 0.0
+    for look, count in units:
+        width = 100.0 * count / whole
+        pieces.append(_Piece(look, x, width))
+        x += width
+    limit = 100.0 * max(item.stock.atp, 0) / whole if item.free < 0 else None
+    return _Bar(tuple(pieces), limit, _label(item))
+
+
+def _label(item: ItemRow) -> str:
+    said = [
+        f"{share.channel} {'not settled' if share.exposure is None else share.exposure}"
+        for share in item.shares
+    ]
+    said.append(f"free {item.free}")
+    return f"{', '.join(said)} of {item.stock.atp} available to promise"

@@ -1,0 +1,221 @@
+"""What is documented is what is: the page, the JSON of every command, the help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from channelsync.bootstrap import Application
+from channelsync.cli.reference import reference_page
+from channelsync.cli.shapes import FAILURE, FREE, SHAPES
+from channelsync.cli.tree import commands
+from channelsync.store import tables
+from tests.cli.shop import Shop
+from tests.cli.test_channel_commands import bury, remove_till
+from tests.cli.test_exit_codes import corrupt
+from tests.support.checkout import ROOT
+
+PAGE = ROOT / "docs" / "reference" / "cli.md"
+WITHOUT_SHAPE = {"run", "demo"}
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == reference_page(), (
+        "write it anew: python -m channelsync.cli.reference > docs/reference/cli.md"
+    )
+
+
+def test_every_command_documents_its_json() -> None:
+    names = {" ".join(one.path) for one in commands()}
+    assert names - WITHOUT_SHAPE == set(SHAPES)
+
+
+def test_every_command_and_every_option_says_what_it_is_for() -> None:
+    for one in commands():
+        assert one.help, one.text
+        silent = [option.names for option in one.options if not option.help]
+        silent += [(argument.name,) for argument in one.arguments if not argument.help]
+        assert silent == [], one.text
+
+
+def test_every_option_but_a_consent_is_read_from_a_variable() -> None:
+    without = {
+        name
+        for one in commands()
+        for option in one.options
+        if not option.variables
+        for name in option.names
+    }
+    assert without == {"--yes", "--force"}
+
+
+@pytest.mark.parametrize("one", commands(), ids=lambda one: one.text)
+def test_every_command_has_help(one: Any, bare: Shop) -> None:
+    done = bare.run(*one.path, "--help")
+    assert done.code == 0
+    assert f"Usage: {one.text}" in done.out
+    assert "--json" in done.out
+
+
+# ------------------------------------------------------------------ shapes
+
+
+def differences(shape: Any, data: Any, path: str = "") -> Iterator[str]:
+    """Where data is not of the documented shape. Null may stand where nothing is known."""
+    if data is None or shape is None:
+        return
+    if isinstance(shape, Mapping):
+        if not isinstance(data, dict):
+            yield f"{path}: no object"
+        elif path.rpartition(".")[2] in FREE:
+            yield from () if all(isinstance(one, int) for one in data.values()) else (path,)
+        elif shape.keys() != data.keys():
+            yield f"{path}: {sorted(shape.keys() ^ data.keys())} on one side only"
+        else:
+            for key, value in shape.items():
+                yield from differences(value, data[key], f"{path}.{key}")
+    elif isinstance(shape, list):
+        if not isinstance(data, list):
+            yield f"{path}: no list"
+            return
+        for one in data:
+            yield from differences(shape[0], one, f"{path}[]")
+    elif type(shape) is not type(data):
+        yield f"{path}: {type(data).__name__} instead of {type(shape).__name__}"
+
+
+def filled(data: Any, path: str = "") -> Iterator[str]:
+    """Every list of the answer that has something in it."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from filled(value, f"{path}.{key}")
+    elif isinstance(data, list) and data:
+        yield path
+        for one in data:
+            yield from filled(one, f"{path}[]")
+
+
+def test_the_comparison_sees_what_differs() -> None:
+    shape = {"a": 1, "b": [{"c": "x"}]}
+    assert list(differences(shape, {"a": 2, "b": [{"c": "y"}, {"c": None}]})) == []
+    assert list(differences(shape, {"a": "2", "b": [{"d": "y"}]})) == [
+        ".a: str instead of int",
+        ".b[]: ['c', 'd'] on one side only",
+    ]
+
+
+def hold(shop: Shop) -> None:
+    """A cart that keeps two units; an alarm; an order line of an unknown offer; a refused offer."""
+
+    async def run(application: Application) -> None:
+        now = application.engine.now()
+        held = {"id": "h1", "pool": "main", "owner": "cart-17", "state": "active"}
+        times = {"created_at": now, "expires_at": now + 900}
+        line = {"hold_id": "h1", "item_id": 1, "location_id": 1, "units": 2}
+        alarm = {"kind": "feed_quiet", "subject": "x", "message": "quiet", "raised_at": now}
+        refused = {"channel": "amazon-us", "sku": "IPHONE-16", "semantics": "keyed_delta"}
+        async with application.engine.database.write() as tx:
+            await tx.execute(sa.insert(tables.holds).values(held | times))
+            await tx.execute(sa.insert(tables.hold_lines).values(line))
+            await tx.execute(sa.insert(tables.alarms).values(alarm))
+            state = {"state": "refused", "refusal": "two offers have this SKU"}
+            await tx.execute(sa.insert(tables.listings).values(refused | state))
+
+    shop.work(run)
+
+
+STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("items add", ("IPHONE-16", "--name", "next")),
+    ("items rename", ("IPHONE-16", "IPHONE-17")),
+    ("items rename", ("IPHONE-17", "IPHONE-16")),
+    ("items list", ()),
+    ("status", ()),
+    ("explain", ("IPHONE-15",)),
+    ("explain", ("IPHONE-16",)),
+    ("plan", ()),
+    ("plan", ("IPHONE-16",)),
+    ("orders", ()),
+    ("stock show", ("IPHONE-15",)),
+    ("stock set", ("IPHONE-15", "90")),
+    ("plan", ()),
+    ("explain", ("IPHONE-15",)),
+    ("stock count", ("IPHONE-15", "91")),
+    ("stock adjust", ("IPHONE-15", "-1", "-r", "x")),
+    ("stock safety", ("IPHONE-15", "4")),
+    ("stock export", ()),
+    ("holds list", ()),
+    ("channels list", ()),
+    ("channels test", ("amazon-us",)),
+    ("channels pause", ("amazon-us",)),
+    ("channels resume", ("amazon-us",)),
+    ("deadletters list", ()),
+    ("deadletters replay", ("1",)),
+    ("deadletters drop", ("2", "--yes")),
+    ("connectors list", ()),
+    ("check", ()),
+    ("simulate", ("--scenario", "busy", "--trials", "1")),
+    ("db upgrade", ()),
+    ("db current", ()),
+)
+
+
+def test_every_answer_has_its_documented_shape(shop: Shop) -> None:
+    shop.daemon()
+    hold(shop)
+    bury(shop)
+    bury(shop)
+    seen: set[str] = set()
+    wrong: list[str] = []
+    lists: set[str] = set()
+    for name, arguments in STEPS:
+        data = shop.json(*name.split(), *arguments)
+        wrong += [f"{name}{one}" for one in differences(SHAPES[name], data)]
+        lists |= {f"{name}{path}" for path in filled(data)}
+        seen.add(name)
+    assert wrong == []
+    assert seen | ELSEWHERE == set(SHAPES)
+    documented = {f"{name}{path}" for name in seen for path in filled(SHAPES[name])}
+    assert documented - lists == NEVER_FILLED_HERE
+
+
+ELSEWHERE = {"stock transfer", "stock import", "channels forget", "init", "verify", "db backup"}
+"""Tested below."""
+NEVER_FILLED_HERE = {
+    "channels list.channels[].broken",
+    "check.warnings",
+    "explain.pools[].listings[].settle_reasons",
+    "status.channels[].broken",
+}
+"""Lists of the documented shapes that the steps above leave empty: all hold plain text."""
+
+
+def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
+    sheet = shop.write("sku,location,on_hand,name\nMUG,ny-dc,3,Mug\n", "mug.csv")
+    answers = {
+        "stock import": shop.json("stock", "import", str(sheet), "--create-items"),
+        "db backup": shop.json("db", "backup", str(shop.folder / "copy.db")),
+        "init": shop.json("init", "--path", str(shop.folder / "new.yaml")),
+    }
+    shop.write(
+        shop.config.read_text().replace("ny-dc: {name: New York DC}", "ny-dc: {}\n  soho: {}")
+    )
+    moved = ("stock", "transfer", "MUG", "1", "--from", "ny-dc", "--to", "soho")
+    answers["stock transfer"] = shop.json(*moved)
+    corrupt(shop)
+    answers["verify"] = shop.run("verify", "--json").data
+    assert answers["verify"]["findings"]
+    repaired = shop.run("verify", "--repair", "--json").data
+    remove_till(shop)
+    answers["channels forget"] = shop.json("channels", "forget", "soho-till", "--yes")
+    assert set(answers) == ELSEWHERE
+    answers["verify "] = repaired
+    for name, data in answers.items():
+        assert list(differences(SHAPES[name.strip()], data)) == [], name
+
+
+def test_a_failure_has_its_documented_shape(shop: Shop) -> None:
+    data = shop.run("explain", "NOPE", "--json").data
+    assert list(differences(FAILURE, data)) == []

@@ -1,0 +1,234 @@
+"""The real daemon, killed again and again while shoppers buy and webhooks misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from channelsync.sdk.testing.faults import DeliveryPlan, FaultPlan
+from channelsync_shopify.simulator import ShopifySimulator
+from tests.support.served import free_port, served
+
+KILLS = 10
+ITEMS = 8
+UNITS = 12
+SECONDS_BETWEEN_KILLS = (1.5, 4.0)
+QUIET_SECONDS_MAX = 60.0
+SECRETS = {"SHOP_TOKEN": "shpat_simulated", "SHOP_SECRET": "simulated-secret"}
+
+CONFIG = """\
+version: 1
+locations:
+  dc: {{name: Warehouse}}
+channels:
+  shop-a:
+    {{connector: shopify, poll_interval_seconds: 1, quarantine_seconds: 1, settings: {a}}}
+  shop-b:
+    {{connector: shopify, poll_interval_seconds: 1, quarantine_seconds: 1, settings: {b}}}
+allocation:
+  quotas: {{shop-a: 60%, shop-b: 40%}}
+"""
+
+
+def settings(simulator: ShopifySimulator, url: str) -> str:
+    """The settings of a shop, as YAML's flow form."""
+    return json.dumps(
+        {
+            "shop": simulator.world.shop,
+            "access_token": "${SHOP_TOKEN}",
+            "webhook_secret": "${SHOP_SECRET}",
+            "location_id": simulator.location_id,
+            "base_url": url,
+            "visibility_lag_seconds": 0.2,
+        }
+    )
+
+
+@dataclass
+class Stage:
+    """Two shops, their shoppers, and a daemon that somebody keeps killing."""
+
+    folder: Path
+    shops: dict[str, ShopifySimulator]
+    port: int
+    rng: Random
+    environment: dict[str, str]
+    accepted: int = 0
+    process: asyncio.subprocess.Process | None = None
+    starts: int = field(default=0)
+
+    async def start(self) -> None:
+        """Start the daemon and wait until it answers."""
+        self.starts += 1
+        log = (self.folder / f"daemon-{self.starts}.log").open("wb")
+        with log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "channelsync", "run"),
+                *("--config", str(self.folder / "channelsync.yaml")),
+                *("--port", str(self.port)),
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        async with httpx.AsyncClient() as client:
+            async with asyncio.timeout(60):
+                while True:
+                    with contextlib.suppress(httpx.HTTPError):
+                        if (await client.get(f"http://127.0.0.1:{self.port}/livez")).is_success:
+                            return
+                    if self.process.returncode is not None:
+                        text = (self.folder / f"daemon-{self.starts}.log").read_text()
+                        pytest.fail(f"the daemon ended by itself:\n{text}")
+                    await asyncio.sleep(0.05)
+
+    async def kill(self, how: signal.Signals = signal.SIGKILL) -> int:
+        """End the daemon."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        return await self.process.wait()
+
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """Run a command of ours beside it."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "channelsync", *arguments),
+            *("--config", str(self.folder / "channelsync.yaml")),
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+        output, _ = await process.communicate()
+        return process.returncode or 0, output.decode()
+
+    async def shop_for(self, seconds: float) -> None:
+        """Shoppers buy, and some cancel."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        orders: list[tuple[ShopifySimulator, Any]] = []
+        while loop.time() < end:
+            simulator = self.shops[self.rng.choice(sorted(self.shops))]
+            order = await simulator.shop.buy(f"SKU-{self.rng.randrange(ITEMS)}")
+            if order is not None:
+                orders.append((simulator, order))
+            if orders and self.rng.random() < 0.1:
+                seller, cancelled = orders.pop(self.rng.randrange(len(orders)))
+                await seller.shop.cancel(cancelled, restock=True)
+            await asyncio.sleep(self.rng.uniform(0.02, 0.2))
+
+
+@asynccontextmanager
+async def stage(folder: Path, seed: int) -> AsyncIterator[Stage]:
+    rng = Random(seed)
+    plan = DeliveryPlan(lose=0.05, double=0.05, delay_seconds_max=2.0)
+    shops = {
+        name: ShopifySimulator(
+            domain=f"{name}.myshopify.com",
+            rng=Random(rng.random()),
+            faults=FaultPlan(deliveries=plan),
+        )
+        for name in ("shop-a", "shop-b")
+    }
+    for simulator in shops.values():
+        for number in range(ITEMS):
+            simulator.shop.add_item(f"SKU-{number}")
+    port = free_port()
+    async with contextlib.AsyncExitStack() as stack:
+        urls = {name: await stack.enter_async_context(served(s.app)) for name, s in shops.items()}
+        (folder / "channelsync.yaml").write_text(
+            CONFIG.format(
+                a=settings(shops["shop-a"], urls["shop-a"]),
+                b=settings(shops["shop-b"], urls["shop-b"]),
+            )
+        )
+        environment = os.environ | SECRETS | {
+            "CHANNELSYNC_DATA_DIR": str(folder / "data"),
+            "CHANNELSYNC_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "CHANNELSYNC_ALLOW_HOSTS": ",".join(url.removeprefix("http://") for url in urls.values()),
+        }
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=5))
+        couriers = []
+        for simulator in shops.values():
+            simulator.deliveries.client = client
+            couriers.append(asyncio.create_task(simulator.deliveries.run()))
+        built = Stage(folder, shops, port, rng, environment)
+        try:
+            yield built
+        finally:
+            for courier in couriers:
+                courier.cancel()
+            await asyncio.gather(*couriers, return_exceptions=True)
+            if built.process is not None and built.process.returncode is None:
+                await built.kill()
+
+
+def true_units(simulator: ShopifySimulator) -> dict[str, int]:
+    """Net units that a shop has accepted, by SKU: the truth."""
+    return {f"SKU-{n}": simulator.world.accepted()[f"SKU-{n}"] for n in range(ITEMS)}
+
+
+def counted_units(folder: Path) -> dict[tuple[str, str], int]:
+    """Net units that the books hold, by channel and SKU."""
+    with contextlib.closing(sqlite3.connect(folder / "data" / "channelsync.db")) as database:
+        rows = database.execute(
+            "SELECT channel, sku, SUM(ordered - cancelled) FROM order_lines GROUP BY channel, sku"
+        )
+        return {(channel, sku): units for channel, sku, units in rows}
+
+
+async def test_ten_kills_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> None:
+    async with stage(tmp_path, seed=7) as scene:
+        header = "sku,location,on_hand\n"
+        rows = "".join(f"SKU-{n},dc,{UNITS}\n" for n in range(ITEMS))
+        (tmp_path / "stock.csv").write_text(header + rows)
+        code, output = await scene.command(
+            "stock", "import", "--create-items", str(tmp_path / "stock.csv")
+        )
+        assert code == 0, output
+        for _ in range(KILLS):
+            await scene.start()
+            await scene.shop_for(scene.rng.uniform(*SECONDS_BETWEEN_KILLS))
+            await scene.kill()
+            await scene.shop_for(0.3)
+        await scene.start()
+        await _until_counted(scene)
+        assert await scene.kill(signal.SIGTERM) == 0
+        code, output = await scene.command("verify", "--json")
+        assert code == 0, output
+        sold = {name: true_units(simulator) for name, simulator in scene.shops.items()}
+        for number in range(ITEMS):
+            assert sum(units[f"SKU-{number}"] for units in sold.values()) <= UNITS
+        assert sum(sum(units.values()) for units in sold.values()) > 0
+
+
+async def _until_counted(scene: Stage) -> None:
+    """Wait until the books hold exactly what the shops have sold."""
+    truth = {
+        (name, sku): units
+        for name, simulator in scene.shops.items()
+        for sku, units in true_units(simulator).items()
+    }
+    loop = asyncio.get_running_loop()
+    end = loop.time() + QUIET_SECONDS_MAX
+    while True:
+        books = counted_units(scene.folder)
+        wrong = {key: (units, books.get(key, 0)) for key, units in truth.items()
+                 if units != books.get(key, 0)}
+        if not wrong:
+            return
+        assert loop.time() < end, f"sold and counted differ: {wrong}"
+        await asyncio.sleep(0.5)
