@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,13 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shop:
-    """A folder with nothing in it."""
+def bare(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Shop:
+    """A folder with nothing in it, and no variable that any of this reads."""
+    for name in list(os.environ):
+        if name.startswith("CHANNELSYNC_") or name in {"COLUMNS", "NO_COLOR", "FORCE_COLOR"}:
+            monkeypatch.delenv(name)
     return Shop(folder=tmp_path, capture=capsys)
 
 

@@ -219,7 +219,7 @@ def test_a_listing_that_was_never_settled_holds_nothing_up_once_forgotten(shop: 
 # ------------------------------------------------------------------ dead letters
 
 
-def bury(shop: Shop) -> None:
+def bury(shop: Shop, number: int = 1) -> None:
     """A delivery that nobody understood, as intake leaves it behind."""
     shop.daemon(0)
     now = shop.clock.at
@@ -227,7 +227,7 @@ def bury(shop: Shop) -> None:
         shop,
         sa.insert(tables.deliveries).values(
             channel="shopify-us",
-            dedupe_key="a",
+            dedupe_key=f"delivery-{number}",
             topic="orders/create",
             received_at=now,
             body_sha256="0" * 64,
@@ -236,13 +236,13 @@ def bury(shop: Shop) -> None:
         ),
         sa.insert(tables.dead_letters).values(
             kind="delivery",
-            reference="1",
+            reference=str(number),
             channel="shopify-us",
             reason="line_items is missing",
             created_at=now,
         ),
         sa.insert(tables.alarms).values(
-            kind="dead_letter", subject="delivery/1", message="…", raised_at=now
+            kind="dead_letter", subject=f"delivery/{number}", message="…", raised_at=now
         ),
     )
 

@@ -43,7 +43,7 @@ def test_0_what_was_asked_for_is_done(shop: Shop) -> None:
 
 
 def test_1_without_a_database_the_next_step_is_named(bare: Shop) -> None:
-    bare.write("version: 1\n")
+    bare.write("version: 1\nlocations:\n  shop: {}\n")
     for command in (["status"], ["explain", "MUG"], ["orders"], ["verify"], ["holds", "list"]):
         done = bare.run(*command)
         assert (done.code, done.out) == (1, "")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.sdk.testing.memory import MemoryConnector, MemoryMarket
@@ -140,6 +140,7 @@ def test_consent_is_not_taken_from_a_variable(shop: Shop, monkeypatch: pytest.Mo
 
 
 class _Secretive(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     token: SecretStr
 
 

@@ -190,6 +190,7 @@ def counted_units(folder: Path) -> dict[tuple[str, str], int]:
         return {(channel, sku): units for channel, sku, units in rows}
 
 
+@pytest.mark.timeout(600)
 async def test_ten_kills_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> None:
     async with stage(tmp_path, seed=7) as scene:
         header = "sku,location,on_hand\n"

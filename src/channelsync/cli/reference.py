@@ -39,6 +39,8 @@ _NOTES = {
     "simulate": "The object below is that of one scenario; of all of them it is"
     ' `{"scenarios": […]}` with such objects.',
     "verify": "`findings` is what differs now, `repaired` what was put right by this run.",
+    "stock import": "`before` and `after` are numbers, or text where `field` is `name`; `before` is null"
+    " for a new item.",
     "stock export": "With a `FILE`, or with `--json`, stdout does not hold the sheet itself.",
 }
 

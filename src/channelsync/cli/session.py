@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from channelsync.cli.failures import Refused, unreachable
-from channelsync.cli.output import Output
+from channelsync.cli.output import Output, counted
 
 if TYPE_CHECKING:
     from channelsync.configuration.configuration import Configuration
@@ -134,8 +134,8 @@ class Session:
             return self.configuration()
         except ConfigurationInvalid as error:
             self.output.warn(
-                f"{self.settings.config} cannot be used ({len(error.problems)} problems;"
-                f" `channelsync check` lists them), so this is without {without}"
+                f"{self.settings.config} cannot be used ({counted(len(error.problems), 'problem')};"
+                f" see `channelsync check`), so this is without {without}"
             )
             return None
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-__all__ = ["FAILURE", "FREE", "SHAPES"]
+__all__ = ["FAILURE", "FREE", "MIXED", "SHAPES"]
 
 _AT: Final = "2026-11-21T09:00:00.000Z"
 
 FREE: Final = frozenset({"by_kind", "checked", "numbers"})
 """Mappings whose keys are names, not words of the format."""
+MIXED: Final = frozenset({"before", "after"})
+"""Numbers, or text where it is a name that changes."""
 
 FAILURE: Final[Mapping[str, Any]] = MappingProxyType(
     {

@@ -1,0 +1,309 @@
+"""Run the demonstration, and say at its end what was sold and what was oversold."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Final
+
+import httpx
+from pydantic import SecretStr
+
+from channelsync.bootstrap import Application, data_lock, open_application, setup_of
+from channelsync.daemon import run_daemon
+from channelsync.demo.auditor import Auditor
+from channelsync.demo.catalogue import DemoItem, catalogue, stock_sheet
+from channelsync.demo.figures import Pace, view_pace
+from channelsync.demo.rival import Delays, Rival
+from channelsync.demo.shoppers import Shoppers
+from channelsync.demo.stage import DemoStage
+from channelsync.demo.town import (
+    CHECKOUT_SECONDS,
+    DELIVERIES,
+    POLL_SECONDS,
+    Town,
+    build_town,
+    open_town,
+)
+from channelsync.engine.bookkeeping import verify_books
+from channelsync.engine.setup import apply_setup
+from channelsync.engine.stock_csv import import_stock
+from channelsync.engine.stock_desk import StockDesk
+from channelsync.settings import Settings
+from channelsync.web.app import WebOptions
+
+__all__ = ["DemoOptions", "DemoResult", "run_demo"]
+
+PORT: Final = 8484
+PORTS_TRIED: Final = 50
+PUSH_SECONDS: Final = 0.1
+ONE_CLOCK_SECONDS: Final = 0.05
+"""Daemon and marketplaces share this machine's clock: its readings differ by no more."""
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """How to run it."""
+
+    seconds: float | None = None
+    """End by itself after so long; None: at Ctrl-C."""
+    port: int | None = None
+    """Of the page; None: 8484 or the next free one, 0: any free one."""
+    open_browser: bool = False
+    seed: int = 1
+    say: Callable[[str], None] = _say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """What one run came to. Durations in seconds."""
+
+    seconds: float
+    sold: int
+    oversold: int
+    """By us: counted at the marketplaces, against the stock that was there."""
+    oversold_by_tills: int
+    """By a till that was told to sell past its slice."""
+    rival_sold: int
+    rival_oversold: int
+    """What a plain quota pusher oversold with the same shoppers."""
+    refused: int
+    pushes: int
+    orders: int
+    books_differ: int
+    """Numbers that did not follow from the ledger at the end."""
+    counted_p50_seconds: float | None
+    """From a sale until it was in the books."""
+    counted_p95_seconds: float | None
+    push_p50_seconds: float | None
+    """From a push's decision until its answer."""
+    push_p95_seconds: float | None
+    first_page_seconds: float
+    """From the start until the live page was answered."""
+
+    def summary(self) -> str:
+        """For people, on one line."""
+        return (
+            f"sold {self.sold} units in {self.seconds:.0f} s, oversold {self.oversold};"
+            f" a plain quota pusher would have oversold {self.rival_oversold}"
+        )
+
+
+async def run_demo(options: DemoOptions) -> DemoResult:
+    """Run until the time is over or Ctrl-C. Everything is fresh, and gone afterwards.
+
+    Raises:
+        OSError: the port that was asked for is taken.
+    """
+    began = monotonic()
+    door = _door(options.port)
+    url = f"http://127.0.0.1:{door.getsockname()[1]}"
+    rng = Random(options.seed)
+    items = catalogue(rng)
+    town = build_town(items, rng)
+    stop = asyncio.Event()
+    with tempfile.TemporaryDirectory(prefix="channelsync-demo-") as name, _stopped_by_signals(stop):
+        folder = Path(name)
+        async with open_town(town, folder, url) as hosts:
+            settings = _settings(folder, url, hosts)
+            with data_lock(settings.data_dir):
+                async with open_application(settings) as application:
+                    await _prepare(application, items)
+                    play = _Play(application, town, items, options, url, began, stop)
+                    return await play.run(door, rng)
+
+
+def _door(port: int | None) -> socket.socket:
+    if port is not None:
+        return _listening(port)
+    for candidate in range(PORT, PORT + PORTS_TRIED):
+        with contextlib.suppress(OSError):
+            return _listening(candidate)
+    return _listening(0)
+
+
+def _listening(port: int) -> socket.socket:
+    door = socket.socket()
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind(("127.0.0.1", port))
+        # Listening already, so that whoever follows the printed address is kept, not refused.
+        door.listen(128)
+    except OSError:
+        door.close()
+        raise
+    return door
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> contextlib._GeneratorContextManager[None]:
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _settings(folder: Path, url: str, hosts: tuple[str, ...]) -> Settings:
+    """The operator's settings of the demonstration; nothing of them comes from outside."""
+    data = folder / "data"
+    return Settings(
+        config=folder / "channelsync.yaml",
+        data_dir=data,
+        database_url=SecretStr(f"sqlite:///{data / 'channelsync.db'}"),
+        secrets_dir=folder / "secrets",
+        allow_hosts=hosts,
+        public_url=url,
+    )
+
+
+async def _prepare(application: Application, items: tuple[DemoItem, ...]) -> None:
+    """Count the stock, and shorten what would make a demonstration wait."""
+    engine = application.engine
+    await apply_setup(engine, setup_of(application.configuration))
+    await import_stock(
+        engine.database,
+        engine.environment,
+        stock_sheet(items),
+        source="stock.csv",
+        counted_at=engine.now(),
+        reason="stock-take before the demonstration",
+        create_missing=True,
+    )
+    running = application.channels.running
+    for name, channel in running.items():
+        manifest = replace(
+            channel.manifest, visibility_lag_seconds=0.0, clock_skew_seconds=ONE_CLOCK_SECONDS
+        )
+        running[name] = replace(channel, manifest=manifest, quarantine_seconds=CHECKOUT_SECONDS)
+
+
+@dataclass(slots=True)
+class _Play:
+    """One run, once everything is built."""
+
+    application: Application
+    town: Town
+    items: tuple[DemoItem, ...]
+    options: DemoOptions
+    url: str
+    began: float
+    stop: asyncio.Event
+    first_page_seconds: float = 0.0
+
+    async def run(self, door: socket.socket, rng: Random) -> DemoResult:
+        """Serve, shop, stop and reckon."""
+        shoppers = self._shoppers(rng)
+        options = WebOptions(
+            public_url=self.url, stage=DemoStage(shoppers), stopping=self.stop
+        )
+        ready = asyncio.Event()
+        daemon = asyncio.create_task(
+            run_daemon(
+                self.application, door, stop=self.stop, options=options, on_ready=ready.set
+            )
+        )
+        async with _ending(asyncio.create_task(shoppers.run())), _ending(
+            asyncio.create_task(self._announce(ready))
+        ):
+            await self._wait(daemon)
+        self.stop.set()
+        await daemon
+        return await self._result(shoppers)
+
+    async def _wait(self, daemon: asyncio.Task[None]) -> None:
+        asked = asyncio.create_task(self.stop.wait())
+        left = None
+        if self.options.seconds is not None:
+            left = max(self.options.seconds - (monotonic() - self.began), 0.0)
+        await asyncio.wait({asked, daemon}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+
+    async def _announce(self, ready: asyncio.Event) -> None:
+        self.options.say(f"channelsync demo: {self.url}/")
+        await ready.wait()
+        async with httpx.AsyncClient(trust_env=False) as client:
+            (await client.get(f"{self.url}/", timeout=30.0)).raise_for_status()
+        self.first_page_seconds = monotonic() - self.began
+        self.options.say(f"live after {self.first_page_seconds:.1f} s; Ctrl-C ends it")
+        if self.options.open_browser:
+            await asyncio.to_thread(webbrowser.open, f"{self.url}/")
+
+    def _shoppers(self, rng: Random) -> Shoppers:
+        engine = self.application.engine
+        stock = {item.sku: item.units for item in self.items}
+        auditor = Auditor(self.town.shops, self.town.till)
+        auditor.supply.update(stock)
+        delays = Delays(
+            heard_min=DELIVERIES.delay_seconds_min,
+            heard_max=DELIVERIES.delay_seconds_max,
+            lost=DELIVERIES.lose,
+            poll=POLL_SECONDS,
+            push=PUSH_SECONDS,
+        )
+        return Shoppers(
+            town=self.town,
+            rival=Rival(stock, delays, Random(rng.random())),
+            auditor=auditor,
+            database=engine.database,
+            desk=StockDesk(engine.database, engine.environment),
+            items=self.items,
+            rng=Random(rng.random()),
+        )
+
+    async def _result(self, shoppers: Shoppers) -> DemoResult:
+        database = self.application.engine.database
+        report = await verify_books(database)
+        pace: Pace = await view_pace(database)
+        sold, by_us, by_till = shoppers.auditor.verdict()
+        return DemoResult(
+            seconds=monotonic() - self.began,
+            sold=sold,
+            oversold=by_us,
+            oversold_by_tills=by_till,
+            rival_sold=sum(shoppers.rival.accepted.values()),
+            rival_oversold=shoppers.rival.oversold,
+            refused=shoppers.refused,
+            pushes=pace.pushes,
+            orders=pace.orders,
+            books_differ=len(report.findings),
+            counted_p50_seconds=pace.counted_p50,
+            counted_p95_seconds=pace.counted_p95,
+            push_p50_seconds=pace.push_p50,
+            push_p95_seconds=pace.push_p95,
+            first_page_seconds=self.first_page_seconds,
+        )
+
+
+@asynccontextmanager
+async def _ending(task: asyncio.Task[None]) -> AsyncIterator[None]:
+    """Cancel a task at the end of the block; what it raised before that is raised then."""
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,178 @@
+"""Shoppers: who buys what where. Every attempt is made in the rival's world as well."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from time import monotonic, time
+from typing import Final
+
+import sqlalchemy as sa
+
+from channelsync.demo.auditor import Auditor
+from channelsync.demo.catalogue import FLASH_SKU, DemoItem
+from channelsync.demo.rival import Rival
+from channelsync.demo.town import SHOPS, TILL, Town
+from channelsync.engine.stock_desk import StockDesk
+from channelsync.store import tables
+from channelsync.store.database import Database
+
+__all__ = ["Shoppers"]
+
+STEP_SECONDS: Final = 0.05
+EVERYDAY_PER_SECOND: Final = 2.0
+FLASH_PER_SECOND: Final = 4.0
+FLASH_SECONDS: Final = 40.0
+PAUSE_SECONDS: Final = 25.0
+RESTOCK_UNITS: Final = 80
+BUYERS: Final = {"shop-a": 45, "shop-b": 40, TILL: 15}
+"""Of a hundred shoppers; the quotas do not know it."""
+SLOW_PAYERS: Final = 0.3
+PAYING_SECONDS: Final = (1.0, 9.0)
+ABANDON: Final = 0.1
+CANCEL: Final = 0.03
+SHIP: Final = 0.7
+AFTER_SECONDS: Final = (6.0, 16.0)
+MARGIN: Final = 3
+"""Walk-ins leave so many units of the slice alone: it may shrink while a sale is not heard of."""
+FLASH_MARGIN: Final = 8
+PAST_SLICE_PER_SECOND: Final = 1.5
+
+
+@dataclass(slots=True, kw_only=True)
+class Shoppers:
+    """Everybody who wants something, until cancelled."""
+
+    town: Town
+    rival: Rival
+    auditor: Auditor
+    database: Database
+    desk: StockDesk
+    items: Sequence[DemoItem]
+    rng: Random
+    past_slice: bool = False
+    """Let the till sell more than its slice."""
+    refused: int = 0
+    _later: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Shop, for ever."""
+        weights = [1.0 / (place + 3) for place in range(len(self.items))]
+        everyday = list(itertools.accumulate(weights))
+        began = monotonic()
+        waves = 0
+        try:
+            for step in itertools.count():
+                await asyncio.sleep(max(began + step * STEP_SECONDS - monotonic(), 0.0))
+                wave, into = divmod(step * STEP_SECONDS, FLASH_SECONDS + PAUSE_SECONDS)
+                if wave > waves:
+                    waves += 1
+                    await self._restock()
+                if self.rng.random() < EVERYDAY_PER_SECOND * STEP_SECONDS:
+                    (item,) = self.rng.choices(self.items, cum_weights=everyday)
+                    await self._shop(item.sku)
+                if into < FLASH_SECONDS and self.rng.random() < FLASH_PER_SECOND * STEP_SECONDS:
+                    await self._shop(FLASH_SKU)
+                if self.past_slice and self.rng.random() < PAST_SLICE_PER_SECOND * STEP_SECONDS:
+                    await self._walk_in(FLASH_SKU, past_slice=True)
+        finally:
+            for task in self._later:
+                task.cancel()
+            await asyncio.gather(*self._later, return_exceptions=True)
+
+    # ------------------------------------------------------------ one shopper
+
+    async def _shop(self, sku: str) -> None:
+        (channel,) = self.rng.choices(list(BUYERS), weights=list(BUYERS.values()))
+        if channel == TILL:
+            await self._walk_in(sku, past_slice=False)
+            return
+        rival_sold = self.rival.attempt(channel, sku, time())
+        if self.rng.random() < SLOW_PAYERS:
+            await self._pay_slowly(channel, sku, rival_sold=rival_sold)
+            return
+        order_id = await self.town.shops[channel].shop.buy(sku)
+        if order_id is None:
+            self.refused += 1
+        else:
+            self._after(self._go_on(channel, sku, order_id, rival_sold=rival_sold))
+
+    async def _pay_slowly(self, channel: str, sku: str, *, rival_sold: bool) -> None:
+        """Press pay, and take a while: the shop keeps the unit apart, and shows it nowhere."""
+        checkout = await self.town.shops[channel].shop.begin_checkout(sku)
+        if checkout is None:
+            self.refused += 1
+            return
+        self._after(self._pay(channel, sku, checkout, rival_sold=rival_sold))
+
+    async def _pay(self, channel: str, sku: str, checkout: int, *, rival_sold: bool) -> None:
+        await asyncio.sleep(self.rng.uniform(*PAYING_SECONDS))
+        shop = self.town.shops[channel].shop
+        if self.rng.random() < ABANDON:
+            await shop.abandon_checkout(checkout)
+            if rival_sold:
+                self.rival.cancel(channel, sku, time())
+            return
+        order_id = await shop.complete_checkout(checkout)
+        if order_id is not None:
+            await self._go_on(channel, sku, order_id, rival_sold=rival_sold)
+
+    async def _go_on(self, channel: str, sku: str, order_id: str, *, rival_sold: bool) -> None:
+        """What becomes of an order: shipped, called off, or left for tomorrow."""
+        await asyncio.sleep(self.rng.uniform(*AFTER_SECONDS))
+        shop, roll = self.town.shops[channel].shop, self.rng.random()
+        if roll < CANCEL:
+            await shop.cancel(order_id)
+            if rival_sold:
+                self.rival.cancel(channel, sku, time())
+        elif roll < CANCEL + SHIP:
+            await shop.fulfil(order_id)
+
+    def _after(self, act: object) -> None:
+        task = asyncio.ensure_future(act)  # type: ignore[arg-type, var-annotated]
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    # ------------------------------------------------------------ the till
+
+    async def _walk_in(self, sku: str, *, past_slice: bool) -> None:
+        """A customer carries one unit to the till, which cannot refuse it."""
+        exposure, target, unheard = await self._slice(sku)
+        margin = FLASH_MARGIN if sku == FLASH_SKU else MARGIN
+        if not past_slice and unheard + 1 > min(exposure, target) - margin:
+            self.refused += 1
+            return
+        if past_slice and unheard + 1 > exposure:
+            self.auditor.past_slice[sku] += 1
+        self.rival.attempt(TILL, sku, time())
+        self.town.till.sell(sku)
+
+    async def _slice(self, sku: str) -> tuple[int, int, int]:
+        """The till's exposure and target, and its sales that are not counted yet."""
+        listings, lines = tables.listings, tables.order_lines
+        mine = sa.and_(listings.c.channel == TILL, listings.c.sku == sku)
+        counted = (
+            sa.select(sa.func.coalesce(sa.func.sum(lines.c.ordered - lines.c.cancelled), 0))
+            .where(lines.c.listing_id == listings.c.id)
+            .scalar_subquery()
+        )
+        query = sa.select(listings.c.exposure, listings.c.target, counted.label("counted"))
+        async with self.database.read() as connection:
+            row = (await connection.execute(query.where(mine))).one_or_none()
+        if row is None:
+            return 0, 0, 0
+        return row.exposure or 0, row.target, self.town.till.net_units(sku) - int(row.counted)
+
+    # ------------------------------------------------------------ deliveries of goods
+
+    async def _restock(self) -> None:
+        """A lorry comes: more of what sells best, entered by a clerk."""
+        reason = "a delivery arrived"
+        await self.desk.adjust(
+            FLASH_SKU, "warehouse", RESTOCK_UNITS, reason=reason, actor="demo:clerk"
+        )
+        self.auditor.supply[FLASH_SKU] += RESTOCK_UNITS
+        self.rival.restock(FLASH_SKU, RESTOCK_UNITS, time())
