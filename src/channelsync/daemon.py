@@ -13,6 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from channelsync.bootstrap import (
     Application,
@@ -123,9 +124,9 @@ async def _until(stop: asyncio.Event, working: asyncio.Task[None]) -> None:
 
 
 @asynccontextmanager
-async def _serving(app: object, door: socket.socket) -> AsyncIterator[None]:
+async def _serving(app: ASGIApp, door: socket.socket) -> AsyncIterator[None]:
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type] - any ASGI application
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,

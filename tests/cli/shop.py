@@ -21,8 +21,9 @@ from channelsync.plugins.registry import Registry
 from channelsync.ports import Environment
 from channelsync.sdk.testing.memory import MemoryConnector, MemoryMarket
 from channelsync.settings import Settings
+from channelsync.worker.daemon import handlers
 from channelsync.worker.supervisor import Supervisor
-from tests.support.house import HANDLERS, Clock
+from tests.support.house import Clock
 
 CHANNELS = {"amazon-us": "amazing", "shopify-us": "shopping", "soho-till": "tilling"}
 """The specification's channels, and the connectors in memory that stand for them."""
@@ -140,7 +141,7 @@ class Shop:
         async def run(application: Application) -> None:
             engine = application.engine
             await apply_setup(engine, setup_of(application.configuration))
-            supervisor = Supervisor(engine=engine, handlers=HANDLERS)
+            supervisor = Supervisor(engine=engine, handlers=handlers(None))
             end = self.clock.at + seconds
             await supervisor.run_until_idle(horizon=self.clock.at + 1)
             while self.clock.at < end:

@@ -196,8 +196,8 @@ def test_a_new_channel_and_a_new_location_are_only_noted(shop: Shop) -> None:
     assert done.code == 0
     assert done.data["notes"] == [
         (
-            "channel outlet is new: its listings are found when the daemon adopts it, and nothing of"
-            " their items is raised anywhere until they are settled"
+            "channel outlet is new: its listings are found when the daemon adopts it, and nothing"
+            " of their items is raised anywhere until they are settled"
         ),
         "location soho is new: it holds no stock yet",
     ]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 from channelsync import __version__
+from channelsync.cli.shapes import SHAPES
 
 PROGRAM = (sys.executable, "-m", "channelsync")
 
@@ -74,3 +82,63 @@ def test_a_closed_pipe_is_no_disaster() -> None:
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@contextmanager
+def daemon(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A daemon that is up."""
+    (folder / "shop.yaml").write_text("version: 1\nlocations:\n  shop: {}\n", encoding="utf-8")
+    where = ("-c", str(folder / "shop.yaml"), "--data-dir", str(folder / "data"))
+    with subprocess.Popen(
+        [*PROGRAM, *where, "run", *options], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until_up(process: subprocess.Popen[str]) -> str:
+    """The daemon's address, from the log line that says that it is up."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "channelsync is up" in line:
+            return str(json.loads(line)["url"])
+    raise AssertionError("it ended before it was up")
+
+
+def test_the_daemon_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    with daemon(tmp_path, "--port", "0") as process:
+        address = until_up(process)
+        port = address.rstrip("/").rpartition(":")[2]
+        with daemon(tmp_path, "--port", "0") as second:
+            _, said = second.communicate()
+            assert second.returncode == 1
+            assert "another channelsync works on" in said
+        other = tmp_path / "other"
+        other.mkdir()
+        with daemon(other, "--port", port) as third:
+            _, said = third.communicate()
+            assert third.returncode == 1
+            assert f"127.0.0.1:{port} cannot be listened on" in said
+            assert "Traceback" not in said
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+
+
+def test_a_daemon_with_a_wrong_configuration_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("version: 2\n", encoding="utf-8")
+    done = run("run", "-c", str(tmp_path / "wrong.yaml"), "--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 4
+    assert "wrong.yaml:1:10" in done.stderr
+    assert not (tmp_path / "data" / "channelsync.db").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_ends_by_itself_with_nothing_oversold() -> None:
+    done = run("demo", "--seconds", "2", "--port", "0", "--no-browser", "--json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["oversold"] == 0
+    assert list(data) == list(SHAPES["demo"])
+    assert done.stderr.startswith("channelsync demo: http://127.0.0.1:")

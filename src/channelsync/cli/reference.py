@@ -33,14 +33,14 @@ names variables that nothing reads.
 
 _WITHOUT_JSON = {
     "run": "It writes log lines to stderr (`CHANNELSYNC_LOG_FORMAT`) and nothing to stdout.",
-    "demo": "With `--json` it prints one object with the totals of the run when it ends.",
 }
 _NOTES = {
+    "demo": "The object is printed at the end; durations are in seconds.",
     "simulate": "The object below is that of one scenario; of all of them it is"
     ' `{"scenarios": […]}` with such objects.',
     "verify": "`findings` is what differs now, `repaired` what was put right by this run.",
-    "stock import": "`before` and `after` are numbers, or text where `field` is `name`; `before` is null"
-    " for a new item.",
+    "stock import": "`before` and `after` are numbers, or text where `field` is `name`; `before`"
+    " is null for a new item.",
     "stock export": "With a `FILE`, or with `--json`, stdout does not hold the sheet itself.",
 }
 

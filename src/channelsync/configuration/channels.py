@@ -171,8 +171,10 @@ class ChannelCheck:
                 self.problems.append(self.document.problem(message, (*path, key)))
 
     def _is_elsewhere(self, path: KeyPath, manifest: Manifest) -> bool:
-        """Whether the channel talks to a host that is not the marketplace's: a simulator has
-        checkouts of its own length."""
+        """Whether the channel talks to a host that is not the marketplace's.
+
+        A simulator has checkouts of its own length.
+        """
         node = self.document.node((*path, "settings", "base_url"))
         if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
             return False

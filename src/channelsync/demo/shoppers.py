@@ -24,9 +24,10 @@ __all__ = ["Shoppers"]
 
 STEP_SECONDS: Final = 0.05
 EVERYDAY_PER_SECOND: Final = 2.0
-FLASH_PER_SECOND: Final = 4.0
-FLASH_SECONDS: Final = 40.0
-PAUSE_SECONDS: Final = 25.0
+FIRST_FLASH_SECONDS: Final = 9.0
+FLASH_PER_SECOND: Final = 10.0
+FLASH_SECONDS: Final = 15.0
+EVERY_SECONDS: Final = 50.0
 RESTOCK_UNITS: Final = 80
 BUYERS: Final = {"shop-a": 45, "shop-b": 40, TILL: 15}
 """Of a hundred shoppers; the quotas do not know it."""
@@ -59,7 +60,8 @@ class Shoppers:
     _later: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Shop, for ever."""
+        """Shop, for ever, once every catalogue was searched."""
+        await self._wait_for_catalogues()
         weights = [1.0 / (place + 3) for place in range(len(self.items))]
         everyday = list(itertools.accumulate(weights))
         began = monotonic()
@@ -67,14 +69,14 @@ class Shoppers:
         try:
             for step in itertools.count():
                 await asyncio.sleep(max(began + step * STEP_SECONDS - monotonic(), 0.0))
-                wave, into = divmod(step * STEP_SECONDS, FLASH_SECONDS + PAUSE_SECONDS)
+                wave, into = divmod(step * STEP_SECONDS - FIRST_FLASH_SECONDS, EVERY_SECONDS)
                 if wave > waves:
                     waves += 1
                     await self._restock()
                 if self.rng.random() < EVERYDAY_PER_SECOND * STEP_SECONDS:
                     (item,) = self.rng.choices(self.items, cum_weights=everyday)
                     await self._shop(item.sku)
-                if into < FLASH_SECONDS and self.rng.random() < FLASH_PER_SECOND * STEP_SECONDS:
+                if 0 <= wave and into < FLASH_SECONDS and self.rng.random() < FLASH_PER_SECOND * STEP_SECONDS:
                     await self._shop(FLASH_SKU)
                 if self.past_slice and self.rng.random() < PAST_SLICE_PER_SECOND * STEP_SECONDS:
                     await self._walk_in(FLASH_SKU, past_slice=True)
@@ -82,6 +84,16 @@ class Shoppers:
             for task in self._later:
                 task.cancel()
             await asyncio.gather(*self._later, return_exceptions=True)
+
+    async def _wait_for_catalogues(self) -> None:
+        channels = tables.channels
+        query = sa.select(sa.func.count()).where(channels.c.discovered_at.is_not(None))
+        wanted = len(self.town.shops) + 1
+        while True:
+            async with self.database.read() as connection:
+                if (await connection.execute(query)).scalar_one() == wanted:
+                    return
+            await asyncio.sleep(STEP_SECONDS)
 
     # ------------------------------------------------------------ one shopper
 

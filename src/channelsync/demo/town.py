@@ -43,7 +43,7 @@ CHECKOUT_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 2.0
 QUIET_SECONDS: Final = 30.0
 DELIVERIES: Final = DeliveryPlan(
-    lose=0.03, double=0.05, delay_seconds_min=0.1, delay_seconds_max=2.5
+    lose=0.03, double=0.05, delay_seconds_min=0.2, delay_seconds_max=4.0
 )
 PLUS_BUCKET: Final = {"maximum": 20_000.0, "rate": 1_000.0}
 """Query cost of a large shop's plan."""

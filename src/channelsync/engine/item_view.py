@@ -187,8 +187,7 @@ async def _view(
         {items[i].sku: rules[i] for i in used},
         rates,
     )
-    broken = {name: await broken_listings(tx, name) for name in {e.channel for e in mine}}
-    reasons = {str(e.id): r for e in mine if (r := _reason(e, channels[e.channel], broken))}
+    reasons = await _reasons(tx, mine, channels)
     states = [
         _listing_state(entry, item_id, channels[entry.channel], allocation, rates, reasons, books)
         for entry in mine
@@ -240,6 +239,15 @@ def _knobs(engine: Engine, rule: Rule) -> Knobs:
         hold_back=False,
         min_gap_seconds=engine.policy.min_gap_seconds,
     )
+
+
+async def _reasons(
+    tx: AsyncConnection, listings: Sequence[Listing], channels: Mapping[str, ChannelFacts]
+) -> dict[str, str]:
+    """Why listings sell nothing or stand still, by listing id."""
+    broken = {name: await broken_listings(tx, name) for name in {e.channel for e in listings}}
+    found = {str(e.id): _reason(e, channels[e.channel], broken) for e in listings}
+    return {listing_id: why for listing_id, why in found.items() if why is not None}
 
 
 def _reason(

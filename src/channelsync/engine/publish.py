@@ -8,9 +8,7 @@ deadline: a sender that was stalled sends nothing.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,18 +16,17 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.escrow import (
-    Grant,
     Outcome,
     Push,
-    finish_attempt,
     give_up,
     may_retry,
     start_attempt,
 )
-from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
-from channelsync.engine.core import Engine, limits_of
+from channelsync.domain.vocabulary import Instant, PushKind
+from channelsync.engine.attempts import Sending, finish_request, record
+from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing, PushNote
-from channelsync.engine.listings import refuse_listing, takeable_for
+from channelsync.engine.listings import takeable_for
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Pushes
@@ -44,21 +41,7 @@ _log = structlog.get_logger("channelsync.publish")
 
 SEND_WITHIN_SECONDS = 10.0
 """An attempt that has not begun to write this long after its commit is never written."""
-RETRY_SECONDS_FIRST = 1.0
-RETRY_SECONDS_MAX = 300.0
 COPIES_MAX = 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sending:
-    """One copy, committed and about to leave."""
-
-    attempt_id: int
-    request_id: str
-    request: PushRequest
-    deadline: Instant
-    pushes: Mapping[str, tuple[int, Push]]
-    """Listing id and push by push id, as they were when the copy left."""
 
 
 async def publish(engine: Engine, held: Claim) -> Instant | None:
@@ -76,7 +59,7 @@ async def publish(engine: Engine, held: Claim) -> Instant | None:
             return await _next_time(tx, running.name)
     results = await _send(engine, held, running, sending)
     async with engine.database.write() as tx:
-        await _record(engine, tx, running, sending, results)
+        await record(engine, tx, running, sending, results)
     return engine.now()
 
 
@@ -102,7 +85,7 @@ async def _next_time(tx: AsyncConnection, channel: str) -> Instant | None:
 
 async def _next_copy(
     engine: Engine, tx: AsyncConnection, running: RunningChannel, now: Instant
-) -> _Sending | None:
+) -> Sending | None:
     """Commit one more copy of a waiting request, or the first of a new one."""
     waiting = await _due_requests(tx, running.name, now)
     for row in waiting:
@@ -128,7 +111,7 @@ async def _due_requests(tx: AsyncConnection, channel: str, now: Instant) -> Sequ
 
 async def _another_copy(
     engine: Engine, tx: AsyncConnection, running: RunningChannel, row: Any, now: Instant
-) -> _Sending | None:
+) -> Sending | None:
     """The same bytes again, if every push they carry is still open and may be sent.
 
     A settle may have closed one of them: its exposure no longer covers the change, so these bytes
@@ -145,7 +128,7 @@ async def _another_copy(
                 note = PushNote(result="given up", reason="no further copy may be sent")
                 grants.put(push.listing_id, give_up(grant), MovementKind.UNCHARGE, note=note)
         await grants.flush()
-        await _finish_request(tx, row.id)
+        await finish_request(tx, row.id)
         items = {item for listing in grants.all() for item in listing.recipe}
         await mark_items(tx, items, now)
         await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
@@ -185,7 +168,7 @@ async def _takeable_for_copy(
 
 async def _new_request(
     engine: Engine, tx: AsyncConnection, running: RunningChannel, now: Instant
-) -> _Sending | None:
+) -> Sending | None:
     pushes = tables.pushes
     query = (
         sa.select(pushes)
@@ -253,7 +236,7 @@ async def _commit_copy(
     request_id: str,
     request: PushRequest,
     now: Instant,
-) -> _Sending:
+) -> Sending:
     """Account for the copy: charged where it must be, outstanding from now on."""
     leaving: dict[str, tuple[int, Push]] = {}
     for row in carried:
@@ -276,7 +259,7 @@ async def _commit_copy(
     key = result.inserted_primary_key
     if key is None:  # pragma: no cover - every supported engine returns it
         raise LookupError("the store returned no attempt id")
-    return _Sending(
+    return Sending(
         attempt_id=key[0],
         request_id=request_id,
         request=request,
@@ -289,7 +272,7 @@ async def _commit_copy(
 
 
 async def _send(
-    engine: Engine, held: Claim, running: RunningChannel, sending: _Sending
+    engine: Engine, held: Claim, running: RunningChannel, sending: Sending
 ) -> Sequence[ChangeResult]:
     """Let the bytes go, unless it is too late for them."""
     channel = running.channel
@@ -303,126 +286,8 @@ async def _send(
         return _same_for_all(sending, Outcome.UNSENT, str(error))
 
 
-def _same_for_all(sending: _Sending, outcome: Outcome, reason: str) -> list[ChangeResult]:
+def _same_for_all(sending: Sending, outcome: Outcome, reason: str) -> list[ChangeResult]:
     return [
         ChangeResult(push_id=push_id, outcome=outcome, reason=reason)
         for push_id in sending.request.push_ids
     ]
-
-
-# ------------------------------------------------------------------ recording its end
-
-
-async def _record(
-    engine: Engine,
-    tx: AsyncConnection,
-    running: RunningChannel,
-    sending: _Sending,
-    results: Sequence[ChangeResult],
-) -> None:
-    """Take the attempt's end into the books; it stays outstanding until this is committed."""
-    now = engine.now()
-    by_push = {result.push_id: result for result in results}
-    grants = Grants(tx, now, f"push:{running.name}")
-    await grants.load(listing_id for listing_id, _ in sending.pushes.values())
-    for push_id, (listing_id, push) in sorted(sending.pushes.items()):
-        missing = ChangeResult(
-            push_id=push_id, outcome=Outcome.UNKNOWN, reason="the connector gave no result"
-        )
-        await _record_one(tx, running, grants, listing_id, push, by_push.get(push_id, missing), now)
-    still_open = [
-        listing_id
-        for push_id, (listing_id, _) in sending.pushes.items()
-        if _is_open(grants[listing_id].grant, push_id)
-    ]
-    await grants.flush()
-    await _end_attempt(tx, running, sending, results, now, retry=bool(still_open))
-    if any(result.outcome is not Outcome.UNSENT for result in results):
-        items = {item for listing in grants.all() for item in listing.recipe}
-        await mark_items(tx, items, now)
-        await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
-
-
-def _is_open(grant: Grant, push_id: str) -> bool:
-    push = grant.push
-    return (
-        push is not None
-        and push.push_id == push_id
-        and push.release_after is None
-        and not push.closed_to_retry
-    )
-
-
-async def _record_one(
-    tx: AsyncConnection,
-    running: RunningChannel,
-    grants: Grants,
-    listing_id: int,
-    push: Push,
-    result: ChangeResult,
-    now: Instant,
-) -> None:
-    listing = grants[listing_id]
-    grant = finish_attempt(listing.grant, push, result.outcome, now=now, limits=limits_of(running))
-    if result.stale:
-        # The counter moved without our knowing, by a sale as a rule: look before the next push.
-        grants.update(listing_id, remote=None)
-    note = PushNote(result=result.outcome, reason=result.reason[:300])
-    grants.put(listing_id, grant, MovementKind.UNCHARGE, reference=push.push_id, note=note)
-    if result.outcome is Outcome.APPLIED:
-        shown = _shown_after(listing, push, result)
-        grants.update(listing_id, remote=shown, remote_at=now)
-    if result.refuse_listing is not None:
-        await refuse_listing(tx, listing, result.refuse_listing, now=now)
-
-
-def _shown_after(listing: Listing, push: Push, result: ChangeResult) -> int | None:
-    """What the channel is believed to show now; None where nothing is known."""
-    if listing.grant.semantics is PushSemantics.ABSOLUTE:
-        return push.units
-    if listing.remote is None:
-        return result.actual
-    return listing.remote + (push.units if push.kind is PushKind.RAISE else -push.units)
-
-
-async def _end_attempt(
-    tx: AsyncConnection,
-    running: RunningChannel,
-    sending: _Sending,
-    results: Sequence[ChangeResult],
-    now: Instant,
-    *,
-    retry: bool,
-) -> None:
-    outcomes = sorted({result.outcome.value for result in results})
-    reasons = sorted({result.reason for result in results if result.reason})
-    await tx.execute(
-        sa.update(tables.attempts)
-        .where(tables.attempts.c.id == sending.attempt_id)
-        .values(ended_at=now, outcome=",".join(outcomes), detail="; ".join(reasons)[:500])
-    )
-    _log.info("push sent", channel=running.name, changes=len(results), outcome=",".join(outcomes))
-    if not retry:
-        await _finish_request(tx, sending.request_id)
-        return
-    mine = tables.attempts.c.request_id == sending.request_id
-    tried = (await tx.execute(sa.select(sa.func.count()).where(mine))).scalar_one()
-    asked = max((result.after_seconds or 0.0 for result in results), default=0.0)
-    pause = max(asked, _backoff(tried))
-    await tx.execute(
-        sa.update(tables.requests)
-        .where(tables.requests.c.id == sending.request_id)
-        .values(not_before=now + pause)
-    )
-
-
-def _backoff(tried: int) -> float:
-    """Growing pauses with jitter, so that many channels do not come back at once."""
-    longest = min(RETRY_SECONDS_FIRST * 2.0 ** min(tried - 1, 16), RETRY_SECONDS_MAX)
-    return random.uniform(longest / 2, longest)  # noqa: S311 - jitter is no secret
-
-
-async def _finish_request(tx: AsyncConnection, request_id: str) -> None:
-    await tx.execute(
-        sa.update(tables.requests).where(tables.requests.c.id == request_id).values(done=True)
-    )

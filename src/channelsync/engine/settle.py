@@ -114,9 +114,7 @@ async def _inexact_ids(tx: AsyncConnection, channel: str) -> Sequence[int]:
     query = sa.select(listings.c.id).where(
         listings.c.channel == channel,
         listings.c.state != ListingState.GONE,
-        sa.or_(
-            listings.c.settle_wanted, listings.c.id.in_(cuts), listings.c.remote.is_(None)
-        ),
+        sa.or_(listings.c.settle_wanted, listings.c.id.in_(cuts), listings.c.remote.is_(None)),
         sa.or_(listings.c.state == ListingState.ACTIVE, listings.c.exposure.is_not(None)),
     )
     return (await tx.execute(query)).scalars().all()

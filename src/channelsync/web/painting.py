@@ -76,6 +76,8 @@ class Painter:
         self._environment.filters |= {
             "iso": _iso,
             "clock": _clock,
+            # A narrow space between thousands reads in every language.
+            "units": lambda count: f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
             "words": lambda text: str(text).replace("_", " "),
             "cause": lambda cause: CAUSES.get(cause, str(cause).replace("_", " ")),
             "tail": lambda reference: str(reference).rsplit("/", 1)[-1],

@@ -70,8 +70,10 @@ def _show(screen: Screen, report: Report, repaired: tuple[Finding, ...]) -> None
     for note in report.notes:
         screen.line(f"note: {note.message}")
     rows = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in report.checked.items())
-    verdict = "The books add up" if report.ok else "The books do not add up"
-    screen.line(f"{verdict}: {rows} checked.", style="bold")
+    if report.ok:
+        screen.line(f"The books add up: {rows} checked.", style="bold green")
+    else:
+        screen.line(f"The books do not add up: {rows} checked.", style="bold red")
 
 
 def _findings(findings: tuple[Finding, ...]) -> Grid:

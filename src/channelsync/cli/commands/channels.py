@@ -109,7 +109,8 @@ async def _results(channel: object, now: float) -> list[CheckResult]:
 def _show_results(screen: Screen, results: list[CheckResult]) -> None:
     grid = Grid("Check", "Result", "What it says")
     for one in results:
-        grid.row(one.name, "ok" if one.ok else "FAILED", one.message)
+        style = None if one.ok else "red"
+        grid.row(one.name, "ok" if one.ok else "FAILED", one.message, style=style)
     screen.grid(grid)
 
 

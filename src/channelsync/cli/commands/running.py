@@ -54,12 +54,16 @@ def run(
     try:
         return asyncio.run(serve(settings, configuration_path=settings.config))
     except OSError as error:
-        if error.filename is not None:  # a file, not the address
-            raise
-        raise Refused(
-            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}; stop what"
-            " uses it, or choose another with --port"
-        ) from error
+        raise _refused_address(error, f"{settings.host}:{settings.port}") from error
+
+
+def _refused_address(error: OSError, address: str) -> OSError | Refused:
+    if error.filename is not None:  # it is about a file
+        return error
+    return Refused(
+        f"{address} cannot be listened on: {error.strerror}; stop what uses it, or choose another"
+        " port with --port"
+    )
 
 
 def _level(session: Session) -> int:
@@ -89,17 +93,20 @@ def demo(
 ) -> int:
     """Watch it work: simulated marketplaces, shoppers and a flash sale, in one command.
 
-    Exit code 1: something was oversold.
+    Exit code 1: something was oversold, or the books did not add up at the end.
     """
     from channelsync.cli.logs import start_logs
     from channelsync.demo import DemoOptions, run_demo
 
     start_logs(logging.DEBUG if session.options.verbose else logging.ERROR, "console")
     browser = not no_browser and not os.environ.get("CI") and sys.stdout.isatty()
-    options = DemoOptions(seconds=seconds, port=port, open_browser=browser)
-    result = asyncio.run(run_demo(options))
+    options = DemoOptions(seconds=seconds, port=port, open_browser=browser, say=session.output.warn)
+    try:
+        result = asyncio.run(run_demo(options))
+    except OSError as error:
+        raise _refused_address(error, f"127.0.0.1:{port}") from error
     session.output.result(result, lambda screen: screen.line(result.summary()))
-    return ExitCode.FAILED if result.oversold else ExitCode.DONE
+    return ExitCode.FAILED if result.oversold or result.books_differ else ExitCode.DONE
 
 
 # ------------------------------------------------------------------ simulate

@@ -55,8 +55,14 @@ def channels_grid(channels: tuple[ChannelStatus, ...], now: float) -> Grid:
             one.listings,
             one.exposure,
             one.open_pushes,
+            style="yellow" if _is_in_trouble(one) else None,
         )
     return grid
+
+
+def _is_in_trouble(channel: ChannelStatus) -> bool:
+    stopped = channel.paused is not None or channel.failing_since is not None
+    return stopped or channel.quiet or bool(channel.broken)
 
 
 def channel_state(channel: ChannelStatus) -> str:

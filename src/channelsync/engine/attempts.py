@@ -1,0 +1,157 @@
+"""Attempts: what one copy of a request was, and what its end means for the books."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.escrow import Grant, Outcome, Push, finish_attempt
+from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
+from channelsync.engine.core import Engine, limits_of
+from channelsync.engine.grants import Grants, Listing, PushNote
+from channelsync.engine.listings import refuse_listing
+from channelsync.engine.work import WorkKind, mark, mark_items
+from channelsync.ports import RunningChannel
+from channelsync.sdk.types import ChangeResult, PushRequest
+from channelsync.store import tables
+from channelsync.store.tables import MovementKind
+
+__all__ = ["Sending", "finish_request", "record"]
+
+_log = structlog.get_logger("channelsync.publish")
+
+RETRY_SECONDS_FIRST = 1.0
+RETRY_SECONDS_MAX = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """One copy, committed and about to leave."""
+
+    attempt_id: int
+    request_id: str
+    request: PushRequest
+    deadline: Instant
+    pushes: Mapping[str, tuple[int, Push]]
+    """Listing id and push by push id, as they were when the copy left."""
+
+
+async def record(
+    engine: Engine,
+    tx: AsyncConnection,
+    running: RunningChannel,
+    sending: Sending,
+    results: Sequence[ChangeResult],
+) -> None:
+    """Take the attempt's end into the books; it stays outstanding until this is committed."""
+    now = engine.now()
+    by_push = {result.push_id: result for result in results}
+    grants = Grants(tx, now, f"push:{running.name}")
+    await grants.load(listing_id for listing_id, _ in sending.pushes.values())
+    for push_id, (listing_id, push) in sorted(sending.pushes.items()):
+        missing = ChangeResult(
+            push_id=push_id, outcome=Outcome.UNKNOWN, reason="the connector gave no result"
+        )
+        await _record_one(tx, running, grants, listing_id, push, by_push.get(push_id, missing), now)
+    still_open = [
+        listing_id
+        for push_id, (listing_id, _) in sending.pushes.items()
+        if _is_open(grants[listing_id].grant, push_id)
+    ]
+    await grants.flush()
+    await _end_attempt(tx, running, sending, results, now, retry=bool(still_open))
+    if any(result.outcome is not Outcome.UNSENT for result in results):
+        items = {item for listing in grants.all() for item in listing.recipe}
+        await mark_items(tx, items, now)
+        await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
+
+
+def _is_open(grant: Grant, push_id: str) -> bool:
+    push = grant.push
+    return (
+        push is not None
+        and push.push_id == push_id
+        and push.release_after is None
+        and not push.closed_to_retry
+    )
+
+
+async def _record_one(
+    tx: AsyncConnection,
+    running: RunningChannel,
+    grants: Grants,
+    listing_id: int,
+    push: Push,
+    result: ChangeResult,
+    now: Instant,
+) -> None:
+    listing = grants[listing_id]
+    grant = finish_attempt(listing.grant, push, result.outcome, now=now, limits=limits_of(running))
+    if result.stale:
+        # The counter moved without our knowing, by a sale as a rule: look before the next push.
+        grants.update(listing_id, remote=None)
+    note = PushNote(result=result.outcome, reason=result.reason[:300])
+    grants.put(listing_id, grant, MovementKind.UNCHARGE, reference=push.push_id, note=note)
+    if result.outcome is Outcome.APPLIED:
+        shown = _shown_after(listing, push, result)
+        grants.update(listing_id, remote=shown, remote_at=now)
+    if result.refuse_listing is not None:
+        await refuse_listing(tx, listing, result.refuse_listing, now=now)
+
+
+def _shown_after(listing: Listing, push: Push, result: ChangeResult) -> int | None:
+    """What the channel is believed to show now; None where nothing is known."""
+    if listing.grant.semantics is PushSemantics.ABSOLUTE:
+        return push.units
+    if listing.remote is None:
+        return result.actual
+    return listing.remote + (push.units if push.kind is PushKind.RAISE else -push.units)
+
+
+async def _end_attempt(
+    tx: AsyncConnection,
+    running: RunningChannel,
+    sending: Sending,
+    results: Sequence[ChangeResult],
+    now: Instant,
+    *,
+    retry: bool,
+) -> None:
+    outcomes = sorted({result.outcome.value for result in results})
+    reasons = sorted({result.reason for result in results if result.reason})
+    await tx.execute(
+        sa.update(tables.attempts)
+        .where(tables.attempts.c.id == sending.attempt_id)
+        .values(ended_at=now, outcome=",".join(outcomes), detail="; ".join(reasons)[:500])
+    )
+    _log.info("push sent", channel=running.name, changes=len(results), outcome=",".join(outcomes))
+    if not retry:
+        await finish_request(tx, sending.request_id)
+        return
+    mine = tables.attempts.c.request_id == sending.request_id
+    tried = (await tx.execute(sa.select(sa.func.count()).where(mine))).scalar_one()
+    asked = max((result.after_seconds or 0.0 for result in results), default=0.0)
+    pause = max(asked, _backoff(tried))
+    await tx.execute(
+        sa.update(tables.requests)
+        .where(tables.requests.c.id == sending.request_id)
+        .values(not_before=now + pause)
+    )
+
+
+def _backoff(tried: int) -> float:
+    """Growing pauses with jitter, so that many channels do not come back at once."""
+    longest = min(RETRY_SECONDS_FIRST * 2.0 ** min(tried - 1, 16), RETRY_SECONDS_MAX)
+    return random.uniform(longest / 2, longest)  # noqa: S311 - jitter is no secret
+
+
+async def finish_request(tx: AsyncConnection, request_id: str) -> None:
+    """No further copy of the request will leave."""
+    await tx.execute(
+        sa.update(tables.requests).where(tables.requests.c.id == request_id).values(done=True)
+    )

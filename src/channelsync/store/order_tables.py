@@ -1,0 +1,132 @@
+"""Deliveries, order lines and what they moved."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from channelsync.store.channel_tables import channels, listings
+from channelsync.store.schema import ID, INSTANT, key, metadata
+from channelsync.store.stock_tables import items, locations
+
+__all__ = [
+    "deliveries",
+    "line_events",
+    "line_stock",
+    "order_lines",
+    "order_voids",
+    "shortfalls",
+]
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    key(),
+    sa.Column("channel", sa.ForeignKey(channels.c.name), nullable=False),
+    sa.Column("dedupe_key", sa.Text, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("received_at", INSTANT, nullable=False),
+    sa.Column("body_sha256", sa.Text, nullable=False),
+    sa.Column("reduced", sa.JSON, nullable=False),
+    sa.Column("done_at", INSTANT),
+    sa.UniqueConstraint("channel", "dedupe_key"),
+    sa.Index(
+        "ix_deliveries_pending",
+        "channel",
+        "id",
+        sqlite_where=sa.text("done_at IS NULL"),
+        postgresql_where=sa.text("done_at IS NULL"),
+    ),
+)
+
+order_lines = sa.Table(
+    "order_lines",
+    metadata,
+    key(),
+    sa.Column("channel", sa.ForeignKey(channels.c.name), nullable=False),
+    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("line_id", sa.Text, nullable=False),
+    sa.Column("sku", sa.Text),
+    sa.Column("external", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("listing_id", sa.ForeignKey(listings.c.id)),
+    sa.Column("parked", sa.Text),
+    sa.Column("ordered", sa.Integer, nullable=False),
+    sa.Column("cancelled", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("shipped", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("returned", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("restocked", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("relisted", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("version", INSTANT, nullable=False),
+    sa.Column("sold_at", INSTANT),
+    sa.Column("cancelled_at", INSTANT),
+    sa.Column("shipped_at", INSTANT),
+    sa.Column("pending", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("moves_counter", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("cancel_effect", sa.Text, nullable=False),
+    sa.Column("location", sa.Text),
+    sa.Column("origin", sa.Text, nullable=False, server_default=""),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("first_heard_at", INSTANT, nullable=False),
+    sa.Column("heard_at", INSTANT, nullable=False),
+    sa.UniqueConstraint("channel", "order_id", "line_id"),
+    sa.CheckConstraint(
+        "ordered >= 0 AND cancelled >= 0 AND shipped >= 0 AND returned >= 0"
+        " AND restocked >= 0 AND relisted >= 0",
+        name="counts",
+    ),
+    sa.Index("ix_order_lines_listing", "listing_id", "id"),
+    sa.Index(
+        "ix_order_lines_parked",
+        "channel",
+        sqlite_where=sa.text("parked IS NOT NULL"),
+        postgresql_where=sa.text("parked IS NOT NULL"),
+    ),
+)
+
+order_voids = sa.Table(
+    "order_voids",
+    metadata,
+    sa.Column("channel", sa.ForeignKey(channels.c.name), primary_key=True),
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("at", INSTANT, nullable=False),
+    sa.Column("cancel_effect", sa.Text, nullable=False),
+    sa.Column("heard_at", INSTANT, nullable=False),
+)
+
+line_stock = sa.Table(
+    "line_stock",
+    metadata,
+    sa.Column("line_id", sa.ForeignKey(order_lines.c.id), primary_key=True),
+    sa.Column("item_id", sa.ForeignKey(items.c.id), primary_key=True),
+    sa.Column("location_id", sa.ForeignKey(locations.c.id), primary_key=True),
+    sa.Column("reserved", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("shipped", sa.Integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("reserved >= 0 AND shipped >= 0", name="counts"),
+)
+
+line_events = sa.Table(
+    "line_events",
+    metadata,
+    key(),
+    sa.Column("line_id", sa.ForeignKey(order_lines.c.id), nullable=False),
+    sa.Column("listing_id", sa.ForeignKey(listings.c.id), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("units", sa.Integer, nullable=False),
+    sa.Column("moved_at", INSTANT),
+    sa.Column("heard_at", INSTANT, nullable=False),
+    sa.CheckConstraint("units > 0", name="units"),
+    sa.Index("ix_line_events_listing", "listing_id", "heard_at"),
+)
+
+shortfalls = sa.Table(
+    "shortfalls",
+    metadata,
+    key(),
+    sa.Column("at", INSTANT, nullable=False),
+    sa.Column("channel", sa.ForeignKey(channels.c.name)),
+    sa.Column("item_id", sa.ForeignKey(items.c.id), nullable=False),
+    sa.Column("listing_id", ID),
+    sa.Column("units", sa.Integer, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False, server_default=""),
+    sa.CheckConstraint("units > 0", name="units"),
+)

@@ -1,0 +1,33 @@
+"""What all tables share: the metadata with its names, and the usual columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+__all__ = ["ID", "INSTANT", "key", "metadata", "one_of"]
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+INSTANT: sa.Double[float] = sa.Double()
+
+
+def key() -> sa.Column[int]:
+    """A number of our own, given out in order."""
+    return sa.Column("id", ID, primary_key=True, autoincrement=True)
+
+
+def one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:
+    """The column holds one of these words."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=column)
