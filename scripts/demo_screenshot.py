@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from channelsync.demo import DemoOptions, run_demo
+import structlog
+
+from channelsync.demo import DemoOptions, DemoResult, run_demo
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PORT = 8497
@@ -22,52 +25,53 @@ PORT = 8497
 RUN_ON_SECONDS = 20.0
 
 
-async def photograph(browser: str, target: Path, *, after: float, size: str, dark: bool) -> None:
+async def photograph(browser: str, options: list[str], *, after: float) -> None:
     """Wait, then let the browser load the page and keep what it shows."""
     await asyncio.sleep(after)
+    process = await asyncio.create_subprocess_exec(
+        browser,
+        *options,
+        f"http://127.0.0.1:{PORT}/",
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    await process.wait()
+
+
+async def run(browser: str, options: list[str], *, after: float, seed: int) -> DemoResult:
+    """The demonstration, and the browser beside it."""
+    demo = DemoOptions(seconds=after + RUN_ON_SECONDS, port=PORT, seed=seed)
+    running = asyncio.create_task(run_demo(demo))
+    await photograph(browser, options, after=after)
+    return await running
+
+
+def main(arguments: argparse.Namespace, browser: str) -> int:
+    """Take the picture. Returns 0 when there is one and nothing was oversold."""
+    target: Path = arguments.target.absolute()
+    target.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as profile:
         options = [
             "--headless=new",
             "--hide-scrollbars",
             "--disable-gpu",
-            "--force-device-scale-factor=1",
             f"--user-data-dir={profile}",
-            f"--window-size={size}",
-            f"--screenshot={target.absolute()}",
+            f"--window-size={arguments.size}",
+            f"--screenshot={target}",
             "--timeout=2500",
         ]
-        if dark:
-            options.append("--blink-settings=preferredColorScheme=0")
-        if os.geteuid() == 0:
-            options.append("--no-sandbox")
-        process = await asyncio.create_subprocess_exec(
-            browser,
-            *options,
-            f"http://127.0.0.1:{PORT}/",
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        await process.wait()
-
-
-async def main(arguments: argparse.Namespace, browser: str) -> int:
-    """Run both; the picture decides whether it worked."""
-    target: Path = arguments.target
-    target.unlink(missing_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    options = DemoOptions(seconds=arguments.after + RUN_ON_SECONDS, port=PORT, seed=arguments.seed)
-    picture = photograph(
-        browser, target, after=arguments.after, size=arguments.size, dark=arguments.dark
-    )
-    running = asyncio.create_task(run_demo(options))
-    await picture
-    result = await running
-    print(result.summary())
-    print(target if target.exists() else f"{browser} wrote no picture")
-    return 0 if target.exists() and not result.oversold else 1
+        options += ["--blink-settings=preferredColorScheme=0"] if arguments.dark else []
+        options += ["--no-sandbox"] if os.geteuid() == 0 else []
+        result = asyncio.run(run(browser, options, after=arguments.after, seed=arguments.seed))
+    sys.stdout.write(f"{result.summary()}\n")
+    if not target.exists():
+        sys.exit(f"{browser} wrote no picture")
+    return 1 if result.oversold else 0
 
 
 if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", type=Path)
     parser.add_argument("--after", type=float, default=34.0, help="seconds into the run")
@@ -77,4 +81,4 @@ if __name__ == "__main__":
     found = next((path for path in map(shutil.which, BROWSERS) if path), None)
     if found is None:
         sys.exit(f"no browser: install one of {', '.join(BROWSERS)}")
-    sys.exit(asyncio.run(main(parser.parse_args(), found)))
+    sys.exit(main(parser.parse_args(), found))

@@ -90,7 +90,9 @@ class Shop:
         """A marketplace that lists these SKUs, and its connector."""
         market = MemoryMarket(semantics=semantics, now=self.clock, counters=dict.fromkeys(skus, 0))
         self.markets[connector] = market
-        made = MemoryConnector(market, name=connector, title=f"Shop {connector}", **declared)
+        # The clock stands still, so a rate budget would never fill again.
+        declared = {"requests_per_second": 1e6, "title": f"Shop {connector}", **declared}
+        made = MemoryConnector(market, name=connector, **declared)
         self.registry = self.registry.with_connector(made)
         return market
 

@@ -147,7 +147,7 @@ def test_a_removed_channel_keeps_its_units_until_it_is_forgotten(shop: Shop) -> 
     assert "Repeat the command with --yes" in warned.err
     assert shop.json("status")["pools"][0]["exposure"] == 80
     done = shop.run("channels", "forget", "soho-till", "--yes")
-    assert done.out == "soho-till is forgotten: 16 units of 1 listings are free again\n"
+    assert done.out == "soho-till is forgotten: 16 units of 1 listing free again\n"
     status = shop.json("status")
     assert status["pools"][0]["free"] == 16
     assert status["alarms"] == []

@@ -49,7 +49,7 @@ def test_an_import_with_mistakes_applies_nothing_and_names_every_row(shop: Shop)
 def test_a_dry_run_says_what_would_change(shop: Shop) -> None:
     sheet = shop.write("sku,on_hand\nIPHONE-15,90\n", "count.csv")
     done = shop.run("stock", "import", str(sheet), "--dry-run")
-    assert done.out.splitlines()[0] == "1 rows: 1 values would change"
+    assert done.out.splitlines()[0] == "1 row: 1 value would change"
     assert on_hand(shop) == {"ny-dc": 100}
     assert shop.run("stock", "import", str(sheet)).code == 0
     assert on_hand(shop) == {"ny-dc": 90}
@@ -71,7 +71,7 @@ def test_an_export_comes_back_as_it_was(shop: Shop) -> None:
     ]
     target = shop.folder / "out.csv"
     written = shop.run("stock", "export", str(target))
-    assert written.out == f"wrote 1 rows to {target}\n"
+    assert written.out == f"wrote 1 row to {target}\n"
     report = shop.json("stock", "import", str(target))
     assert report["changes"] == []
 

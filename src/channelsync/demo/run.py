@@ -10,9 +10,9 @@ import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -54,7 +54,7 @@ ONE_CLOCK_SECONDS: Final = 0.05
 
 
 def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{words}\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,8 @@ class DemoOptions:
     open_browser: bool = False
     seed: int = 1
     say: Callable[[str], None] = _say
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set it to end the run; Ctrl-C does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ async def run_demo(options: DemoOptions) -> DemoResult:
     rng = Random(options.seed)
     items = catalogue(rng)
     town = build_town(items, rng)
-    stop = asyncio.Event()
+    stop = options.stop
     with tempfile.TemporaryDirectory(prefix="channelsync-demo-") as name, _stopped_by_signals(stop):
         folder = Path(name)
         async with open_town(town, folder, url) as hosts:
@@ -151,8 +153,8 @@ def _listening(port: int) -> socket.socket:
     return door
 
 
-@contextlib.contextmanager
-def _stopped_by_signals(stop: asyncio.Event) -> contextlib._GeneratorContextManager[None]:
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
     if threading.current_thread() is not threading.main_thread():
@@ -217,29 +219,27 @@ class _Play:
     async def run(self, door: socket.socket, rng: Random) -> DemoResult:
         """Serve, shop, stop and reckon."""
         shoppers = self._shoppers(rng)
-        options = WebOptions(
-            public_url=self.url, stage=DemoStage(shoppers), stopping=self.stop
-        )
+        options = WebOptions(public_url=self.url, stage=DemoStage(shoppers), stopping=self.stop)
         ready = asyncio.Event()
         daemon = asyncio.create_task(
-            run_daemon(
-                self.application, door, stop=self.stop, options=options, on_ready=ready.set
-            )
+            run_daemon(self.application, door, stop=self.stop, options=options, on_ready=ready.set)
         )
-        async with _ending(asyncio.create_task(shoppers.run())), _ending(
-            asyncio.create_task(self._announce(ready))
-        ):
-            await self._wait(daemon)
+        shopping = asyncio.create_task(shoppers.run(self.stop))
+        announcing = asyncio.create_task(self._announce(ready))
+        await self._wait(daemon, shopping)
         self.stop.set()
-        await daemon
+        announcing.cancel()
+        await asyncio.gather(shopping, daemon)
+        await asyncio.gather(announcing, return_exceptions=True)
         return await self._result(shoppers)
 
-    async def _wait(self, daemon: asyncio.Task[None]) -> None:
+    async def _wait(self, *working: asyncio.Task[None]) -> None:
+        """Until the time is over, somebody stops it, or something broke."""
         asked = asyncio.create_task(self.stop.wait())
         left = None
         if self.options.seconds is not None:
             left = max(self.options.seconds - (monotonic() - self.began), 0.0)
-        await asyncio.wait({asked, daemon}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({asked, *working}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
 
     async def _announce(self, ready: asyncio.Event) -> None:
@@ -296,14 +296,3 @@ class _Play:
             push_p95_seconds=pace.push_p95,
             first_page_seconds=self.first_page_seconds,
         )
-
-
-@asynccontextmanager
-async def _ending(task: asyncio.Task[None]) -> AsyncIterator[None]:
-    """Cancel a task at the end of the block; what it raised before that is raised then."""
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

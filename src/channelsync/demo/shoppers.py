@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from time import monotonic, time
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from channelsync.demo.auditor import Auditor
 from channelsync.demo.catalogue import FLASH_SKU, DemoItem
 from channelsync.demo.rival import Rival
-from channelsync.demo.town import SHOPS, TILL, Town
+from channelsync.demo.town import TILL, Town
 from channelsync.engine.stock_desk import StockDesk
 from channelsync.store import tables
 from channelsync.store.database import Database
@@ -59,41 +59,47 @@ class Shoppers:
     refused: int = 0
     _later: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def run(self) -> None:
-        """Shop, for ever, once every catalogue was searched."""
-        await self._wait_for_catalogues()
+    async def run(self, stop: asyncio.Event) -> None:
+        """Shop until `stop`, once every catalogue was searched."""
+        await self._wait_for_catalogues(stop)
         weights = [1.0 / (place + 3) for place in range(len(self.items))]
         everyday = list(itertools.accumulate(weights))
-        began = monotonic()
-        waves = 0
+        began, waves = monotonic(), 0
         try:
             for step in itertools.count():
-                await asyncio.sleep(max(began + step * STEP_SECONDS - monotonic(), 0.0))
+                if await _stopped(stop, began + step * STEP_SECONDS - monotonic()):
+                    return
                 wave, into = divmod(step * STEP_SECONDS - FIRST_FLASH_SECONDS, EVERY_SECONDS)
                 if wave > waves:
                     waves += 1
                     await self._restock()
-                if self.rng.random() < EVERYDAY_PER_SECOND * STEP_SECONDS:
-                    (item,) = self.rng.choices(self.items, cum_weights=everyday)
-                    await self._shop(item.sku)
-                if 0 <= wave and into < FLASH_SECONDS and self.rng.random() < FLASH_PER_SECOND * STEP_SECONDS:
-                    await self._shop(FLASH_SKU)
-                if self.past_slice and self.rng.random() < PAST_SLICE_PER_SECOND * STEP_SECONDS:
-                    await self._walk_in(FLASH_SKU, past_slice=True)
+                await self._moment(everyday, flash=wave >= 0 and into < FLASH_SECONDS)
         finally:
             for task in self._later:
                 task.cancel()
             await asyncio.gather(*self._later, return_exceptions=True)
 
-    async def _wait_for_catalogues(self) -> None:
+    async def _moment(self, everyday: Sequence[float], *, flash: bool) -> None:
+        """Whoever comes within one step."""
+        if self._comes(EVERYDAY_PER_SECOND):
+            (item,) = self.rng.choices(self.items, cum_weights=everyday)
+            await self._shop(item.sku)
+        if flash and self._comes(FLASH_PER_SECOND):
+            await self._shop(FLASH_SKU)
+        if self.past_slice and self._comes(PAST_SLICE_PER_SECOND):
+            await self._walk_in(FLASH_SKU, past_slice=True)
+
+    def _comes(self, per_second: float) -> bool:
+        return self.rng.random() < per_second * STEP_SECONDS
+
+    async def _wait_for_catalogues(self, stop: asyncio.Event) -> None:
         channels = tables.channels
         query = sa.select(sa.func.count()).where(channels.c.discovered_at.is_not(None))
         wanted = len(self.town.shops) + 1
-        while True:
+        while not await _stopped(stop, STEP_SECONDS):
             async with self.database.read() as connection:
                 if (await connection.execute(query)).scalar_one() == wanted:
                     return
-            await asyncio.sleep(STEP_SECONDS)
 
     # ------------------------------------------------------------ one shopper
 
@@ -143,8 +149,8 @@ class Shoppers:
         elif roll < CANCEL + SHIP:
             await shop.fulfil(order_id)
 
-    def _after(self, act: object) -> None:
-        task = asyncio.ensure_future(act)  # type: ignore[arg-type, var-annotated]
+    def _after(self, act: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(act)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
@@ -188,3 +194,13 @@ class Shoppers:
         )
         self.auditor.supply[FLASH_SKU] += RESTOCK_UNITS
         self.rival.restock(FLASH_SKU, RESTOCK_UNITS, time())
+
+
+async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait so long, or until `stop`. Returns whether that is set."""
+    try:
+        async with asyncio.timeout(max(seconds, 0.0)):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -14,8 +14,7 @@ __all__ = ["DemoStage"]
 
 NOTES: Final = (
     "Two shops and a till, simulated on this machine, over real HTTP",
-    f"{DELIVERIES.lose:.0%} of webhooks lost, {DELIVERIES.double:.0%} doubled, all late and"
-    " shuffled",
+    f"{DELIVERIES.lose:.0%} of webhooks lost, {DELIVERIES.double:.0%} doubled, all late, shuffled",
     f"checkouts and quarantine shortened from minutes to {CHECKOUT_SECONDS:.0f} s",
 )
 

@@ -36,8 +36,8 @@ __all__ = [
 
 SHOPS: Final = ("shop-a", "shop-b")
 TILL: Final = "till"
-TILL_SECRET: Final = "whsec_" + "ZGVtb25zdHJhdGlvbi1vZi1hLXRpbGwh"  # noqa: S105 - a simulated till's
-TILL_TOKEN: Final = "token-of-the-simulated-till"  # noqa: S105 - likewise
+TILL_SECRET: Final = "whsec_" + "ZGVtb25zdHJhdGlvbi1vZi1hLXRpbGwh"
+TILL_TOKEN: Final = "token-of-the-simulated-till"  # noqa: S105 - a simulated till's
 CHECKOUT_SECONDS: Final = 20.0
 """How long a shopper may pay; minutes at real shops."""
 POLL_SECONDS: Final = 2.0

@@ -47,6 +47,9 @@ __all__ = [
     "explain",
 ]
 
+_OF_ONE_ITEM = frozenset({"atp", "shares"})
+"""Steps of the allocation that are about one item, which their explanation names first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPush:
@@ -288,7 +291,7 @@ def _pool(
             for key in shown
             if channel in {None, view.listings[key].channel}
         ),
-        trace=tuple(_named(step, view) for step in view.allocation.trace),
+        trace=tuple(_named(step, view) for step in view.allocation.trace if _concerns(step, view)),
     )
 
 
@@ -327,11 +330,27 @@ def _quota(rule: Rule, channel: str) -> float | None:
 
 
 def _named(step: Step, view: ItemView) -> Step:
-    """The step with listings called by channel and SKU instead of their numbers."""
+    """The step with listings called by channel and SKU instead of their numbers.
+
+    Numbers of listings that do not contain the item (they share a bundle with it) are left out.
+    """
     names = {key: _name(listing, view) for key, listing in view.listings.items()}
     subject, colon, rest = step.explanation.partition(": ")
     text = f"{names[subject]}{colon}{rest}" if subject in names else step.explanation
-    return Step(step.name, text, {names.get(key, key): n for key, n in step.numbers.items()})
+    numbers = {
+        names.get(key, key): number
+        for key, number in step.numbers.items()
+        if key in names or not key.isdecimal()
+    }
+    return Step(step.name, text, numbers)
+
+
+def _concerns(step: Step, view: ItemView) -> bool:
+    """Whether a step is about this item or one of its listings."""
+    subject, colon, _ = step.explanation.partition(": ")
+    if not colon or subject in {view.sku, *view.listings}:
+        return True
+    return not subject.isdecimal() and step.name not in _OF_ONE_ITEM
 
 
 def _name(listing: Listing, view: ItemView) -> str:

@@ -88,7 +88,11 @@ def _subject(row: Any, sources: Sources) -> str:
 
 
 async def _pushes(tx: AsyncConnection, sources: Sources, limit: int) -> list[Cause]:
-    own = pushes.c.listing_id.in_(sorted(sources.listings))
+    own = sa.and_(
+        pushes.c.listing_id.in_(sorted(sources.listings)),
+        # One that was planned anew before it was sent changed nothing anywhere.
+        sa.func.coalesce(pushes.c.result, "") != "withdrawn",
+    )
     opened = sa.select(pushes).where(own).order_by(pushes.c.opened_at.desc()).limit(limit)
     closed = (
         sa.select(pushes)

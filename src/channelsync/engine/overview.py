@@ -34,6 +34,7 @@ ITEMS_MAX: Final = 500
 """Items on the page; the search reaches the others."""
 RECENT_MAX: Final = 12
 SHORTFALLS_MAX: Final = 8
+SHORTFALLS_SECONDS: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +108,14 @@ class PushRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShortfallRow:
-    """Accepted demand beyond what the books allowed."""
+    """Accepted demand of one item beyond what the books allowed, within the last day."""
 
-    id: int
     at: Instant
+    """The latest of it."""
     sku: str
     channel: str | None
     units: int
     cause: str
-    reference: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ async def view_overview(
             items_found=count,
             pushes=await _pushes(tx),
             orders=await view_lines(tx, limit=RECENT_MAX),
-            shortfalls=await _shortfalls(tx),
+            shortfalls=await _shortfalls(tx, engine.now() - SHORTFALLS_SECONDS),
         )
 
 
@@ -306,23 +306,26 @@ async def _pushes(tx: AsyncConnection) -> tuple[PushRow, ...]:
     )
 
 
-async def _shortfalls(tx: AsyncConnection) -> tuple[ShortfallRow, ...]:
+async def _shortfalls(tx: AsyncConnection, since: Instant) -> tuple[ShortfallRow, ...]:
     shortfalls, items = tables.shortfalls, tables.items
+    latest = sa.func.max(shortfalls.c.at)
     query = (
-        sa.select(shortfalls, items.c.sku)
+        sa.select(
+            items.c.sku,
+            shortfalls.c.channel,
+            shortfalls.c.cause,
+            sa.func.sum(shortfalls.c.units).label("units"),
+            latest.label("at"),
+        )
         .join(items, items.c.id == shortfalls.c.item_id)
-        .order_by(shortfalls.c.id.desc())
+        .where(shortfalls.c.at >= since)
+        .group_by(items.c.sku, shortfalls.c.channel, shortfalls.c.cause)
+        .order_by(latest.desc(), items.c.sku)
         .limit(SHORTFALLS_MAX)
     )
     return tuple(
         ShortfallRow(
-            id=row.id,
-            at=row.at,
-            sku=row.sku,
-            channel=row.channel,
-            units=row.units,
-            cause=row.cause,
-            reference=row.reference,
+            at=row.at, sku=row.sku, channel=row.channel, units=int(row.units), cause=row.cause
         )
         for row in await tx.execute(query)
     )

@@ -272,6 +272,8 @@ def _at_rest(view: ItemView, key: str) -> str | None:
         return "above its low water"
     if view.state.takeable < state.units:
         return "nothing is free to raise it with"
+    if state.takeable_elsewhere == 0:
+        return "nothing is free of another item in it"
     return "its turn has not come (a push just now, or units on their way back)"
 
 

@@ -50,7 +50,7 @@ class Feed(Generic[State]):
     _state: State | None = None
     _fragments: dict[str, _Fragment] = field(default_factory=dict)
     _looked_at: float = -1.0
-    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _looking: asyncio.Task[State] | None = None
     _watchers: int = 0
 
     @property
@@ -65,13 +65,18 @@ class Feed(Generic[State]):
 
     async def refresh(self) -> State:
         """Look again, unless that was just done. Returns what was seen."""
-        async with self._looking:
-            if self._state is not None and time.monotonic() - self._looked_at < REFRESH_SECONDS_MIN:
-                return self._state
-            state = await self.look()
-            self._take(self.paint(state))
-            self._state, self._looked_at = state, time.monotonic()
-            return state
+        if self._state is not None and time.monotonic() - self._looked_at < REFRESH_SECONDS_MIN:
+            return self._state
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        # A page that goes away in the middle must not take the others' look with it.
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> State:
+        state = await self.look()
+        self._take(self.paint(state))
+        self._state, self._looked_at = state, time.monotonic()
+        return state
 
     def _take(self, painted: Mapping[str, str]) -> None:
         number = self.number + 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from channelsync.cli.exit_codes import ExitCode
-from channelsync.cli.output import Grid, Screen
+from channelsync.cli.output import Grid, Screen, counted
 from channelsync.cli.session import Session
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def _json(finding: Finding) -> dict[str, object]:
 
 def _show(screen: Screen, report: Report, repaired: tuple[Finding, ...]) -> None:
     if repaired:
-        screen.line(f"{len(repaired)} numbers were put right:", style="bold")
+        screen.line(f"{counted(len(repaired), 'number')} put right:", style="bold")
         screen.grid(_findings(repaired))
     if report.findings:
-        screen.line(f"{len(report.findings)} numbers differ:", style="bold")
+        screen.line(f"{counted(len(report.findings), 'number')} not as it should be:", style="bold")
         screen.grid(_findings(report.findings))
         screen.line("`channelsync verify --repair` puts them right and leaves a trace.")
     for note in report.notes:

@@ -9,7 +9,7 @@ import typer
 from channelsync.cli.commands.status import channels_grid
 from channelsync.cli.exit_codes import ExitCode
 from channelsync.cli.failures import Refused
-from channelsync.cli.output import Grid, Screen
+from channelsync.cli.output import Grid, Screen, counted
 from channelsync.cli.session import Session
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ async def forget(session: Session, name: NAME, yes: YES = False) -> None:
     session.output.result(
         forgotten,
         lambda screen: screen.line(
-            f"{name} is forgotten: {forgotten.units} units of {forgotten.listings} listings are"
-            " free again"
+            f"{name} is forgotten: {counted(forgotten.units, 'unit')} of"
+            f" {counted(forgotten.listings, 'listing')} free again"
         ),
     )

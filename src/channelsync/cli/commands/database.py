@@ -24,7 +24,10 @@ async def upgrade(session: Session) -> None:
         before = await migrate.current(url)
         await migrate.upgrade(url)
     head = migrate.head()
-    said = f"the schema is {head}" if before == head else f"upgraded from {before} to {head}"
+    if before is None:
+        said = f"made, with schema {head}"
+    else:
+        said = f"the schema is {head}" if before == head else f"upgraded from {before} to {head}"
     session.output.result({"was": before, "schema": head}, lambda screen: screen.line(said))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from channelsync.cli.output import Grid, Screen, ago
+from channelsync.cli.output import Grid, Screen, ago, counted
 from channelsync.cli.session import Session
 
 if TYPE_CHECKING:
@@ -121,12 +121,13 @@ def _troubles(channel: ChannelStatus) -> list[str]:
     if channel.failing_since is not None:
         said.append(f"failing: {channel.last_error}")
     if channel.refused:
-        said.append(f"{channel.refused} offers are not synced; `channelsync explain SKU` says why")
+        offers = counted(channel.refused, "offer")
+        said.append(f"{offers} not synced; `channelsync explain SKU` says why")
     if channel.unsettled:
-        said.append(f"{channel.unsettled} listings were never settled")
+        said.append(f"{counted(channel.unsettled, 'listing')} never settled")
     if channel.parked_lines:
+        lines = counted(channel.parked_lines, "order line")
         said.append(
-            f"{channel.parked_lines} order lines wait for their offer to be mapped;"
-            " `channelsync orders --parked` lists them"
+            f"{lines} not counted until the offer is mapped; see `channelsync orders --parked`"
         )
     return [*said, *channel.broken]

@@ -10,7 +10,7 @@ import typer
 
 from channelsync.cli.commands.stock_door import open_books
 from channelsync.cli.failures import Refused
-from channelsync.cli.output import Grid, Screen
+from channelsync.cli.output import Grid, Screen, counted
 from channelsync.cli.session import Session
 from channelsync.cli.times import instant_of
 
@@ -76,8 +76,9 @@ def _content(file: Path) -> bytes:
 
 def _show(screen: Screen, report: ImportReport) -> None:
     verb = "would change" if report.dry_run else "changed"
-    new = f", {len(report.created)} new items" if report.created else ""
-    screen.line(f"{report.rows} rows: {len(report.changes)} values {verb}{new}")
+    new = f", {counted(len(report.created), 'new item')}" if report.created else ""
+    values = counted(len(report.changes), "value")
+    screen.line(f"{counted(report.rows, 'row')}: {values} {verb}{new}")
     if not report.changes:
         return
     grid = Grid("Row", "SKU", "Location", "What", "Before", "After", right=("Row",))
@@ -109,4 +110,6 @@ async def export_file(
     if file is not None:
         file.write_text(sheet, encoding="utf-8", newline="")
     data = {"file": None if file is None else str(file), "csv": sheet if file is None else None}
-    session.output.result(data, lambda screen: screen.line(f"wrote {rows} rows to {file}"))
+    session.output.result(
+        data, lambda screen: screen.line(f"wrote {counted(rows, 'row')} to {file}")
+    )

@@ -115,7 +115,7 @@
       for (const [id, html] of Object.entries(JSON.parse(event.data))) put(id, html);
       filter();
     });
-    addEventListener("pagehide", () => source.close());
+    addEventListener("pagehide", () => source.close(), { once: true });
   };
 
   // ---------------------------------------------------------------- buttons
@@ -143,5 +143,6 @@
 
   tick(document);
   setInterval(() => tick(document), 1000);
+  addEventListener("pageshow", (event) => event.persisted && listen());
   listen();
 })();
