@@ -22,8 +22,8 @@ class TillSettings(BaseModel):
     """The secret that signs the till's webhooks: `whsec_` and 24 to 64 random bytes in base64."""
     webhook_secret_old: SecretStr | None = None
     """The secret before it, accepted too until its rotation is over."""
-    api_key: SecretStr | None = Field(default=None, min_length=24)
-    """The bearer token with which the till posts batches and asks for its numbers; at least 24
+    api_key: SecretStr | None = Field(default=None, min_length=15)
+    """The bearer token with which the till posts batches and asks for its numbers; at least 15
     characters. Without it such requests must be signed like webhooks."""
     location: Name
     """The location that sales, returns and counts belong to when they name none."""

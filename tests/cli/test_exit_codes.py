@@ -134,6 +134,13 @@ def test_64_a_wrong_command_line_points_to_its_help(bare: Shop, arguments: list[
     assert done.err.endswith("--help\n")
 
 
+def test_64_without_a_command_the_commands_are_shown(bare: Shop) -> None:
+    done = bare.run("stock")
+    assert done.code == 64
+    assert "Usage: channelsync stock" in done.out
+    assert done.err == ("channelsync: name one of these commands\nTry: channelsync stock --help\n")
+
+
 def test_a_command_that_is_nearly_right_is_suggested(bare: Shop) -> None:
     assert "Did you mean 'status'?" in bare.run("statsu").err
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 from channelsync.bootstrap import Application
 from channelsync.cli.reference import reference_page
 from channelsync.cli.shapes import FAILURE, FREE, MIXED, SHAPES
-from channelsync.cli.tree import commands
+from channelsync.cli.tree import commands, common_options
 from channelsync.store import tables
 from tests.cli.shop import Shop
 from tests.cli.test_channel_commands import bury, remove_till
@@ -228,3 +230,30 @@ def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
 def test_a_failure_has_its_documented_shape(shop: Shop) -> None:
     data = shop.run("explain", "NOPE", "--json").data
     assert list(differences(dict(FAILURE), data)) == []
+
+
+# ------------------------------------------------------------------ commands in prose
+
+
+def quoted_commands() -> Iterator[tuple[str, list[str]]]:
+    """Every command line in a code block of the README and the documentation, less the page."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for page in pages:
+        blocks = page.read_text(encoding="utf-8").split("```")[1::2] if page != PAGE else []
+        for line in "\n".join(blocks).splitlines():
+            found = re.match(r"^(?:\$ )?(?:\./run )?channelsync (.+?)(?:  +#.*)?$", line)
+            if found:
+                yield str(page.relative_to(ROOT)), shlex.split(found[1])
+
+
+@pytest.mark.parametrize(("page", "words"), list(quoted_commands()), ids=str)
+def test_a_command_in_the_documentation_exists(page: str, words: list[str]) -> None:
+    known = {one.path: one for one in commands()}
+    found = known.get(tuple(words[:2])) or known.get(tuple(words[:1]))
+    if found is None:
+        assert words[0] in {"--help", "--version"}, f"{page}: channelsync {' '.join(words)}"
+        return
+    options = [*found.options, *common_options()]
+    names = {name for option in options for name in option.names} | {"--help", "-h"}
+    used = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+    assert used <= names, f"{page}: channelsync {' '.join(words)}"

@@ -79,12 +79,11 @@ class Keeper:
         items = ((item, self.rules.takeable(self.books(item))) for item in account.recipe)
         return takeable_units(account.recipe, items)
 
-    def take_live(self, item: int, units: int) -> bool:
-        """A channel that asks before it sells: yes or no."""
-        if units > self.rules.takeable(self.books(item)):
-            return False
-        self.reserved[item] += units
-        return True
+    def take_live(self, item: int, units: int) -> int:
+        """A channel that asks before it sells gets as many as there are."""
+        taken = min(units, self.rules.takeable(self.books(item)))
+        self.reserved[item] += taken
+        return taken
 
     def count_stock(self, item: int, delta: int) -> None:
         """A count found more or less than the books had."""
@@ -187,6 +186,13 @@ class Keeper:
         if self.rules.watermark_skips_lines:
             return account.market.now
         return account.market.complete_until(account.lines)
+
+    def use(self, account: Account, reading: Reading) -> bool:
+        """Release a proven cut, or settle: what the reading is good for, if anything."""
+        push, reasons = account.grant.push, account.grant.settle_reasons
+        if push is not None and push.release_after is not None and not reasons:
+            return self.release(account, reading)
+        return self.settle(account, reading)
 
     def settle(self, account: Account, reading: Reading) -> bool:
         limits = account.market.limits

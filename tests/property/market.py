@@ -51,6 +51,8 @@ class Habit:
 
 HABITS = (
     Habit(CancelEffect.RELISTED, relists=True, timed=True),
+    Habit(CancelEffect.RELISTED, relists=True, timed=True),
+    Habit(CancelEffect.RELISTED, relists=True, timed=True),
     Habit(CancelEffect.UNSURE, relists=True, timed=True),
     Habit(CancelEffect.UNSURE, relists=False, timed=True),
     Habit(CancelEffect.NOT_RELISTED, relists=False, timed=True),
@@ -194,9 +196,7 @@ class Market:
 
     def take_return(self, line: Line, *, relisted: bool) -> None:
         state = line.state
-        state = replace(
-            state, returned=state.returned + 1, relisted=state.relisted + int(relisted)
-        )
+        state = replace(state, returned=state.returned + 1, relisted=state.relisted + int(relisted))
         self._change(line, state)
         if relisted:
             self.move(1)

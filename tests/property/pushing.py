@@ -5,48 +5,66 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from channelsync.domain import escrow
 from channelsync.domain.errors import InsufficientFree, PushConflict
 from channelsync.domain.escrow import Outcome, Push
 from channelsync.domain.vocabulary import PushKind
 from tests.property.keeper import Account
-from tests.property.machine import ABSOLUTE, COMPARE_AND_SET, PICK, WHICH, World
+from tests.property.machine import ABSOLUTE, COMPARE_AND_SET, PICK, UNITS, WHICH, World
 from tests.property.market import (
     ANSWER_WITHIN_SECONDS,
     APPLY_LIMIT_SECONDS,
     RETRY_SECONDS,
     SEND_WITHIN_SECONDS,
+    SKEW_SECONDS,
     Copy,
     Sender,
 )
 
 COPIES_MAX = 3
+FATE = st.sampled_from(
+    ["answer", "answer", "answer", "write", "write", "timeout", "refused", "accepted", "stall"]
+)
+"""`refused` stands for 401, 429 and 5xx before anything was applied; it proves nothing to us."""
 
 
 def has_remote(world: World) -> bool:
     return bool(world.remote)
 
 
-def has_senders(world: World) -> bool:
-    return any(one.senders or one.asleep for one in world.accounts)
-
-
 class Pushing(World):
     """One open push a listing, its copies, their answers, and readings of the counter."""
 
     @precondition(has_remote)
-    @rule(which=WHICH, raising=st.booleans(), units=st.integers(1, 3), compare=PICK)
-    def open_push(self, which: int, units: int, compare: int, *, raising: bool) -> None:
+    @rule(which=WHICH, raising=st.booleans(), units=UNITS, pick=PICK, fate=FATE)
+    def push(self, which: int, units: int, pick: int, fate: str, *, raising: bool) -> None:
+        """A push is opened; or the open one goes on: a sender, a copy on its way, a retry.
+
+        The first copy of a push leaves at once, or stalls before it does.
+        """
         account = self.some_remote(which)
-        push = self.new_push(account, units, compare, raising=raising)
+        net, senders = account.market.net, [*account.senders, *account.asleep]
+        if net and pick % 3 == 0:
+            self.deliver(account, net[which % len(net)], fate)
+        elif senders and pick % 3 == 1:
+            self.go_on(account, senders[which % len(senders)], fate)
+        elif account.grant.push is not None:
+            if len(senders) < COPIES_MAX:
+                self.send(account, fate)
+        else:
+            self.open(account, self.new_push(account, units, pick, raising=raising), fate)
+
+    def open(self, account: Account, push: Push, fate: str) -> None:
         try:
             self.keeper.open(account, push)
         except (InsufficientFree, PushConflict):
             return
-        self.start_copy(account)
+        self.send(account, fate)
 
     def new_push(self, account: Account, units: int, compare: int, *, raising: bool) -> Push:
         semantics, counter = account.grant.semantics, account.market.counter
+        takeable = self.keeper.takeable(account)
+        raising = raising and takeable > 0
+        units = min(units, takeable) if raising else units
         kind = PushKind.RAISE if raising else PushKind.CUT
         if semantics is ABSOLUTE:
             kind, units = (PushKind.SET, units) if raising else (PushKind.ZERO, 0)
@@ -62,20 +80,13 @@ class Pushing(World):
             retry_until=self.clock.now + RETRY_SECONDS,
         )
 
-    def start_copy(self, account: Account) -> None:
+    def send(self, account: Account, fate: str) -> None:
         try:
             self.keeper.start(account, deadline=self.clock.now + SEND_WITHIN_SECONDS)
         except (InsufficientFree, PushConflict):
             return
-
-    @precondition(lambda self: any(one.grant.push for one in self.accounts))
-    @rule(which=WHICH)
-    def send_copy(self, which: int) -> None:
-        """A further copy of an open push: a retry."""
-        pushing = [one for one in self.accounts if one.grant.push]
-        account = pushing[which % len(pushing)]
-        if len(account.senders) < COPIES_MAX:
-            self.start_copy(account)
+        if fate != "stall":
+            self.go_on(account, account.senders[-1], fate)
 
     def write(self, account: Account, sender: Sender) -> None:
         """The sender writes its bytes, if it still may; else they never leave."""
@@ -96,31 +107,20 @@ class Pushing(World):
             latest = self.clock.now + APPLY_LIMIT_SECONDS
             sender.copy.arrives_by = min(sender.copy.arrives_by, latest)
 
-    @precondition(has_senders)
-    @rule(
-        which=WHICH,
-        fate=st.sampled_from(
-            ["answer", "answer", "answer", "write", "timeout", "refused", "accepted", "dead"]
-        ),
-    )
-    def go_on_sending(self, which: int, fate: str) -> None:
-        """One sender goes on: writes, hears its answer or waits in vain, or is found dead.
-
-        `refused` stands for 401, 429 and 5xx before anything was applied; it proves nothing to us.
-        """
-        found = [(one, s) for one in self.accounts for s in [*one.senders, *one.asleep]]
-        account, sender = found[which % len(found)]
+    def go_on(self, account: Account, sender: Sender, fate: str) -> None:
+        """One sender writes, hears its answer or waits in vain, or is found dead."""
         if sender in account.asleep:
             self.write(account, sender)
             account.asleep.remove(sender)
-        elif fate == "dead":
+            return
+        if fate == "stall":
             self.end(account, sender, Outcome.UNKNOWN)
             if self.rules.lost_lease_ends_attempt and sender.copy is None:
                 account.asleep.append(sender)
-        else:
-            self.write(account, sender)
-            if sender in account.senders and sender.copy is not None:
-                self.take_answer(account, sender, sender.copy, fate)
+            return
+        self.write(account, sender)
+        if sender in account.senders and sender.copy is not None:
+            self.take_answer(account, sender, sender.copy, fate)
 
     def take_answer(self, account: Account, sender: Sender, copy: Copy, fate: str) -> None:
         net = account.market.net
@@ -133,43 +133,37 @@ class Pushing(World):
                 net.remove(copy)
             self.end(account, sender, Outcome.UNKNOWN)
 
-    @precondition(lambda self: any(one.market.net for one in self.accounts))
-    @rule(which=WHICH, fate=st.sampled_from(["arrive", "arrive", "twice", "lost"]))
-    def deliver_copy(self, which: int, fate: str) -> None:
+    def deliver(self, account: Account, copy: Copy, fate: str) -> None:
         """A copy arrives, without an answer that we would hear, or is lost."""
-        found = [(one, copy) for one in self.accounts for copy in one.market.net]
-        account, copy = found[which % len(found)]
-        if fate == "lost":
+        if fate == "refused":
             account.market.net.remove(copy)
         else:
-            account.market.process(copy, keep=fate == "twice")
-
-    @precondition(lambda self: any(one.grant.push for one in self.accounts))
-    @rule(which=WHICH)
-    def give_up(self, which: int) -> None:
-        pushing = [one for one in self.accounts if one.grant.push]
-        account = pushing[which % len(pushing)]
-        account.grant = escrow.give_up(account.grant)
+            account.market.process(copy, keep=fate == "write")
 
     # ------------------------------------------------------------ readings
 
     @precondition(has_remote)
-    @rule(which=WHICH)
-    def send_read(self, which: int) -> None:
+    @rule(
+        which=WHICH,
+        pick=PICK,
+        deed=st.sampled_from(["send", "receive", "use", "use older", "look", "look", "look"]),
+    )
+    def read(self, which: int, pick: int, deed: str) -> None:
+        """A read is sent, answered with any value that it may show, used; or all of it at once."""
         account = self.some_remote(which)
-        if account.reading_sent is None:
+        if deed == "look":
+            self.look(account, pick)
+        elif deed == "send" or (deed == "receive" and account.reading_sent is None):
             self.keeper.send_read(account)
+        elif deed == "receive":
+            self.keeper.receive_read(account, pick)
+        elif account.readings:
+            self.keeper.use(account, account.readings[0 if deed == "use older" else -1])
 
-    @precondition(has_remote)
-    @rule(which=WHICH, pick=PICK)
-    def receive_read(self, which: int, pick: int) -> None:
-        self.keeper.receive_read(self.some_remote(which), pick)
-
-    @precondition(lambda self: any(one.readings for one in self.accounts))
-    @rule(which=WHICH, older=st.booleans())
-    def use_reading(self, which: int, *, older: bool) -> None:
-        reading_of = [one for one in self.accounts if one.readings]
-        account = reading_of[which % len(reading_of)]
-        reading = account.readings[0 if older else -1]
-        if not self.keeper.release(account, reading):
-            self.keeper.settle(account, reading)
+    def look(self, account: Account, pick: int) -> None:
+        """A read, every order up to it counted, and what it proves."""
+        self.keeper.send_read(account)
+        reading = self.keeper.receive_read(account, pick)
+        self.pass_time(2 * SKEW_SECONDS)
+        self.hear_all(account)
+        self.keeper.use(account, reading)

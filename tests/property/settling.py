@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import precondition, rule
 from typing_extensions import override
 
 from channelsync.domain import escrow
 from channelsync.domain.escrow import Outcome
 from tests.property.keeper import Account
+from tests.property.machine import WHICH
 from tests.property.pushing import Pushing
 from tests.property.shopping import Shopping
 
+REST_EVERY_STEPS = 8
+"""Stopping everything ends what was going on, so it is not offered at every step."""
 ROUNDS_MAX = 4
 LONG_ENOUGH_SECONDS = 20.0
 """Longer than any checkout, late copy or lagging read."""
@@ -26,15 +29,24 @@ def is_inexact(account: Account) -> bool:
 class EscrowMachine(Shopping, Pushing):
     """The whole model world of one pool."""
 
-    @rule(arrive=st.booleans(), poll_first=st.booleans())
+    @precondition(lambda self: self.steps % REST_EVERY_STEPS == 0)
+    @rule(which=WHICH, give_up=st.booleans(), arrive=st.booleans(), poll_first=st.booleans())
+    def rest(self, which: int, *, give_up: bool, arrive: bool, poll_first: bool) -> None:
+        """One push is given up, or everything is."""
+        account = self.accounts[which % len(self.accounts)]
+        if give_up:
+            account.grant = escrow.give_up(account.grant)
+        else:
+            self.quiesce(arrive=arrive, poll_first=poll_first)
+
     def quiesce(self, *, arrive: bool, poll_first: bool) -> None:
         """Books become exact of themselves: a listing that asks for no settle gets none."""
         for account in self.accounts:
             self.end_everything(account, arrive=arrive)
         if not poll_first:
             self.settle_where_asked()
-        for which in range(len(self.remote)):
-            self.hear_all(which)
+        for account in self.remote:
+            self.hear_all(account)
         self.settle_where_asked()
         for account in self.accounts:
             self.check_exact(account)
@@ -57,18 +69,14 @@ class EscrowMachine(Shopping, Pushing):
         for _ in range(ROUNDS_MAX):
             for account in self.remote:
                 if is_inexact(account):
-                    self.look(account)
+                    self.read_in_peace(account)
 
-    def look(self, account: Account) -> None:
+    def read_in_peace(self, account: Account) -> None:
         self.pass_time(LONG_ENOUGH_SECONDS)
         self.keeper.send_read(account)
         reading = self.keeper.receive_read(account, 0)
         self.pass_time(LONG_ENOUGH_SECONDS)
-        push, reasons = account.grant.push, account.grant.settle_reasons
-        if push is not None and push.release_after is not None and not reasons:
-            self.keeper.release(account, reading)
-        else:
-            self.keeper.settle(account, reading)
+        self.keeper.use(account, reading)
 
     def check_exact(self, account: Account) -> None:
         exposure, grant = account.grant.exposure, account.grant

@@ -8,7 +8,7 @@ from hypothesis.stateful import precondition, rule
 from channelsync.domain import escrow
 from channelsync.domain.errors import InsufficientFree
 from channelsync.domain.vocabulary import CancelEffect
-from tests.property.machine import PICK, SMALL, WHICH, World
+from tests.property.machine import ALL, PICK, UNITS, WHICH, World
 from tests.property.market import HABITS
 
 
@@ -24,28 +24,23 @@ class Shopping(World):
     """Sales of every kind, their cancels, returns and edits, and the order facts about them."""
 
     @precondition(has_remote)
-    @rule(which=WHICH, units=SMALL, habit=PICK)
-    def shop(self, which: int, units: int, habit: int) -> None:
+    @rule(which=WHICH, units=UNITS, habit=PICK, deed=st.sampled_from(["buy", "begin", "finish"]))
+    def shop(self, which: int, units: int, habit: int, deed: str) -> None:
+        """A shopper buys, or begins a checkout, which counts against the number, or ends one."""
         account = self.some_remote(which)
         market = account.market
-        if market.on_sale >= units or not self.shape_of(account).enforces:
+        if deed == "finish" and market.checkouts:
+            market.finish_checkout(self.new_line(), HABITS[habit], bought=units < ALL)
+            return
+        if self.shape_of(account).enforces:
+            units = min(units, market.on_sale)
+        if deed == "begin" and market.limits.quarantine_seconds:
+            if 0 < units <= market.on_sale:
+                market.begin_checkout(units)
+        elif units > 0:
             before = market.excess_units
-            market.sell(self.new_line(), units, HABITS[habit])
+            market.sell(self.new_line(), min(units, 3), HABITS[habit])
             self.allow(account, market.excess_units - before)
-
-    @precondition(has_remote)
-    @rule(which=WHICH, units=SMALL)
-    def begin_checkout(self, which: int, units: int) -> None:
-        market = self.some_remote(which).market
-        if market.limits.quarantine_seconds and market.on_sale >= units:
-            market.begin_checkout(units)
-
-    @precondition(lambda self: any(one.market.checkouts for one in self.accounts))
-    @rule(which=WHICH, bought=st.booleans(), habit=PICK)
-    def finish_checkout(self, which: int, habit: int, *, bought: bool) -> None:
-        markets = [one.market for one in self.accounts if one.market.checkouts]
-        market = markets[which % len(markets)]
-        market.finish_checkout(self.new_line(), HABITS[habit], bought=bought)
 
     @precondition(lambda self: any(not self.shape_of(one).enforces for one in self.remote))
     @rule(which=WHICH, habit=PICK)
@@ -73,63 +68,52 @@ class Shopping(World):
             market.take_return(line, relisted=relisted)
             self.allow(account, int(relisted))
 
-    @rule(item=WHICH, units=SMALL)
-    def live_peer_sells(self, item: int, units: int) -> None:
-        item %= len(self.stock)
-        if self.keeper.take_live(item, units):
-            self.live_sold[item] += units
+    @rule(item=WHICH, units=UNITS, deed=st.sampled_from(["sell", "sell", "deliver", "lose"]))
+    def elsewhere(self, item: int, units: int, deed: str) -> None:
+        """The live peer sells, or stock is counted: a delivery, or a loss.
 
-    @rule(item=WHICH, delta=st.sampled_from([-1, 1, 2]))
-    def count_stock(self, item: int, delta: int) -> None:
-        """A delivery, or a loss: what was promised before cannot be taken back."""
+        What was promised before a loss cannot be taken back.
+        """
         item %= len(self.stock)
-        self.keeper.count_stock(item, delta)
-        self.bound[item] += max(delta, 0)
+        if deed == "sell":
+            self.live_sold[item] += self.keeper.take_live(item, units)
+        elif deed == "deliver":
+            self.keeper.count_stock(item, 1)
+            self.bound[item] += 1
+        else:
+            self.keeper.count_stock(item, -1)
 
     # ------------------------------------------------------------ order facts
 
     @precondition(lambda self: any(one.market.lines for one in self.accounts))
-    @rule(which=WHICH, version=PICK)
-    def hear_fact(self, which: int, version: int) -> None:
-        """Any state that a line ever had: late, again, out of order."""
+    @rule(which=WHICH, version=st.sampled_from([0, 0, 1, 2, 3]), everything=st.booleans())
+    def hear(self, which: int, version: int, *, everything: bool) -> None:
+        """All orders of a listing are polled; or any state that one line ever had comes again."""
         found = [(one, line) for one in self.accounts for line in one.market.lines]
         account, line = found[which % len(found)]
-        told = line.history[-1 - version % len(line.history)]
-        self.keeper.hear(account, line.line_id, told)
-
-    @precondition(lambda self: any(one.market.lines for one in self.accounts))
-    @rule(which=WHICH)
-    def poll(self, which: int) -> None:
-        self.hear_all(which)
-
-    def hear_all(self, which: int) -> None:
-        account = self.some_remote(which)
-        for line in account.market.lines:
-            self.keeper.hear(account, line.line_id, line.state)
+        if everything:
+            self.hear_all(account)
+        else:
+            told = line.history[-1 - version % len(line.history)]
+            self.keeper.hear(account, line.line_id, told)
 
     # ------------------------------------------------------------ slices of live channels
 
     @precondition(has_slice)
-    @rule(which=WHICH, units=SMALL)
-    def slice_sells(self, which: int, units: int) -> None:
-        slices = [one for one in self.accounts if one.is_live]
-        self.keeper.sell_from_slice(slices[which % len(slices)], units)
-
-    @precondition(has_slice)
-    @rule(which=WHICH, effect=st.sampled_from(list(CancelEffect)))
-    def slice_cancels(self, which: int, effect: CancelEffect) -> None:
-        slices = [one for one in self.accounts if one.is_live]
-        account = slices[which % len(slices)]
-        if account.slice_sold:
+    @rule(
+        deed=st.sampled_from(["sell", "resize", "cancel"]),
+        units=st.integers(1, 4),
+        effect=st.sampled_from(list(CancelEffect)),
+    )
+    def use_slice(self, deed: str, units: int, effect: CancelEffect) -> None:
+        account = next(one for one in self.accounts if one.is_live)
+        if deed == "sell":
+            self.keeper.sell_from_slice(account, units)
+        elif deed == "cancel" and account.slice_sold:
             self.keeper.cancel_in_slice(account, effect)
-
-    @precondition(has_slice)
-    @rule(which=WHICH, exposure=st.integers(0, 4))
-    def resize_slice(self, which: int, exposure: int) -> None:
-        slices = [one for one in self.accounts if one.is_live]
-        account = slices[which % len(slices)]
-        takeable = self.keeper.takeable(account)
-        try:
-            account.grant = escrow.resize_slice(account.grant, exposure, takeable=takeable)
-        except InsufficientFree:
-            return
+        elif deed == "resize":
+            takeable = self.keeper.takeable(account)
+            try:
+                account.grant = escrow.resize_slice(account.grant, units - 1, takeable=takeable)
+            except InsufficientFree:
+                return

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from typing_extensions import override
+
 from channelsync.domain import escrow
 from channelsync.domain.books import ItemBooks
 from channelsync.domain.escrow import ChannelLimits, Grant, Outcome, Push, Reading, UnitsAround
 from channelsync.domain.orders import LineEvent, LineEventKind
 from channelsync.domain.vocabulary import CancelEffect, Instant, PushKind
 from tests.property.rules import Rules
-from typing_extensions import override
 
 
 def with_exposure(grant: Grant, exposure: int) -> Grant:

@@ -45,7 +45,9 @@ _VARIABLES = {"auto_envvar_prefix": "CHANNELSYNC"}
 
 def _usage(error: BaseException) -> Failure:
     context = getattr(error, "ctx", None)
-    message = str(getattr(error, "format_message", lambda: str(error))())
+    said = str(getattr(error, "format_message", lambda: str(error))())
+    # Without a command typer has shown the help, and says nothing.
+    message = said or "name one of these commands"
     path = context.command_path if context is not None else PROGRAM
     return Failure(
         code=ExitCode.USAGE,

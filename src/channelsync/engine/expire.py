@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
-from channelsync.engine.holds_desk import end_hold
+from channelsync.engine.hold_rows import end_hold
 from channelsync.engine.idempotency import forget_old_keys
 from channelsync.engine.work import Claim, require_lease
 from channelsync.store.tables import MovementKind, holds

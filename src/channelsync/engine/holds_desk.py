@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +27,16 @@ from channelsync.domain.vocabulary import Instant, PushSemantics
 from channelsync.engine.books import StockBooks, books_of, load_stock
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
+from channelsync.engine.hold_rows import (
+    ACTOR,
+    active_row,
+    end_hold,
+    held_move,
+    hold_row,
+    keeping_row,
+    lines_of,
+    write_hold,
+)
 from channelsync.engine.stock_errors import UnknownItem
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.store import tables
@@ -41,20 +51,13 @@ __all__ = [
     "HoldRequest",
     "HoldsDesk",
     "InsufficientUnits",
-    "UnknownHold",
-    "end_hold",
 ]
 
 EXPIRY_KEY: Final = "holds"
-ACTOR: Final = "holds"
 
 
 class HoldRefused(Exception):
     """The request makes no sense as it was asked for; the message says what to do."""
-
-
-class UnknownHold(Exception):
-    """There is no hold of that id."""
 
 
 class InsufficientUnits(Exception):
@@ -130,7 +133,7 @@ class HoldsDesk:
             self._take(grants, stock, request.channel, ids[sku], sku, units, hold_id)
             for place, count in stock.route(ids[sku], units).items():
                 stock.reserve(ids[sku], place, count)
-                moves.append(_move(ids[sku], place, count, MovementKind.HOLD, hold_id, now))
+                moves.append(held_move(ids[sku], place, count, MovementKind.HOLD, hold_id, now))
         await grants.flush()
         await move_stock(tx, moves)
         expires_at = now + (request.ttl_seconds or self._engine.policy.hold_ttl_seconds)
@@ -147,9 +150,9 @@ class HoldsDesk:
             HoldConflict: it is not active, or its time is over.
         """
         now = self._engine.now()
-        row = await _active(tx, hold_id, now)
+        row = await active_row(tx, hold_id, now)
         wanted = now + (ttl_seconds or self._engine.policy.hold_ttl_seconds)
-        await _write(tx, hold_id, expires_at=max(wanted, row.expires_at))
+        await write_hold(tx, hold_id, expires_at=max(wanted, row.expires_at))
         return await self.view(tx, hold_id)
 
     async def confirm(self, tx: AsyncConnection, hold_id: str, reference: str) -> Hold:
@@ -159,8 +162,8 @@ class HoldsDesk:
             UnknownHold: there is no such hold.
             HoldConflict: it is not active, or its time is over.
         """
-        await _active(tx, hold_id, self._engine.now())
-        await _write(tx, hold_id, state="confirmed", reference=reference)
+        await active_row(tx, hold_id, self._engine.now())
+        await write_hold(tx, hold_id, state="confirmed", reference=reference)
         return await self.view(tx, hold_id)
 
     async def release(self, tx: AsyncConnection, hold_id: str) -> Hold:
@@ -170,7 +173,7 @@ class HoldsDesk:
             UnknownHold: there is no such hold.
             HoldConflict: it keeps nothing any more.
         """
-        row = await _keeping(tx, hold_id)
+        row = await keeping_row(tx, hold_id)
         kind = MovementKind.HOLD_RELEASE
         await end_hold(tx, row.id, state="released", kind=kind, now=self._engine.now())
         return await self.view(tx, hold_id)
@@ -182,19 +185,19 @@ class HoldsDesk:
             UnknownHold: there is no such hold.
             HoldConflict: it is not confirmed, or has shipped.
         """
-        row = await _keeping(tx, hold_id)
+        row = await keeping_row(tx, hold_id)
         if row.state != "confirmed":
             raise HoldConflict(f"hold {hold_id} is {row.state}: confirm it before it ships")
         now = self._engine.now()
-        lines = (await tx.execute(_lines_of(hold_id))).all()
+        lines = (await tx.execute(lines_of(hold_id))).all()
         kind = MovementKind.SHIPMENT
         moves = []
         for line in lines:
             key = (line.item_id, line.location_id)
-            moves.append(_move(*key, -line.units, kind, hold_id, now))
-            moves.append(_move(*key, -line.units, kind, hold_id, now, Quantity.ON_HAND))
+            moves.append(held_move(*key, -line.units, kind, hold_id, now))
+            moves.append(held_move(*key, -line.units, kind, hold_id, now, Quantity.ON_HAND))
         await move_stock(tx, moves)
-        await _write(tx, hold_id, ended_at=now)
+        await write_hold(tx, hold_id, ended_at=now)
         await mark_items(tx, (line.item_id for line in lines), now)
         return await self.view(tx, hold_id)
 
@@ -204,7 +207,7 @@ class HoldsDesk:
         Raises:
             UnknownHold: there is no such hold.
         """
-        row = await _row(tx, hold_id)
+        row = await hold_row(tx, hold_id)
         held, items = tables.hold_lines, tables.items
         query = (
             sa.select(items.c.sku, sa.func.sum(held.c.units).label("units"))
@@ -233,12 +236,12 @@ class HoldsDesk:
         self, tx: AsyncConnection, request: HoldRequest, stock: StockBooks, now: Instant
     ) -> None:
         """End the hold that the new one replaces, so that its owner is not blocked by himself."""
-        old = await _active(tx, request.replaces or "", now)
+        old = await active_row(tx, request.replaces or "", now)
         if old.owner != request.owner:
             raise HoldRefused(f"hold {old.id} belongs to another owner: it cannot be replaced")
         if old.pool != stock.pool:
             raise HoldRefused(f"hold {old.id} is of pool {old.pool}: release it instead")
-        for line in (await tx.execute(_lines_of(old.id))).all():
+        for line in (await tx.execute(lines_of(old.id))).all():
             stock.reserve(line.item_id, line.location_id, -line.units)
         await end_hold(tx, old.id, state="released", kind=MovementKind.HOLD_RELEASE, now=now)
 
@@ -271,22 +274,6 @@ class HoldsDesk:
             exposure = (own.grant.exposure or 0) - drawn
             grant = resize_slice(own.grant, exposure, takeable=0)
             grants.put(own.id, grant, MovementKind.HOLD, reference=hold_id)
-
-
-async def end_hold(
-    tx: AsyncConnection, hold_id: str, *, state: str, kind: MovementKind, now: Instant
-) -> None:
-    """Give a hold's units back to `free`, once: the caller has locked and checked its row."""
-    lines = (await tx.execute(_lines_of(hold_id))).all()
-    moves = [
-        _move(line.item_id, line.location_id, -line.units, kind, hold_id, now) for line in lines
-    ]
-    await move_stock(tx, moves)
-    await _write(tx, hold_id, state=state, ended_at=now)
-    await mark_items(tx, (line.item_id for line in lines), now)
-
-
-# ------------------------------------------------------------------ reading
 
 
 async def _item_ids(tx: AsyncConnection, lines: Mapping[str, int]) -> dict[str, int]:
@@ -323,72 +310,6 @@ def _slice_of(grants: Grants, channel: str | None, item_id: int) -> Listing | No
     return None
 
 
-async def _row(tx: AsyncConnection, hold_id: str) -> Any:
-    query = sa.select(tables.holds).where(tables.holds.c.id == hold_id)
-    row = (await tx.execute(query)).one_or_none()
-    if row is None:
-        raise UnknownHold(hold_id)
-    return row
-
-
-async def _locked(tx: AsyncConnection, hold_id: str) -> Any:
-    lock = sa.select(tables.holds.c.id).where(tables.holds.c.id == hold_id).with_for_update()
-    await tx.execute(lock)
-    return await _row(tx, hold_id)
-
-
-async def _active(tx: AsyncConnection, hold_id: str, now: Instant) -> Any:
-    """The row of an active hold, locked. Its time decides, not whether the clean-up has run."""
-    row = await _locked(tx, hold_id)
-    if row.state != "active":
-        raise HoldConflict(f"hold {hold_id} is {row.state}: make a new one")
-    if row.expires_at <= now:
-        raise HoldConflict(f"the time of hold {hold_id} is over: make a new one")
-    return row
-
-
-async def _keeping(tx: AsyncConnection, hold_id: str) -> Any:
-    """The row of a hold that keeps units still, locked."""
-    row = await _locked(tx, hold_id)
-    if row.ended_at is not None:
-        ended = "shipped" if row.state == "confirmed" else row.state
-        raise HoldConflict(f"hold {hold_id} keeps nothing any more: it is {ended}")
-    return row
-
-
-def _lines_of(hold_id: str) -> sa.Select[Any]:
-    held = tables.hold_lines
-    return (
-        sa.select(held)
-        .where(held.c.hold_id == hold_id)
-        .order_by(held.c.item_id, held.c.location_id)
-    )
-
-
-# ------------------------------------------------------------------ writing
-
-
-def _move(
-    item_id: int,
-    location_id: int,
-    units: int,
-    kind: MovementKind,
-    hold_id: str,
-    now: Instant,
-    quantity: Quantity = Quantity.RESERVED,
-) -> StockMove:
-    return StockMove(
-        item_id=item_id,
-        location_id=location_id,
-        quantity=quantity,
-        delta=units,
-        kind=kind,
-        actor=ACTOR,
-        at=now,
-        reference=hold_id,
-    )
-
-
 async def _insert(
     tx: AsyncConnection,
     hold_id: str,
@@ -418,7 +339,3 @@ async def _insert(
         for move in moves
     ]
     await tx.execute(sa.insert(tables.hold_lines), lines)
-
-
-async def _write(tx: AsyncConnection, hold_id: str, **values: Any) -> None:
-    await tx.execute(sa.update(tables.holds).where(tables.holds.c.id == hold_id).values(values))

@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -97,7 +97,7 @@ class Feed(Generic[State]):
         if changed or gone:
             self.number = number
 
-    def watch(self, last_id: str) -> AsyncIterator[str]:
+    def watch(self, last_id: str) -> AsyncGenerator[str]:
         """The stream of one page that has everything up to `last_id`.
 
         Raises:
@@ -107,7 +107,7 @@ class Feed(Generic[State]):
             raise TooManyWatchers
         return self._stream(last_id)
 
-    async def _stream(self, last_id: str) -> AsyncIterator[str]:
+    async def _stream(self, last_id: str) -> AsyncGenerator[str]:
         self._watchers += 1
         try:
             seen = self._number_of(last_id)

@@ -17,13 +17,13 @@ from starlette.responses import Response
 from channelsync.domain.errors import HoldConflict
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
+from channelsync.engine.hold_rows import UnknownHold
 from channelsync.engine.holds_desk import (
     Hold,
     HoldRefused,
     HoldRequest,
     HoldsDesk,
     InsufficientUnits,
-    UnknownHold,
 )
 from channelsync.engine.idempotency import Answer, Once
 from channelsync.engine.stock_errors import UnknownItem

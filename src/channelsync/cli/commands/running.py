@@ -100,7 +100,7 @@ def demo(
 
     start_logs(logging.DEBUG if session.options.verbose else logging.ERROR, "console")
     browser = not no_browser and not os.environ.get("CI") and sys.stdout.isatty()
-    options = DemoOptions(seconds=seconds, port=port, open_browser=browser, say=session.output.warn)
+    options = DemoOptions(seconds=seconds, port=port, open_browser=browser, say=session.output.say)
     try:
         result = asyncio.run(run_demo(options))
     except OSError as error:

@@ -1,0 +1,121 @@
+"""Rows of holds: found and locked, their units moved, their state written."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.errors import HoldConflict
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.work import mark_items
+from channelsync.store import tables
+from channelsync.store.ledger import StockMove, move_stock
+from channelsync.store.tables import MovementKind, Quantity
+
+__all__ = [
+    "ACTOR",
+    "UnknownHold",
+    "active_row",
+    "end_hold",
+    "held_move",
+    "hold_row",
+    "keeping_row",
+    "lines_of",
+    "write_hold",
+]
+
+ACTOR: Final = "holds"
+
+
+class UnknownHold(Exception):
+    """There is no hold of that id."""
+
+
+async def end_hold(
+    tx: AsyncConnection, hold_id: str, *, state: str, kind: MovementKind, now: Instant
+) -> None:
+    """Give a hold's units back to `free`, once: the caller has locked and checked its row."""
+    lines = (await tx.execute(lines_of(hold_id))).all()
+    moves = [
+        held_move(line.item_id, line.location_id, -line.units, kind, hold_id, now) for line in lines
+    ]
+    await move_stock(tx, moves)
+    await write_hold(tx, hold_id, state=state, ended_at=now)
+    await mark_items(tx, (line.item_id for line in lines), now)
+
+
+async def hold_row(tx: AsyncConnection, hold_id: str) -> Any:
+    """The row of a hold.
+
+    Raises:
+        UnknownHold: there is none of that id.
+    """
+    query = sa.select(tables.holds).where(tables.holds.c.id == hold_id)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise UnknownHold(hold_id)
+    return row
+
+
+async def active_row(tx: AsyncConnection, hold_id: str, now: Instant) -> Any:
+    """The row of an active hold, locked. Its time decides, not whether the clean-up has run."""
+    row = await _locked(tx, hold_id)
+    if row.state != "active":
+        raise HoldConflict(f"hold {hold_id} is {row.state}: make a new one")
+    if row.expires_at <= now:
+        raise HoldConflict(f"the time of hold {hold_id} is over: make a new one")
+    return row
+
+
+async def keeping_row(tx: AsyncConnection, hold_id: str) -> Any:
+    """The row of a hold that keeps units still, locked."""
+    row = await _locked(tx, hold_id)
+    if row.ended_at is not None:
+        ended = "shipped" if row.state == "confirmed" else row.state
+        raise HoldConflict(f"hold {hold_id} keeps nothing any more: it is {ended}")
+    return row
+
+
+async def _locked(tx: AsyncConnection, hold_id: str) -> Any:
+    lock = sa.select(tables.holds.c.id).where(tables.holds.c.id == hold_id).with_for_update()
+    await tx.execute(lock)
+    return await hold_row(tx, hold_id)
+
+
+def lines_of(hold_id: str) -> sa.Select[Any]:
+    """What a hold keeps, by item and location, in lock order."""
+    held = tables.hold_lines
+    return (
+        sa.select(held)
+        .where(held.c.hold_id == hold_id)
+        .order_by(held.c.item_id, held.c.location_id)
+    )
+
+
+def held_move(
+    item_id: int,
+    location_id: int,
+    units: int,
+    kind: MovementKind,
+    hold_id: str,
+    now: Instant,
+    quantity: Quantity = Quantity.RESERVED,
+) -> StockMove:
+    """One movement of units that a hold keeps."""
+    return StockMove(
+        item_id=item_id,
+        location_id=location_id,
+        quantity=quantity,
+        delta=units,
+        kind=kind,
+        actor=ACTOR,
+        at=now,
+        reference=hold_id,
+    )
+
+
+async def write_hold(tx: AsyncConnection, hold_id: str, **values: Any) -> None:
+    """Change a hold's row, which the caller has locked."""
+    await tx.execute(sa.update(tables.holds).where(tables.holds.c.id == hold_id).values(values))
