@@ -96,7 +96,7 @@ async def run_daemon(
     await recover(engine)
     await apply_setup(engine, setup_of(application.configuration))
     supervisor = Supervisor(engine=engine, handlers=handlers(application.settings.public_url))
-    app = build_app(engine, options or WebOptions(public_url=application.settings.public_url))
+    app = build_app(engine, options or _options(application, stop))
     async with _serving(app, door):
         working = asyncio.create_task(supervisor.run(), name="supervisor")
         watching = asyncio.create_task(
@@ -112,6 +112,14 @@ async def run_daemon(
             watching.cancel()
             await drain(supervisor, working)
             await asyncio.gather(watching, working, return_exceptions=True)
+
+
+def _options(application: Application, stop: asyncio.Event) -> WebOptions:
+    return WebOptions(
+        public_url=application.settings.public_url,
+        unusable=application.channels.unusable,
+        stopping=stop,
+    )
 
 
 async def _until(stop: asyncio.Event, working: asyncio.Task[None]) -> None:

@@ -146,11 +146,23 @@ class Shop(Shoppers):
         self._changed(order)
 
     async def cancel_fulfilment(self, order_id: str) -> None:
-        """Take the last shipment back: its units are to be shipped again."""
+        """Take the last shipment back: its units are to be shipped again.
+
+        Raises:
+            ValueError: nothing was shipped, or some of it was refunded since.
+        """
         order = self.world.order_of(order_id)
-        fulfilment = next(one for one in reversed(order.fulfilments) if one.status == "SUCCESS")
-        fulfilment.status = "CANCELLED"
-        for part in fulfilment.parts:
+        standing = [one for one in order.fulfilments if one.status == "SUCCESS"]
+        if not standing:
+            raise ValueError("nothing was shipped")
+        parts = standing[-1].parts
+        for part in parts:
+            # Refunded and still counted as shipped: those units came back from the customer.
+            came_back = order.shipped(part.line) + part.line.to_ship - order.current(part.line)
+            if came_back > order.shipped(part.line) - part.units:
+                raise ValueError("a shipment of which units came back cannot be taken back")
+        standing[-1].status = "CANCELLED"
+        for part in parts:
             part.line.to_ship += part.units
             _commit(part.line, part.units)
         self._changed(order)
@@ -185,9 +197,10 @@ class Shop(Shoppers):
         """
         order = self.world.order_of(order_id)
         line = next(one for one in order.lines if one.sku == sku)
-        if not 0 < units <= order.current(line):
-            raise ValueError(f"{units} of {order.current(line)} units cannot be refunded")
         unshipped = min(units, line.to_ship) if restock_type in CANCELS else 0
+        with_customer = order.current(line) - line.to_ship
+        if units <= 0 or units - unshipped > with_customer:
+            raise ValueError(f"{units} units cannot be refunded as {restock_type}")
         parts = []
         if unshipped:
             parts.append(self._give_up(line, unshipped, restock_type))

@@ -187,7 +187,7 @@ class Configuration:
             ),
             low_water_basis_points=_first(share.low_water, default.low_water, DEFAULT_LOW_WATER),
             guarantee=Guarantee(share.guarantee or default.guarantee or Guarantee.STRICT),
-            safety_stock=_first(share.safety_stock, default.safety_stock, 0),
+            safety_stock=_first(default.safety_stock, None, 0),
             demand_half_life_seconds=demand.half_life,
             demand_prior_units=demand.prior_units,
             margins=MappingProxyType(

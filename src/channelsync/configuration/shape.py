@@ -175,8 +175,6 @@ class ShareShape(Shape):
     """Channel: bounds on its share."""
     low_water: BasisPoints | None = None
     """A listing is topped up when it falls below this part of its share. Default: 50%."""
-    safety_stock: Units | None = None
-    """Units never offered, once per item and pool. Default: 0."""
     margins: dict[Name, Margin] | None = None
     """Channel: profit per unit; keeps units for the better-paid channels."""
     demand: DemandShape | None = None
@@ -201,6 +199,8 @@ class RuleShape(ShareShape):
 class AllocationShape(ShareShape):
     """How stock is shared between the channels of a pool."""
 
+    safety_stock: Units | None = None
+    """Units never offered, once per item and pool. Default: 0."""
     rules: tuple[RuleShape, ...] = ()
     """Exceptions; the most specific that matches an item applies, among equals the first."""
 

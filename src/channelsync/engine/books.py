@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.books import Claim, ItemBooks
+from channelsync.domain.escrow import SettleReason
 from channelsync.domain.routing import Candidate, route
 from channelsync.domain.stock import PoolStock, StockLevel, pool_stock
 from channelsync.domain.vocabulary import Instant
@@ -17,7 +18,7 @@ from channelsync.engine.grants import Listing
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
-__all__ = ["Place", "StockBooks", "books_of", "load_stock"]
+__all__ = ["Place", "StockBooks", "adopting", "books_of", "load_stock"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,11 @@ def _level(row: Any) -> StockLevel:
     )
 
 
+def adopting(listing: Listing) -> bool:
+    """Whether what it may sell is unknown: never settled, or back after an absence."""
+    return not listing.grant.settled or SettleReason.ADOPTING in listing.grant.settle_reasons
+
+
 def books_of(item_id: int, pool: str, atp: int, listings: Iterable[Listing]) -> ItemBooks:
     """ATP of an item against the claims of the pool's listings that contain it.
 
@@ -113,7 +119,7 @@ def books_of(item_id: int, pool: str, atp: int, listings: Iterable[Listing]) -> 
         Claim(
             listing_id=str(listing.id),
             units=listing.recipe[item_id],
-            exposure=listing.grant.exposure,
+            exposure=None if adopting(listing) else listing.grant.exposure,
         )
         for listing in listings
         if item_id in listing.recipe

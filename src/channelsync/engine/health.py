@@ -44,21 +44,27 @@ async def note_failure(
         )
     )
     message = f"{held.kind} fails: {error}"
-    await raise_alarm(tx, "channel_degraded", channel, message, now=now, channel=channel)
+    subject = f"{channel}/{held.kind}"
+    await raise_alarm(tx, "channel_degraded", subject, message, now=now, channel=channel)
 
 
 async def note_success(tx: AsyncConnection, held: Claim, *, now: Instant) -> None:
     """A run went well; clears what its failure had raised."""
-    if held.attempts:
-        await clear_alarm(tx, "work_failing", f"{held.kind}/{held.key}", now=now)
+    if not held.attempts:
+        return
+    await clear_alarm(tx, "work_failing", f"{held.kind}/{held.key}", now=now)
     if held.kind not in _BY_CHANNEL:
         return
     channel = held.key.partition("\t")[0]
-    channels = tables.channels
-    recovered = await tx.execute(
+    await clear_alarm(tx, "channel_degraded", f"{channel}/{held.kind}", now=now)
+    channels, alarms = tables.channels, tables.alarms
+    still_failing = sa.exists().where(
+        alarms.c.kind == "channel_degraded",
+        alarms.c.channel == channel,
+        alarms.c.cleared_at.is_(None),
+    )
+    await tx.execute(
         sa.update(channels)
-        .where(channels.c.name == channel, channels.c.failing_since.is_not(None))
+        .where(channels.c.name == channel, sa.not_(still_failing))
         .values(failing_since=None, last_error=None)
     )
-    if recovered.rowcount:
-        await clear_alarm(tx, "channel_degraded", channel, now=now)

@@ -171,7 +171,7 @@ async def _view(
     stock = {i: stock_books.pool_stock(i, safety_stock) for i in used}
     books = {i: books_of(i, pool, stock[i].atp, own) for i in used}
     rules = {i: _rule(engine, items[i], pool, own, now) for i in used}
-    rates = _rates(mine, rules[item_id])
+    rates = _rates(own, rules[item_id])
     offers = [
         Offer(
             listing_id=str(entry.id),

@@ -10,6 +10,8 @@ from channelsync.domain.vocabulary import Instant, PushSemantics
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants
 from channelsync.engine.intake import apply_orders, reapply_parked
+from channelsync.engine.registers import hear_sequences
+from channelsync.engine.till_counts import apply_counts
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import FetchesOrders
@@ -53,10 +55,13 @@ async def poll(engine: Engine, held: Claim) -> Instant | None:
     cursor = await _cursor(engine, running, running.channel)
     for _ in range(PAGES_MAX):
         page = await running.channel.orders_since(cursor)
+        # Counts first: a repetition after a crash finds them in the books and changes nothing.
+        await apply_counts(engine, running.name, page.counts)
         async with engine.database.write() as tx:
             now = engine.now()
             await require_lease(tx, held, now=now)
             await apply_orders(tx, running.name, page.facts, page.voids, now=now)
+            await hear_sequences(tx, running.name, page.sequences, now=now)
             await _advance(tx, running, page, now)
         cursor = page.cursor
         if not page.more:
@@ -79,8 +84,6 @@ async def _advance(
     values: dict[str, object] = {
         "cursor": page.cursor,
         "last_poll_at": now,
-        "failing_since": None,
-        "last_error": None,
     }
     if page.complete_to is not None and not page.more:
         held_back = await _oldest_uncounted(tx, running.name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import raise_alarm
 from channelsync.engine.core import Engine
@@ -131,10 +132,21 @@ async def _channels(tx: AsyncConnection, wanted: Iterable[ChannelSetup], now: In
         else:
             if row.state == ChannelState.REMOVED:
                 values["state"] = ChannelState.ADOPTING
+                await _doubt_listings(tx, channel.name)
             statement = sa.update(channels).where(channels.c.name == channel.name)
             await tx.execute(statement.values(values))
         for kind in CHANNEL_WORK:
             await mark(tx, kind, channel.name, not_before=now)
+
+
+async def _doubt_listings(tx: AsyncConnection, channel: str) -> None:
+    """A channel that comes back may show anything: its listings count as "all" until settled."""
+    listings = tables.listings
+    await tx.execute(
+        sa.update(listings)
+        .where(listings.c.channel == channel, listings.c.exposure.is_not(None))
+        .values(settle_reasons=[SettleReason.ADOPTING], settle_wanted=True)
+    )
 
 
 async def _baseline(tx: AsyncConnection, pool: str, now: Instant) -> Instant:

@@ -55,7 +55,7 @@ def test_quotas_above_a_pools_hundred_percent_name_the_pool() -> None:
 
 
 def test_a_rule_for_channels_of_another_pool_does_not_reach_this_one() -> None:
-    rules = "allocation: {rules: [{name: west, channels: [c], safety_stock: 9}]}\n"
+    rules = "allocation: {rules: [{name: west, channels: [c], low_water: 9%}]}\n"
     configuration = loaded(shops("a", "b", "c") + POOLS + rules)
     assert [rule.name for rule in configuration.rules_for("west")] == ["west", "default"]
     assert [rule.name for rule in configuration.rules_for("east")] == ["default"]
