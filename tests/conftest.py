@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
+import structlog
 
 CONTRACTS_VARIABLE: Final = "CHANNELSYNC_CONTRACTS"
 WITHOUT_CONTRACTS: Final = (
@@ -27,6 +29,13 @@ def contracts_folder() -> Path:
     if not named or not Path(named).is_dir():
         pytest.skip(WITHOUT_CONTRACTS)
     return Path(named)
+
+
+@pytest.fixture(autouse=True)
+def _logs_end_with_their_test() -> Iterator[None]:
+    """A command configures logs for its process; the next test has streams of its own."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,9 +6,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from channelsync.domain.holds import expire as expire_hold
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
-from channelsync.engine.hold_rows import end_hold
+from channelsync.engine.hold_rows import end_hold, locked_hold
 from channelsync.engine.idempotency import forget_old_keys
 from channelsync.engine.work import Claim, require_lease
 from channelsync.store.tables import MovementKind, holds
@@ -32,7 +33,8 @@ async def expire(engine: Engine, held: Claim) -> Instant | None:
             .with_for_update(skip_locked=True)
         )
         for hold_id in (await tx.execute(due)).scalars().all():
-            await end_hold(tx, hold_id, state="expired", kind=MovementKind.HOLD_EXPIRY, now=now)
+            expired = expire_hold(await locked_hold(tx, hold_id), now=now)
+            await end_hold(tx, expired, MovementKind.HOLD_EXPIRY, now=now)
         await forget_old_keys(tx, now=now)
         following = sa.select(sa.func.min(holds.c.expires_at)).where(holds.c.state == "active")
         next_at: Instant | None = (await tx.execute(following)).scalar()

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.errors import HoldConflict
+from channelsync.domain.holds import Hold, HoldState
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.work import mark_items
 from channelsync.store import tables
@@ -17,12 +17,11 @@ from channelsync.store.tables import MovementKind, Quantity
 __all__ = [
     "ACTOR",
     "UnknownHold",
-    "active_row",
     "end_hold",
     "held_move",
     "hold_row",
-    "keeping_row",
     "lines_of",
+    "locked_hold",
     "write_hold",
 ]
 
@@ -33,16 +32,15 @@ class UnknownHold(Exception):
     """There is no hold of that id."""
 
 
-async def end_hold(
-    tx: AsyncConnection, hold_id: str, *, state: str, kind: MovementKind, now: Instant
-) -> None:
-    """Give a hold's units back to `free`, once: the caller has locked and checked its row."""
-    lines = (await tx.execute(lines_of(hold_id))).all()
+async def end_hold(tx: AsyncConnection, ended: Hold, kind: MovementKind, *, now: Instant) -> None:
+    """Give the units of a hold that the domain has just ended back to `free`."""
+    lines = (await tx.execute(lines_of(ended.hold_id))).all()
     moves = [
-        held_move(line.item_id, line.location_id, -line.units, kind, hold_id, now) for line in lines
+        held_move(line.item_id, line.location_id, -line.units, kind, ended.hold_id, now)
+        for line in lines
     ]
     await move_stock(tx, moves)
-    await write_hold(tx, hold_id, state=state, ended_at=now)
+    await write_hold(tx, ended.hold_id, state=ended.state, ended_at=ended.ended_at)
     await mark_items(tx, (line.item_id for line in lines), now)
 
 
@@ -59,23 +57,20 @@ async def hold_row(tx: AsyncConnection, hold_id: str) -> Any:
     return row
 
 
-async def active_row(tx: AsyncConnection, hold_id: str, now: Instant) -> Any:
-    """The row of an active hold, locked. Its time decides, not whether the clean-up has run."""
-    row = await _locked(tx, hold_id)
-    if row.state != "active":
-        raise HoldConflict(f"hold {hold_id} is {row.state}: make a new one")
-    if row.expires_at <= now:
-        raise HoldConflict(f"the time of hold {hold_id} is over: make a new one")
-    return row
+async def locked_hold(tx: AsyncConnection, hold_id: str) -> Hold:
+    """A hold for the domain's rules, its row locked until the transaction ends.
 
-
-async def keeping_row(tx: AsyncConnection, hold_id: str) -> Any:
-    """The row of a hold that keeps units still, locked."""
+    Raises:
+        UnknownHold: there is none of that id.
+    """
     row = await _locked(tx, hold_id)
-    if row.ended_at is not None:
-        ended = "shipped" if row.state == "confirmed" else row.state
-        raise HoldConflict(f"hold {hold_id} keeps nothing any more: it is {ended}")
-    return row
+    return Hold(
+        hold_id=row.id,
+        owner=row.owner,
+        state=HoldState(row.state),
+        expires_at=row.expires_at,
+        ended_at=row.ended_at,
+    )
 
 
 async def _locked(tx: AsyncConnection, hold_id: str) -> Any:

@@ -21,7 +21,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.errors import HoldConflict, InsufficientFree
+from channelsync.domain import holds
+from channelsync.domain.errors import InsufficientFree
 from channelsync.domain.escrow import resize_slice
 from channelsync.domain.vocabulary import Instant, PushSemantics
 from channelsync.engine.books import StockBooks, books_of, load_stock
@@ -29,12 +30,11 @@ from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.hold_rows import (
     ACTOR,
-    active_row,
     end_hold,
     held_move,
     hold_row,
-    keeping_row,
     lines_of,
+    locked_hold,
     write_hold,
 )
 from channelsync.engine.stock_errors import UnknownItem
@@ -150,9 +150,10 @@ class HoldsDesk:
             HoldConflict: it is not active, or its time is over.
         """
         now = self._engine.now()
-        row = await active_row(tx, hold_id, now)
-        wanted = now + (ttl_seconds or self._engine.policy.hold_ttl_seconds)
-        await write_hold(tx, hold_id, expires_at=max(wanted, row.expires_at))
+        hold = await locked_hold(tx, hold_id)
+        until = now + (ttl_seconds or self._engine.policy.hold_ttl_seconds)
+        extended = holds.extend(hold, until, now=now)
+        await write_hold(tx, hold_id, expires_at=extended.expires_at)
         return await self.view(tx, hold_id)
 
     async def confirm(self, tx: AsyncConnection, hold_id: str, reference: str) -> Hold:
@@ -162,8 +163,9 @@ class HoldsDesk:
             UnknownHold: there is no such hold.
             HoldConflict: it is not active, or its time is over.
         """
-        await active_row(tx, hold_id, self._engine.now())
-        await write_hold(tx, hold_id, state="confirmed", reference=reference)
+        hold = await locked_hold(tx, hold_id)
+        confirmed = holds.confirm(hold, now=self._engine.now())
+        await write_hold(tx, hold_id, state=confirmed.state, reference=reference)
         return await self.view(tx, hold_id)
 
     async def release(self, tx: AsyncConnection, hold_id: str) -> Hold:
@@ -173,9 +175,9 @@ class HoldsDesk:
             UnknownHold: there is no such hold.
             HoldConflict: it keeps nothing any more.
         """
-        row = await keeping_row(tx, hold_id)
-        kind = MovementKind.HOLD_RELEASE
-        await end_hold(tx, row.id, state="released", kind=kind, now=self._engine.now())
+        now = self._engine.now()
+        released = holds.release(await locked_hold(tx, hold_id), now=now)
+        await end_hold(tx, released, MovementKind.HOLD_RELEASE, now=now)
         return await self.view(tx, hold_id)
 
     async def ship(self, tx: AsyncConnection, hold_id: str) -> Hold:
@@ -185,10 +187,8 @@ class HoldsDesk:
             UnknownHold: there is no such hold.
             HoldConflict: it is not confirmed, or has shipped.
         """
-        row = await keeping_row(tx, hold_id)
-        if row.state != "confirmed":
-            raise HoldConflict(f"hold {hold_id} is {row.state}: confirm it before it ships")
         now = self._engine.now()
+        shipped = holds.ship(await locked_hold(tx, hold_id), now=now)
         lines = (await tx.execute(lines_of(hold_id))).all()
         kind = MovementKind.SHIPMENT
         moves = []
@@ -197,7 +197,7 @@ class HoldsDesk:
             moves.append(held_move(*key, -line.units, kind, hold_id, now))
             moves.append(held_move(*key, -line.units, kind, hold_id, now, Quantity.ON_HAND))
         await move_stock(tx, moves)
-        await write_hold(tx, hold_id, ended_at=now)
+        await write_hold(tx, hold_id, ended_at=shipped.ended_at)
         await mark_items(tx, (line.item_id for line in lines), now)
         return await self.view(tx, hold_id)
 
@@ -236,14 +236,17 @@ class HoldsDesk:
         self, tx: AsyncConnection, request: HoldRequest, stock: StockBooks, now: Instant
     ) -> None:
         """End the hold that the new one replaces, so that its owner is not blocked by himself."""
-        old = await active_row(tx, request.replaces or "", now)
+        old = await locked_hold(tx, request.replaces or "")
+        holds.require_active(old, now=now)
         if old.owner != request.owner:
-            raise HoldRefused(f"hold {old.id} belongs to another owner: it cannot be replaced")
-        if old.pool != stock.pool:
-            raise HoldRefused(f"hold {old.id} is of pool {old.pool}: release it instead")
-        for line in (await tx.execute(lines_of(old.id))).all():
+            raise HoldRefused(f"hold {old.hold_id} belongs to another owner: it cannot be replaced")
+        pool = (await hold_row(tx, old.hold_id)).pool
+        if pool != stock.pool:
+            raise HoldRefused(f"hold {old.hold_id} is of pool {pool}: release it instead")
+        for line in (await tx.execute(lines_of(old.hold_id))).all():
             stock.reserve(line.item_id, line.location_id, -line.units)
-        await end_hold(tx, old.id, state="released", kind=MovementKind.HOLD_RELEASE, now=now)
+        released = holds.release(old, now=now)
+        await end_hold(tx, released, MovementKind.HOLD_RELEASE, now=now)
 
     def _take(
         self,

@@ -392,3 +392,56 @@ async def test_a_till_whose_clock_is_wrong_is_told_so() -> None:
     checks = {one.name: one for one in await channel.test()}
     assert not checks["clock"].ok
     assert "+3600 s" in checks["clock"].message
+
+
+def beat(register_id: str, sequence: int) -> dict[str, Any]:
+    return {
+        "type": "pos.register.heartbeat",
+        "data": {"register_id": register_id, "sequence": sequence},
+    }
+
+
+def pages(*scripts: dict[str, Any]) -> httpx.AsyncBaseTransport:
+    """One answer after the other; the last one stays."""
+    answers = list(scripts)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        script = answers.pop(0) if len(answers) > 1 else answers[0]
+        whole = {"as_of": "2026-11-21T10:00:00Z", "next": str(len(answers)), "more": False}
+        return httpx.Response(200, json=whole | script, request=request)
+
+    return httpx.MockTransport(answer)
+
+
+async def test_a_register_that_comes_on_a_later_page_is_not_taken_at_the_servers_word() -> None:
+    registers = [status("T1", 1), status("T2", 49)]
+    unreadable = {"type": "pos.gift.wrapped", "data": {"register_id": "T2", "sequence": 48}}
+    later = [beat("T2", 47), unreadable, beat("T2", 49)]
+    channel = await asked_till(
+        pages(
+            {"events": [beat("T1", 1)], "registers": registers, "more": True},
+            {"events": later, "registers": registers},
+        ),
+        Clock(),
+    )
+    assert (await poll(channel, channel.first_cursor(NOW)))[1] is None
+
+
+async def test_an_event_that_can_be_read_at_last_is_no_longer_complained_about() -> None:
+    registers = [status("T1", 2)]
+    unreadable = {"type": "pos.sale.completed", "data": {"register_id": "T1", "sequence": 2}}
+    channel = await asked_till(
+        pages(
+            {"events": [beat("T1", 1), unreadable], "registers": registers, "next": "a"},
+            {"events": [], "registers": registers, "next": "a"},
+            {"events": [SALE], "registers": registers, "next": "b"},
+            {"events": [], "registers": registers, "next": "b"},
+        ),
+        Clock(),
+    )
+    cursor, complete_to = await poll(channel, channel.first_cursor(NOW))
+    assert complete_to is None
+    assert not (await channel.check_assumptions())[0].holds
+    _, complete_to = await poll(channel, cursor)
+    assert complete_to == NOW - 60
+    assert (await channel.check_assumptions())[0].holds
