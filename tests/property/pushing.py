@@ -64,7 +64,7 @@ class Pushing(World):
         semantics, counter = account.grant.semantics, account.market.counter
         takeable = self.keeper.takeable(account)
         raising = raising and takeable > 0
-        units = min(units, takeable) if raising else units
+        units = min(units, takeable if raising else max(counter, 1))
         kind = PushKind.RAISE if raising else PushKind.CUT
         if semantics is ABSOLUTE:
             kind, units = (PushKind.SET, units) if raising else (PushKind.ZERO, 0)
@@ -146,24 +146,19 @@ class Pushing(World):
     @rule(
         which=WHICH,
         pick=PICK,
-        deed=st.sampled_from(["send", "receive", "use", "use older", "look", "look", "look"]),
+        deed=st.sampled_from(["begin", "end", "at once", "use", "use older", "look", "look"]),
+        poll=st.booleans(),
     )
-    def read(self, which: int, pick: int, deed: str) -> None:
-        """A read is sent, answered with any value that it may show, used; or all of it at once."""
+    def read(self, which: int, pick: int, deed: str, *, poll: bool) -> None:
+        """A read is sent, answered with any value that it may show, used; or more of it at once."""
         account = self.some_remote(which)
-        if deed == "look":
-            self.look(account, pick)
-        elif deed == "send" or (deed == "receive" and account.reading_sent is None):
+        if deed == "begin" or account.reading_sent is None:
             self.keeper.send_read(account)
-        elif deed == "receive":
+        if deed in {"end", "at once", "look"}:
             self.keeper.receive_read(account, pick)
-        elif account.readings:
+        if deed == "look":
+            self.pass_time(2 * SKEW_SECONDS)
+        if poll:
+            self.hear_all(account)
+        if deed in {"use", "use older", "look"} and account.readings:
             self.keeper.use(account, account.readings[0 if deed == "use older" else -1])
-
-    def look(self, account: Account, pick: int) -> None:
-        """A read, every order up to it counted, and what it proves."""
-        self.keeper.send_read(account)
-        reading = self.keeper.receive_read(account, pick)
-        self.pass_time(2 * SKEW_SECONDS)
-        self.hear_all(account)
-        self.keeper.use(account, reading)

@@ -13,7 +13,7 @@ from typing_extensions import override
 from channelsync.domain import escrow
 from channelsync.domain.books import ItemBooks
 from channelsync.domain.escrow import ChannelLimits, Grant, Outcome, Push, Reading, UnitsAround
-from channelsync.domain.orders import LineEvent, LineEventKind
+from channelsync.domain.orders import LineChange, LineEvent, LineEventKind, LineState
 from channelsync.domain.vocabulary import CancelEffect, Instant, PushKind
 from tests.property.rules import Rules
 
@@ -312,3 +312,15 @@ class UnsureCancelsAskForNothing(Rules):
     @override
     def count_cancel(self, grant: Grant, units: int, effect: CancelEffect) -> Grant:
         return escrow.count_cancel(grant, units, CancelEffect.RELISTED)
+
+    @override
+    def diff(
+        self,
+        known: LineState | None,
+        now: LineState,
+        *,
+        settled_from: Instant | None,
+        settled_to: Instant | None,
+    ) -> LineChange:
+        change = super().diff(known, now, settled_from=settled_from, settled_to=settled_to)
+        return replace(change, settle_wanted=False)

@@ -15,7 +15,7 @@ from channelsync.domain.orders import LineState, merge
 from channelsync.sdk.connector import ChannelContext
 from channelsync.sdk.http import http_client
 from channelsync.sdk.signatures import decode_standard_secret, standard_webhook_signature
-from channelsync.sdk.types import OrderFact, OrderVoid, Parsed, WebhookRequest
+from channelsync.sdk.types import Instant, OrderFact, OrderVoid, Parsed, WebhookRequest
 from channelsync_pos.connector import PosConnector, TillChannel, TillChannelWithApi
 from channelsync_pos.settings import TillSettings
 from channelsync_pos.simulator import TillSimulator
@@ -165,3 +165,17 @@ def _state(fact: OrderFact) -> LineState:
         "sold_at", "cancelled_at", "shipped_at", "pending", "moves_counter", "cancel_effect",
     }  # fmt: skip
     return LineState(**{name: getattr(fact, name) for name in names})
+
+
+async def poll(
+    channel: TillChannelWithApi, cursor: str, shelves: Shelves | None = None
+) -> tuple[str, Instant | None]:
+    """Page to the end. Returns where to go on, and how far the sales are complete."""
+    while True:
+        page = await channel.orders_since(cursor)
+        if shelves is not None:
+            shelves.hear_orders(page.facts, page.voids)
+        cursor = page.cursor
+        if not page.more:
+            return cursor, page.complete_to
+        assert page.complete_to is None
