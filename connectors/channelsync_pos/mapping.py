@@ -98,7 +98,7 @@ class Mapping:
                 ordered=0,
                 returned=line.quantity,
                 restocked=line.quantity if line.restock else 0,
-                version=ONLY_VERSION,
+                version=event.occurred_at,
                 returned_at=event.occurred_at,
                 cancel_effect=CancelEffect.NOT_RELISTED,
                 location=event.location or self.location,

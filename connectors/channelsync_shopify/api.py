@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import httpx
 
@@ -25,14 +25,30 @@ from channelsync_shopify.throttle import CostBucket
 from channelsync_shopify.times import http_date
 from channelsync_shopify.tokens import tokens_for
 
-__all__ = ["Answer", "ShopifyApi", "TooCostly", "after_seconds", "body_of", "first_error"]
+__all__ = [
+    "Answer",
+    "ShopifyApi",
+    "Sleep",
+    "TooCostly",
+    "after_seconds",
+    "body_of",
+    "first_error",
+]
 
 RETRY_AFTER_SECONDS_MAX: Final = 600.0
+WAIT_SECONDS_MAX: Final = 25.0
+"""Longer than a full bucket takes to refill on Shopify's smallest plan."""
+ROUNDS_MAX: Final = 6
+Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 UNKNOWN_ERROR: Final = TopLevel(push=TOP_LEVEL["TIMEOUT"].push, read=Retryable, after_seconds=5.0)
 
 
 class TooCostly(Retryable):
     """One query asks for more than Shopify allows in one request: ask for less of it."""
+
+
+class BudgetSpent(Throttled):
+    """The shop's bucket of query cost does not hold this query now; nothing ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +118,10 @@ def after_seconds(headers: httpx.Headers, fallback: float | None) -> float | Non
 class ShopifyApi:
     """Sends calls, keeps the cost budget and the token."""
 
-    def __init__(self, context: ChannelContext, settings: ShopifySettings) -> None:
+    def __init__(self, context: ChannelContext, settings: ShopifySettings, *, sleep: Sleep) -> None:
         self._context = context
         self._settings = settings
+        self._sleep = sleep
         self.tokens = tokens_for(context, settings)
         self.bucket = CostBucket(context.now)
         self.served_version: str | None = None
@@ -144,14 +161,28 @@ class ShopifyApi:
     async def read(self, document: Document, variables: Mapping[str, Any]) -> Answer:
         """Ask; the answer's `data` is complete and free of errors.
 
+        Waits for the shop's query budget, and asks again when Shopify finds it spent after all,
+        for nothing ran then: otherwise a long walk through a catalogue would never end.
+
         Raises:
             TooCostly: the query asks for more than one request may.
             Throttled, Retryable: later.
             NeedsReauthorization, Misconfigured: a person must act.
         """
+        for rounds_left in reversed(range(ROUNDS_MAX)):
+            try:
+                return await self._read_once(document, variables)
+            except BudgetSpent as error:
+                wait = error.after_seconds or 0.0
+                if not rounds_left or wait > WAIT_SECONDS_MAX:
+                    raise
+                await self._sleep(wait)
+        raise Retryable(f"{document.name} was never asked")  # pragma: no cover - rounds exist
+
+    async def _read_once(self, document: Document, variables: Mapping[str, Any]) -> Answer:
         delay = self.bucket.delay_seconds(document.name, for_read=True)
         if delay > 0:
-            raise Throttled("the shop's query budget is used up", after_seconds=delay)
+            raise BudgetSpent("the shop's query budget is used up", after_seconds=delay)
         token = await self.tokens.current()
         try:
             answer = await self.send(
@@ -188,7 +219,7 @@ class ShopifyApi:
             return TooCostly(message)
         if row.read is Throttled:
             wait = self.bucket.retry_after(answer.cost, operation)
-            return Throttled(message, after_seconds=wait)
+            return BudgetSpent(message, after_seconds=wait)
         if issubclass(row.read, Retryable):
             return row.read(message, after_seconds=row.after_seconds)
         return row.read(message)

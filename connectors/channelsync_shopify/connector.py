@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -27,7 +28,7 @@ from channelsync.sdk.types import (
     SubscriptionReport,
     WebhookRequest,
 )
-from channelsync_shopify.api import ShopifyApi
+from channelsync_shopify.api import ShopifyApi, Sleep
 from channelsync_shopify.catalogue import Discovery
 from channelsync_shopify.health import SelfTest
 from channelsync_shopify.orders import VISIBILITY_LAG_SECONDS, Orders
@@ -38,7 +39,7 @@ from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.subscriptions import Subscriptions
 from channelsync_shopify.webhooks import Webhooks
 
-__all__ = ["ShopifyChannel", "ShopifyConnector", "connector"]
+__all__ = ["MANIFEST", "ShopifyChannel", "ShopifyConnector", "connector"]
 
 MANIFEST: Final = Manifest(
     name="shopify",
@@ -69,10 +70,12 @@ MANIFEST: Final = Manifest(
 class ShopifyChannel:
     """One open shop: every capability of the sdk but telling live numbers."""
 
-    def __init__(self, context: ChannelContext, settings: ShopifySettings) -> None:
-        api = ShopifyApi(context, settings)
+    def __init__(
+        self, context: ChannelContext, settings: ShopifySettings, *, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        api = ShopifyApi(context, settings, sleep=sleep)
         places = Places(api, context.now, settings.location_id)
-        self._pushing = Pushing(api, settings)
+        self._pushing = Pushing(api, settings, context.now)
         self._reading = Reading(api, settings, places)
         self._discovery = Discovery(api, settings)
         self._orders = Orders(api, settings)
@@ -133,7 +136,10 @@ class ShopifyChannel:
 
 
 class ShopifyConnector:
-    """The kind of channel that a Shopify shop is."""
+    """The kind of channel that a Shopify shop is. `sleep` is how reads wait for their budget."""
+
+    def __init__(self, *, sleep: Sleep = asyncio.sleep) -> None:
+        self._sleep = sleep
 
     @property
     def manifest(self) -> Manifest:
@@ -148,7 +154,7 @@ class ShopifyConnector:
         """
         if not isinstance(context.settings, ShopifySettings):
             raise Misconfigured("these are not the settings of a Shopify channel")
-        return ShopifyChannel(context, context.settings)
+        return ShopifyChannel(context, context.settings, sleep=self._sleep)
 
 
 connector: Final = ShopifyConnector()

@@ -147,7 +147,7 @@ query CsOrders($ids: [ID!]!, $lines: Int!, $after: String) {{
     ... on Order {{
       id test confirmed createdAt updatedAt cancelledAt sourceName displayFinancialStatus
       retailLocation {{ id }}
-      fulfillments(first: 20) {{ id status }}
+      fulfillments(first: 20) {{ id status createdAt }}
       refunds(first: 1) {{ id }}
       {_LINES}
     }}
@@ -181,7 +181,7 @@ query CsOrderChanges($id: ID!, $many: Int!, $units: Int!, $after: String) {{
     ... on Order {{
       id updatedAt
       refunds(first: $many) {{ id createdAt {_REFUND_UNITS} }}
-      fulfillments(first: $many) {{ id status {_FULFILLMENT_UNITS} }}
+      fulfillments(first: $many) {{ id status createdAt {_FULFILLMENT_UNITS} }}
     }}
   }}
 }}

@@ -23,6 +23,8 @@ __all__ = [
     "LineView",
     "OrderView",
     "Refunded",
+    "Shipment",
+    "Shipped",
     "facts_of",
     "safe_origin",
     "safe_status",
@@ -74,6 +76,7 @@ class LineView(_View):
     """Units that were ever in a fulfilment; see `units_shipped`."""
     standing: Count
     """Those of them whose fulfilment was not taken back."""
+    shipped_at: Instant | None = None
     refunded: tuple[Refunded, ...] = ()
 
 
@@ -105,15 +108,42 @@ def safe_status(text: str | None) -> str:
     return status if STATUS_PATTERN.fullmatch(status) else ""
 
 
-def units_shipped(quantity: int, fulfilments: Sequence[tuple[str, int]]) -> tuple[int, int]:
-    """Units of a line that ever left, and those that stand, from its (status, units).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """Units of a line in one fulfilment."""
+
+    status: str
+    units: int
+    at: Instant | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipped:
+    """What a line's fulfilments say."""
+
+    ever: int = 0
+    """Units that ever left."""
+    standing: int = 0
+    """Those of them whose fulfilment was not taken back."""
+    at: Instant | None = None
+    """When the latest of them left."""
+
+
+def units_shipped(quantity: int, shipments: Sequence[Shipment]) -> Shipped:
+    """What of a line of `quantity` units was shipped.
 
     A cancelled fulfilment puts its units back among those to ship. They were counted as gone when
     it began, and stay so, because counts of an order line only grow.
     """
-    live = min(sum(units for status, units in fulfilments if status not in UNDONE), quantity)
-    undone = sum(units for status, units in fulfilments if status in UNDONE)
-    return min(live + undone, quantity), live
+    live = sum(one.units for one in shipments if one.status not in UNDONE)
+    undone = sum(one.units for one in shipments if one.status in UNDONE)
+    times = [one.at for one in shipments if one.units]
+    known = [at for at in times if at is not None]
+    return Shipped(
+        ever=min(live + undone, quantity),
+        standing=min(live, quantity),
+        at=max(known) if known and None not in times else None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +247,7 @@ def _fact(order: OrderView, line: LineView, location: str) -> OrderFact:
         version=order.updated_at,
         sold_at=order.created_at if online else None,
         cancelled_at=(_cancelled_at(order, line, told=split.told) if split.cancelled else None),
+        shipped_at=line.shipped_at if line.shipped else None,
         cancel_effect=split.effect,
         pending=not order.confirmed or order.financial_status in NOT_PAID,
         moves_counter=line.tracked is not False and not at_another_location,

@@ -24,6 +24,8 @@ from channelsync_shopify.mapping import (
     LineView,
     OrderView,
     Refunded,
+    Shipment,
+    Shipped,
     safe_origin,
     safe_status,
     units_shipped,
@@ -64,7 +66,7 @@ class _Changes:
     """Refunds and fulfilments by line."""
 
     refunded: dict[str, list[Refunded]] = field(default_factory=dict)
-    fulfilled: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    shipments: dict[str, list[Shipment]] = field(default_factory=dict)
 
 
 class OrderDetails:
@@ -136,8 +138,12 @@ class OrderDetails:
                 changes.refunded.setdefault(unit.line_item.id, []).append(_refunded(refund, unit))
         for fulfilment in told.fulfillments:
             for part in await self._fulfillment_units(fulfilment):
-                state = (fulfilment.status, part.quantity or 0)
-                changes.fulfilled.setdefault(part.line_item.id, []).append(state)
+                shipment = Shipment(
+                    status=fulfilment.status,
+                    units=part.quantity or 0,
+                    at=fulfilment.created_at,
+                )
+                changes.shipments.setdefault(part.line_item.id, []).append(shipment)
         return changes
 
     async def _told_changes(self, order_id: str, units: int) -> OrderChanges | None:
@@ -193,11 +199,12 @@ def _refunded(refund: Refund, unit: RefundUnit) -> Refunded:
 
 
 def _needs_changes(node: OrderNode, lines: Sequence[OrderLine]) -> bool:
-    """Whether the order's own counts leave open what was shipped and what was put back."""
+    """Whether the order's own counts leave open what was shipped when, or what was put back."""
     undone = any(one.status in UNDONE for one in node.fulfillments)
     taken_off = any(line.current_quantity != line.quantity for line in lines)
     called_off = node.cancelled_at is not None
-    return undone or taken_off or called_off or bool(node.refunds)
+    in_parts = len(node.fulfillments) > 1
+    return undone or taken_off or called_off or in_parts or bool(node.refunds)
 
 
 def _view(node: OrderNode, lines: Sequence[OrderLine], changes: _Changes | None) -> OrderView:
@@ -219,7 +226,7 @@ def _view(node: OrderNode, lines: Sequence[OrderLine], changes: _Changes | None)
 def _line_view(node: OrderNode, line: OrderLine, changes: _Changes | None) -> LineView:
     variant = line.variant
     refunded = changes.refunded.get(line.id, []) if changes is not None else []
-    shipped, standing = _shipped(node, line, changes)
+    shipped = _shipped(node, line, changes)
     return LineView(
         line_id=line.id,
         sku=line.sku,
@@ -230,21 +237,23 @@ def _line_view(node: OrderNode, line: OrderLine, changes: _Changes | None) -> Li
         quantity=line.quantity,
         current=line.current_quantity,
         unfulfilled=line.unfulfilled_quantity,
-        shipped=shipped,
-        standing=standing,
+        shipped=shipped.ever,
+        standing=shipped.standing,
+        shipped_at=shipped.at,
         refunded=tuple(refunded),
     )
 
 
-def _shipped(node: OrderNode, line: OrderLine, changes: _Changes | None) -> tuple[int, int]:
-    """Units that ever left, and those that stand."""
+def _shipped(node: OrderNode, line: OrderLine, changes: _Changes | None) -> Shipped:
     if changes is None:
-        # Nothing was taken off, so what is not still to ship has left.
-        has_left = line.quantity - line.unfulfilled_quantity if node.fulfillments else 0
-        return has_left, has_left
-    ever, standing = units_shipped(line.quantity, changes.fulfilled.get(line.id, []))
-    if node.cancelled_at is not None or not node.fulfillments:
-        return ever, standing
+        # Nothing was taken off, so what is not still to ship has left, in the one fulfilment.
+        units = line.quantity - line.unfulfilled_quantity
+        if not node.fulfillments or not units:
+            return Shipped()
+        return Shipped(ever=units, standing=units, at=node.fulfillments[0].created_at)
+    known = units_shipped(line.quantity, changes.shipments.get(line.id, []))
     # Should there be more fulfilments than were looked at, this much has surely left.
     surely = line.current_quantity - line.unfulfilled_quantity
-    return max(ever, surely), max(standing, surely)
+    if node.cancelled_at is not None or not node.fulfillments or surely <= known.standing:
+        return known
+    return Shipped(ever=max(known.ever, surely), standing=surely, at=None)

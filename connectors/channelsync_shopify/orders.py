@@ -20,7 +20,7 @@ __all__ = ["VISIBILITY_LAG_SECONDS", "Orders"]
 
 VISIBILITY_LAG_SECONDS: Final = 120.0
 """How long the order search may lag behind the orders (undocumented; the overlap is longer)."""
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final = 25
 PAGES_MAX: Final = 200
 """Shopify pages through at most 25,000 objects, so the search begins anew before that."""
 SEEN_MAX: Final = 10_000

@@ -6,14 +6,14 @@ one is a keyed compare-and-set (`inventorySetQuantities`). Both are all or nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import httpx
 
 from channelsync.sdk.errors import Misconfigured, Retryable
 from channelsync.sdk.http import HostRefused
-from channelsync.sdk.types import Change, ChangeResult, Outcome, PushKind, PushRequest
+from channelsync.sdk.types import Change, ChangeResult, Instant, Outcome, PushKind, PushRequest
 from channelsync_shopify.answers import USER_ERRORS, UserError, http_refusal, shortened
 from channelsync_shopify.api import Answer, ShopifyApi, after_seconds, body_of, first_error
 from channelsync_shopify.documents import ADJUST, SET, Document
@@ -31,14 +31,18 @@ OPERATIONS: Final[Mapping[str, tuple[Document, str]]] = {
 INDEX_IN_FIELD: Final = 2
 """`field` of a user error is like `["input", "quantities", "0", …]`."""
 NOTHING_LEFT_US: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+TOKEN_SECONDS_MAX: Final = 3.0
 UNSURE_CODE: Final = UserError(outcome=Outcome.UNKNOWN, after_seconds=5.0)
 
 
 class Pushing:
     """The write half of an open channel."""
 
-    def __init__(self, api: ShopifyApi, settings: ShopifySettings) -> None:
+    def __init__(
+        self, api: ShopifyApi, settings: ShopifySettings, now: Callable[[], Instant]
+    ) -> None:
         self._api = api
+        self._now = now
         self._location = settings.location_id
 
     def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
@@ -92,10 +96,14 @@ class Pushing:
         delay = self._api.bucket.delay_seconds(document.name, for_read=False)
         if delay > 0:
             return _all(request, Outcome.UNSENT, "the shop's query budget is used up", delay)
+        asked_at = self._now()
         try:
             token = await self._api.tokens.current()
         except Retryable as error:
             return _all(request, Outcome.UNSENT, str(error), error.after_seconds)
+        if self._now() - asked_at > TOKEN_SECONDS_MAX:
+            # The caller's right to send was checked before the wait for a token began.
+            return _all(request, Outcome.UNSENT, "it took too long to fetch a token", 0.0)
         try:
             answer = await self._api.send(request.body, operation=document.name, token=token)
         except HostRefused as error:

@@ -15,6 +15,7 @@ from channelsync_shopify.mapping import (
     LineView,
     OrderView,
     Refunded,
+    Shipment,
     safe_origin,
     safe_status,
     units_shipped,
@@ -67,6 +68,7 @@ class _ShippedLine(Body):
 
 class _Fulfilment(Body):
     status: str | None = None
+    created_at: Time | None = None
     line_items: tuple[_ShippedLine, ...] = ()
 
 
@@ -126,6 +128,7 @@ class LevelBody(Body):
     inventory_item_id: int
     location_id: int
     available: int | None = None
+    """None: untracked, or not told."""
     updated_at: Time | None = None
 
 
@@ -197,13 +200,13 @@ def view_of(order: OrderBody) -> OrderView:
 
 
 def _line_view(order: OrderBody, line: _Line) -> LineView:
-    fulfilments = [
-        (safe_status(one.status), part.quantity)
+    shipments = [
+        Shipment(status=safe_status(one.status), units=part.quantity, at=one.created_at)
         for one in order.fulfillments
         for part in one.line_items
         if part.id == line.id
     ]
-    shipped, standing = units_shipped(line.quantity, fulfilments)
+    shipped = units_shipped(line.quantity, shipments)
     return LineView(
         line_id=global_id("LineItem", line.id),
         sku=line.sku,
@@ -213,8 +216,9 @@ def _line_view(order: OrderBody, line: _Line) -> LineView:
         quantity=line.quantity,
         current=line.current_quantity,
         unfulfilled=line.fulfillable_quantity,
-        shipped=shipped,
-        standing=standing,
+        shipped=shipped.ever,
+        standing=shipped.standing,
+        shipped_at=shipped.at,
         refunded=tuple(_refunds_of(order, line)),
     )
 

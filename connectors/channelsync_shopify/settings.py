@@ -57,10 +57,6 @@ class ShopifySettings(BaseModel):
     """Version of Shopify's Admin API; 2026-04 or newer."""
     base_url: str | None = None
     """Where the Admin API answers, if not at `https://{shop}`: a proxy or a simulator."""
-    quarantine_seconds: float | None = Field(default=None, ge=0)
-    """How long after a cut a checkout begun before it may still sell. Default: 30 minutes."""
-    poll_interval_seconds: float | None = Field(default=None, ge=1)
-    """Time between two looks for changed orders. Default: 1 minute."""
     visibility_lag_seconds: float | None = Field(default=None, ge=0)
     """How long a changed order may stay invisible to the order search. Default: 2 minutes."""
     count_test_orders: bool = True

@@ -66,6 +66,7 @@ class FulfillmentState(Wire):
 
     id: str
     status: str
+    created_at: Time
 
 
 class OrderNode(Wire):
@@ -117,6 +118,7 @@ class Fulfillment(Wire):
 
     id: str
     status: str
+    created_at: Time
     fulfillment_line_items: Page[FulfillmentUnit]
 
 

@@ -325,6 +325,7 @@ CREATE TABLE order_lines (
     sold_at DOUBLE PRECISION,
     cancelled_at DOUBLE PRECISION,
     shipped_at DOUBLE PRECISION,
+    returned_at DOUBLE PRECISION,
     pending BOOLEAN DEFAULT false NOT NULL,
     moves_counter BOOLEAN DEFAULT true NOT NULL,
     cancel_effect TEXT NOT NULL,

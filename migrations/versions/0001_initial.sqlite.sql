@@ -324,6 +324,7 @@ CREATE TABLE order_lines (
     sold_at DOUBLE,
     cancelled_at DOUBLE,
     shipped_at DOUBLE,
+    returned_at DOUBLE,
     pending BOOLEAN DEFAULT 0 NOT NULL,
     moves_counter BOOLEAN DEFAULT 1 NOT NULL,
     cancel_effect TEXT NOT NULL,

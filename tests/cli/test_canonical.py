@@ -64,11 +64,11 @@ def test_the_plan_is_drawn_for_people(shop: Shop) -> None:
     assert done.out.splitlines() == [
         "IPHONE-15  pool main, rule default",
         "100 on hand - 15 reserved - 5 safety = ATP 80; 50 on order, future ATP 130",
-        "Channel      May sell   Target   Push   Why             ",
-        "────────────────────────────────────────────────────────",
-        "amazon-us           0       40   +40    below its target",
-        "shopify-us          0       24   +24    below its target",
-        "soho-till           0       16   +16    below its target",
+        "Channel      May sell   Target   Push   Why                     ",
+        "────────────────────────────────────────────────────────────────",
+        "amazon-us           0       40   +40    holds 0 of its target 40",
+        "shopify-us          0       24   +24    holds 0 of its target 24",
+        "soho-till           0       16   +16    holds 0 of its target 16",
         "",
         "Plan: 3 raise.",
     ]

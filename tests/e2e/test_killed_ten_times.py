@@ -155,11 +155,17 @@ async def stage(folder: Path, seed: int) -> AsyncIterator[Stage]:
                 b=settings(shops["shop-b"], urls["shop-b"]),
             )
         )
-        environment = os.environ | SECRETS | {
-            "CHANNELSYNC_DATA_DIR": str(folder / "data"),
-            "CHANNELSYNC_PUBLIC_URL": f"http://127.0.0.1:{port}",
-            "CHANNELSYNC_ALLOW_HOSTS": ",".join(url.removeprefix("http://") for url in urls.values()),
-        }
+        environment = (
+            os.environ
+            | SECRETS
+            | {
+                "CHANNELSYNC_DATA_DIR": str(folder / "data"),
+                "CHANNELSYNC_PUBLIC_URL": f"http://127.0.0.1:{port}",
+                "CHANNELSYNC_ALLOW_HOSTS": ",".join(
+                    url.removeprefix("http://") for url in urls.values()
+                ),
+            }
+        )
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=5))
         couriers = []
         for simulator in shops.values():
@@ -227,8 +233,11 @@ async def _until_counted(scene: Stage) -> None:
     end = loop.time() + QUIET_SECONDS_MAX
     while True:
         books = counted_units(scene.folder)
-        wrong = {key: (units, books.get(key, 0)) for key, units in truth.items()
-                 if units != books.get(key, 0)}
+        wrong = {
+            key: (units, books.get(key, 0))
+            for key, units in truth.items()
+            if units != books.get(key, 0)
+        }
         if not wrong:
             return
         assert loop.time() < end, f"sold and counted differ: {wrong}"

@@ -21,9 +21,8 @@ from tests.property.market import (
 )
 
 COPIES_MAX = 3
-FATE = st.sampled_from(
-    ["answer", "answer", "answer", "write", "write", "timeout", "refused", "accepted", "stall"]
-)
+READ_DEEDS = ("begin", "end", "at once", "use", "use older", "look", "look")
+FATES = ("answer",) * 3 + ("write",) * 2 + ("timeout", "refused", "accepted", "stall")
 """`refused` stands for 401, 429 and 5xx before anything was applied; it proves nothing to us."""
 
 
@@ -35,7 +34,13 @@ class Pushing(World):
     """One open push a listing, its copies, their answers, and readings of the counter."""
 
     @precondition(has_remote)
-    @rule(which=WHICH, raising=st.booleans(), units=UNITS, pick=PICK, fate=FATE)
+    @rule(
+        which=st.sampled_from(WHICH),
+        raising=st.booleans(),
+        units=st.sampled_from(UNITS),
+        pick=st.sampled_from(PICK),
+        fate=st.sampled_from(FATES),
+    )
     def push(self, which: int, units: int, pick: int, fate: str, *, raising: bool) -> None:
         """A push is opened; or the open one goes on: a sender, a copy on its way, a retry.
 
@@ -95,7 +100,7 @@ class Pushing(World):
         if self.clock.now > sender.deadline and sender not in account.asleep:
             self.keeper.finish(account, sender, Outcome.UNSENT)
             return
-        keyed = self.rules.sends_key and account.grant.semantics is not ABSOLUTE
+        keyed = self.bent.sends_key and account.grant.semantics is not ABSOLUTE
         latest = self.clock.now + ANSWER_WITHIN_SECONDS + APPLY_LIMIT_SECONDS
         sender.copy = Copy(sender.push, sender.push.push_id if keyed else None, latest)
         account.market.net.append(sender.copy)
@@ -115,7 +120,7 @@ class Pushing(World):
             return
         if fate == "stall":
             self.end(account, sender, Outcome.UNKNOWN)
-            if self.rules.lost_lease_ends_attempt and sender.copy is None:
+            if self.bent.lost_lease_ends_attempt and sender.copy is None:
                 account.asleep.append(sender)
             return
         self.write(account, sender)
@@ -144,9 +149,9 @@ class Pushing(World):
 
     @precondition(has_remote)
     @rule(
-        which=WHICH,
-        pick=PICK,
-        deed=st.sampled_from(["begin", "end", "at once", "use", "use older", "look", "look"]),
+        which=st.sampled_from(WHICH),
+        pick=st.sampled_from(PICK),
+        deed=st.sampled_from(READ_DEEDS),
         poll=st.booleans(),
     )
     def read(self, which: int, pick: int, deed: str, *, poll: bool) -> None:

@@ -10,8 +10,7 @@ from channelsync.domain import escrow
 from channelsync.domain.escrow import Outcome
 from tests.property.keeper import Account
 from tests.property.machine import WHICH
-from tests.property.pushing import Pushing
-from tests.property.shopping import Shopping
+from tests.property.walking import Walking
 
 REST_EVERY_STEPS = 8
 """Stopping everything ends what was going on, so it is not offered at every step."""
@@ -26,11 +25,16 @@ def is_inexact(account: Account) -> bool:
     return grant.push is not None or not grant.settled or bool(grant.settle_reasons)
 
 
-class EscrowMachine(Shopping, Pushing):
+class EscrowMachine(Walking):
     """The whole model world of one pool."""
 
     @precondition(lambda self: self.steps % REST_EVERY_STEPS == 0)
-    @rule(which=WHICH, give_up=st.booleans(), arrive=st.booleans(), poll_first=st.booleans())
+    @rule(
+        which=st.sampled_from(WHICH),
+        give_up=st.booleans(),
+        arrive=st.booleans(),
+        poll_first=st.booleans(),
+    )
     def rest(self, which: int, *, give_up: bool, arrive: bool, poll_first: bool) -> None:
         """One push is given up, or everything is."""
         account = self.accounts[which % len(self.accounts)]

@@ -11,6 +11,13 @@ from channelsync.domain.vocabulary import CancelEffect
 from tests.property.machine import ALL, PICK, UNITS, WHICH, World
 from tests.property.market import HABITS
 
+SHOP_DEEDS = ("buy", "begin", "finish")
+ORDER_DEEDS = ("cancel", "cancel", "edit", "ship", "return", "lose")
+ELSEWHERE_DEEDS = ("sell", "deliver", "deliver", "lose")
+SLICE_DEEDS = ("sell", "resize", "cancel")
+VERSIONS = (0, 0, 1, 2, 3)
+EFFECTS = tuple(CancelEffect)
+
 
 def has_remote(world: World) -> bool:
     return bool(world.remote)
@@ -24,7 +31,12 @@ class Shopping(World):
     """Sales of every kind, their cancels, returns and edits, and the order facts about them."""
 
     @precondition(has_remote)
-    @rule(which=WHICH, units=UNITS, habit=PICK, deed=st.sampled_from(["buy", "begin", "finish"]))
+    @rule(
+        which=st.sampled_from(WHICH),
+        units=st.sampled_from(UNITS),
+        habit=st.sampled_from(PICK),
+        deed=st.sampled_from(SHOP_DEEDS),
+    )
     def shop(self, which: int, units: int, habit: int, deed: str) -> None:
         """A shopper buys, or begins a checkout, which counts against the number, or ends one."""
         account = self.some_remote(which)
@@ -43,7 +55,7 @@ class Shopping(World):
             self.allow(account, market.excess_units - before)
 
     @precondition(lambda self: any(not self.shape_of(one).enforces for one in self.remote))
-    @rule(which=WHICH, habit=PICK)
+    @rule(which=st.sampled_from(WHICH), habit=st.sampled_from(PICK))
     def order_outside_the_counter(self, which: int, habit: int) -> None:
         """A second system sells a unit and leaves the counter alone."""
         account = self.some_remote(which)
@@ -52,10 +64,10 @@ class Shopping(World):
         self.allow(account, 1)
 
     @precondition(lambda self: any(one.market.lines for one in self.accounts))
-    @rule(which=WHICH, deed=st.sampled_from(["cancel", "cancel", "edit", "ship", "return", "lose"]))
+    @rule(which=st.sampled_from(WHICH), deed=st.sampled_from(ORDER_DEEDS))
     def change_order(self, which: int, deed: str) -> None:
         found = [(one, line) for one in self.accounts for line in one.market.lines]
-        account, line = found[which % len(found)]
+        account, line = found[-1 - which % len(found)]
         market = account.market
         if deed == "edit" and market.on_sale >= 1 and line.state.moves_counter:
             market.add_unit(line)
@@ -68,7 +80,11 @@ class Shopping(World):
             market.take_return(line, relisted=relisted)
             self.allow(account, int(relisted))
 
-    @rule(item=WHICH, units=UNITS, deed=st.sampled_from(["sell", "sell", "deliver", "lose"]))
+    @rule(
+        item=st.sampled_from(WHICH),
+        units=st.sampled_from(UNITS),
+        deed=st.sampled_from(ELSEWHERE_DEEDS),
+    )
     def elsewhere(self, item: int, units: int, deed: str) -> None:
         """The live peer sells, or stock is counted: a delivery, or a loss.
 
@@ -78,19 +94,19 @@ class Shopping(World):
         if deed == "sell":
             self.live_sold[item] += self.keeper.take_live(item, units)
         elif deed == "deliver":
-            self.keeper.count_stock(item, 1)
-            self.bound[item] += 1
+            self.keeper.count_stock(item, min(units, 3))
+            self.bound[item] += min(units, 3)
         else:
             self.keeper.count_stock(item, -1)
 
     # ------------------------------------------------------------ order facts
 
     @precondition(lambda self: any(one.market.lines for one in self.accounts))
-    @rule(which=WHICH, version=st.sampled_from([0, 0, 1, 2, 3]), everything=st.booleans())
+    @rule(which=st.sampled_from(WHICH), version=st.sampled_from(VERSIONS), everything=st.booleans())
     def hear(self, which: int, version: int, *, everything: bool) -> None:
         """All orders of a listing are polled; or any state that one line ever had comes again."""
         found = [(one, line) for one in self.accounts for line in one.market.lines]
-        account, line = found[which % len(found)]
+        account, line = found[-1 - which % len(found)]
         if everything:
             self.hear_all(account)
         else:
@@ -101,9 +117,9 @@ class Shopping(World):
 
     @precondition(has_slice)
     @rule(
-        deed=st.sampled_from(["sell", "resize", "cancel"]),
+        deed=st.sampled_from(SLICE_DEEDS),
         units=st.integers(1, 4),
-        effect=st.sampled_from(list(CancelEffect)),
+        effect=st.sampled_from(EFFECTS),
     )
     def use_slice(self, deed: str, units: int, effect: CancelEffect) -> None:
         account = next(one for one in self.accounts if one.is_live)

@@ -44,9 +44,7 @@ class Shoppers:
         """One thing that happens outside of us."""
         name = self.rng.choice(sorted(self.house.markets))
         market = self.house.markets[name]
-        what = self.rng.choices(
-            ("buy", "cancel", "fault", "late", "outage"), (60, 12, 16, 8, 4)
-        )[0]
+        what = self.rng.choices(("buy", "cancel", "fault", "late", "outage"), (60, 12, 16, 8, 4))[0]
         self.happened.add(what)
         if what == "buy":
             order_id = market.sell(self.rng.choice(sorted(STOCK)))
@@ -138,8 +136,6 @@ async def _require_exact(house: House) -> None:
     assert all(push.closed_at is not None for push in pushes)
     await house.require_clean_books()
     sold = {sku: house.sold(sku) for sku in STOCK}
-    shown = {
-        sku: sum(market.counters[sku] for market in house.markets.values()) for sku in STOCK
-    }
+    shown = {sku: sum(market.counters[sku] for market in house.markets.values()) for sku in STOCK}
     for sku, units in STOCK.items():
         assert sold[sku] + shown[sku] <= units

@@ -32,7 +32,8 @@ async def served(app: Any) -> AsyncIterator[str]:
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
     running = asyncio.create_task(server.serve(sockets=[door]))
     try:
-        while not server.started:
+        # uvicorn says only by a flag that it listens.
+        while not server.started:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         yield f"http://127.0.0.1:{door.getsockname()[1]}"
     finally:

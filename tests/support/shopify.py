@@ -19,8 +19,7 @@ from channelsync.sdk.types import (
     PushRequest,
     WebhookRequest,
 )
-from channelsync_shopify import connector
-from channelsync_shopify.connector import ShopifyChannel
+from channelsync_shopify.connector import MANIFEST, ShopifyChannel, ShopifyConnector
 from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.simulator import ShopifySimulator
 
@@ -39,6 +38,10 @@ class Clock:
 
     def passes(self, seconds: float) -> None:
         self.at += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Waiting is time passing."""
+        self.passes(seconds)
 
 
 @dataclass
@@ -111,7 +114,7 @@ def context_for(
     return ChannelContext(
         channel="shop",
         settings=settings,
-        http=http_client(allowed_hosts=connector.manifest.own_hosts, transport=transport),
+        http=http_client(allowed_hosts=MANIFEST.own_hosts, transport=transport),
         now=clock,
         new_id=lambda: f"{rng.getrandbits(128):032x}",
     )
@@ -136,5 +139,6 @@ async def open_bench(
         simulator.scopes.clear()
         simulator.scopes.update(scopes)
     settings = settings_for(simulator, **more)
+    connector = ShopifyConnector(sleep=clock.sleep)
     channel = await connector.open(context_for(settings, simulator.transport(), clock))
     return Bench(clock, simulator, channel, settings)

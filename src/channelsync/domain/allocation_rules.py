@@ -149,6 +149,14 @@ class Rule:
         """`low_water_basis_points` as a fraction."""
         return self.low_water_basis_points / WHOLE
 
+    @property
+    def paced(self) -> bool:
+        """Whether grants may follow demand more closely than targets do (`Policy.hold_back`).
+
+        Only where nothing but demand decides: limits are promises about what a listing shows.
+        """
+        return self.strategy is Strategy.DEMAND and not self.limits
+
     def limits_of(self, channel: str) -> Limits:
         """The limits of a channel; none where the rule is silent."""
         return self.limits.get(channel, NO_LIMITS)

@@ -59,6 +59,8 @@ class ListingState:
     last_push_at: Instant = -inf
     drain_target: int | None = None
     """A drain was begun: the listing goes to 0, settles, and is then set to this many units."""
+    last_sale_at: Instant = -inf
+    """When its latest sale was counted."""
     rate_per_hour: float = 0.0
     """Units sold per EXPOSED hour (`channelsync.domain.demand`), the prior where unexposed."""
     rank: int = 0
@@ -94,20 +96,25 @@ class Policy:
 
     low_water: float = 0.5
     """A listing that holds less than this part of its target is topped up."""
-    hold_back: bool = True
-    """Grant a selling listing only what it needs for now and keep the rest of its target in
-    `free`, where any listing can still draw it."""
+    hold_back: bool = False
+    """Pace the grants: give a selling listing what it will surely sell, keep the rest in `free`
+    where any listing can still draw it, and weigh every slow push (`domain.pacing`). For rules
+    that share by demand (`Rule.paced`); without it listings are kept near their targets."""
     min_gap_seconds: float = 0.0
     """Between two pushes of one listing, urgent ones excepted (deficit, withdrawal)."""
-    dwell_seconds: float = 1_800.0
-    """Last units move only after the item's listings have been left alone for this long."""
+    dwell_settles: float = 9.0
+    """Last units move only after their listing has neither sold nor been pushed for this many
+    times its settle time."""
     rate_ratio: float = 1.5
     """Last units move only towards a listing that sells this many times faster."""
     last_units: int = 2
     """A listing that holds no more than this many units holds its last units."""
+    quiet_sales: float = 20.0
+    """Shopping has stopped when the time of this many expected sales went by without one. Then
+    nothing is held back any more."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.low_water <= 1 or self.rate_ratio < 1:
+        if not 0 <= self.low_water <= 1 or self.rate_ratio < 1 or self.quiet_sales <= 0:
             raise InvariantViolated(f"policy {self}")
 
 

@@ -48,6 +48,8 @@ class LineState:
     cancelled_at: Instant | None = None
     shipped_at: Instant | None = None
     """When the latest of the shipped units left the house; None: none did, or unknown."""
+    returned_at: Instant | None = None
+    """When the latest of the returned units came back; None: none did, or unknown."""
     pending: bool = False
     """Not paid yet; reserved all the same."""
     moves_counter: bool = True
@@ -144,6 +146,9 @@ def merge(known: LineState | None, heard: LineState) -> LineState:
         sold_at=_earlier(newer.sold_at, older.sold_at),
         cancelled_at=_time_of_more(
             (newer.cancelled, newer.cancelled_at), (older.cancelled, older.cancelled_at)
+        ),
+        returned_at=_time_of_more(
+            (newer.returned, newer.returned_at), (older.returned, older.returned_at)
         ),
         shipped_at=_time_of_more(
             (newer.shipped, newer.shipped_at), (older.shipped, older.shipped_at)

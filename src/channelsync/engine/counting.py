@@ -69,6 +69,7 @@ def state_values(state: LineState) -> dict[str, Any]:
         "sold_at": state.sold_at,
         "cancelled_at": state.cancelled_at,
         "shipped_at": state.shipped_at,
+        "returned_at": state.returned_at,
         "pending": state.pending,
         "moves_counter": state.moves_counter,
         "cancel_effect": state.cancel_effect,
@@ -199,7 +200,8 @@ async def _move_stock(
         for place, count in _end_reservations(kept, item_id, gone, last_first=True):
             _move(batch, item_id, place, Quantity.RESERVED, -count, MovementKind.CANCEL, reference)
         if change.restocked:
-            _restock(batch, kept, item_id, change.restocked * units, reference, location)
+            back = change.restocked * units
+            _restock(batch, kept, item_id, back, row["returned_at"], reference, location)
     for (item_id, place), counts in kept.items():
         batch.line_stock[line_id, item_id, place] = counts
 
@@ -275,13 +277,21 @@ def _restock(
     kept: dict[tuple[int, int], list[int]],
     item_id: int,
     units: int,
+    returned_at: Instant | None,
     reference: str,
     location: str | None,
 ) -> None:
-    """Inspected units go back where they were shipped from, else where the channel says."""
+    """Inspected units go back where they were shipped from, else where the channel says.
+
+    A count taken after they had come back holds them already; where that is not known they are left
+    out, which costs no more than the next count.
+    """
     homes = [place for (item, place), counts in sorted(kept.items()) if item == item_id]
     named = batch.stock.route(item_id, units, preferred=location)
     home = homes[0] if homes else min(named)
+    counted_at = batch.stock.counted_at.get((item_id, home))
+    if counted_at is not None and (returned_at is None or returned_at < counted_at):
+        return
     _move(batch, item_id, home, Quantity.ON_HAND, units, MovementKind.RETURN, reference)
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.orders import merge
+from channelsync.domain.orders import LineState, merge
 from channelsync.domain.vocabulary import CancelEffect, Instant
 from channelsync.engine.alarms import clear_alarm
 from channelsync.engine.books import load_stock
@@ -52,12 +52,14 @@ async def apply_orders(
     order_ids = {fact.order_id for fact in facts} | {void.order_id for void in voids}
     known = await load_lines(tx, channel, order_ids)
     all_voids = await load_voids(tx, channel, order_ids)
-    heard = _newest(facts)
+    heard, told = _newest(facts), _merged(facts)
     listing_ids = await match_listings(tx, channel, list(heard.values()))
     batch = await _open_batch(tx, channel, known, listing_ids, now)
     rows = []
     for key in sorted(heard.keys() | {k for k in known if k[0] in all_voids}):
-        row = _line_row(batch, key, heard.get(key), known.get(key), all_voids, listing_ids)
+        row = _line_row(
+            batch, key, heard.get(key), told.get(key), known.get(key), all_voids, listing_ids
+        )
         if row is not None:
             rows.append(row)
     ids = await _write_lines(tx, channel, rows)
@@ -99,6 +101,7 @@ def _fact_of(row: Any) -> OrderFact:
         sold_at=row.sold_at,
         cancelled_at=row.cancelled_at,
         shipped_at=row.shipped_at,
+        returned_at=row.returned_at,
         cancel_effect=CancelEffect(row.cancel_effect),
         pending=row.pending,
         moves_counter=row.moves_counter,
@@ -130,7 +133,7 @@ async def _remember_voids(
 
 
 def _newest(facts: Iterable[OrderFact]) -> dict[tuple[str, str], OrderFact]:
-    """One fact a line: the newest heard in this batch (equal versions are merged with the row)."""
+    """One fact a line for the words beside its counts: the newest heard in this batch."""
     newest: dict[tuple[str, str], OrderFact] = {}
     for fact in facts:
         key = (fact.order_id, fact.line_id)
@@ -164,6 +167,15 @@ async def _open_batch(
     )
 
 
+def _merged(facts: Iterable[OrderFact]) -> dict[tuple[str, str], LineState]:
+    """Everything this batch says of each line."""
+    told: dict[tuple[str, str], LineState] = {}
+    for fact in facts:
+        key = (fact.order_id, fact.line_id)
+        told[key] = merge(told.get(key), line_state(fact))
+    return told
+
+
 # ------------------------------------------------------------------ one line
 
 
@@ -171,14 +183,15 @@ def _line_row(
     batch: Batch,
     key: tuple[str, str],
     fact: OrderFact | None,
+    told: LineState | None,
     known: KnownLine | None,
     voids: Mapping[str, OrderVoid],
     listing_ids: Mapping[tuple[str, str], int],
 ) -> dict[str, Any] | None:
     """The row to store for a line, or None where nothing is new."""
     state = known.state if known else None
-    if fact is not None:
-        state = merge(state, line_state(fact))
+    if told is not None:
+        state = merge(state, told)
     if state is None:
         return None
     if (void := voids.get(key[0])) is not None:

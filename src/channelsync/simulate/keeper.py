@@ -71,6 +71,7 @@ class _Listing:
     velocity: demand.Velocity = demand.NO_SALES_YET
     velocity_at: Instant = 0.0
     last_push_at: Instant = -inf
+    last_sale_at: Instant = -inf
     drain_target: int | None = None
     shown: int | None = None
     """What the last refused compare-and-set found."""
@@ -99,7 +100,7 @@ class EscrowKeeper:
         self, world: World, *, policy: Policy | None = None, decide: Decide = rebalance
     ) -> None:
         self._world = world
-        self._policy = policy or Policy()
+        self._policy = policy or Policy(hold_back=RULE.paced)
         self._decide = decide
         self._atp = world.scenario.stock
         self._pushes = 0
@@ -138,7 +139,7 @@ class EscrowKeeper:
         listing.shown = None
         if listing.grant.push is not None:
             listing.counted_at.append(sold_at)
-        self._last_sale_at = self._world.now
+        listing.last_sale_at = self._last_sale_at = self._world.now
         self._reconcile()
 
     def check(self) -> None:
@@ -208,6 +209,7 @@ class EscrowKeeper:
             push_open=listing.grant.push is not None,
             returning=listing.returning,
             last_push_at=listing.last_push_at,
+            last_sale_at=listing.last_sale_at,
             drain_target=listing.drain_target,
             rate_per_hour=rate,
             lead_seconds=feed + apply,

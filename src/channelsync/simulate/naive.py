@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from typing_extensions import override
+
 from channelsync.domain.allocation import largest_remainder
 from channelsync.domain.vocabulary import Instant
 from channelsync.simulate.scenarios import CHANNELS
@@ -40,7 +42,7 @@ class Pusher(ABC):
                 self._believed[name] = number
                 self._set(name, number)
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - nothing to check is their whole point
         """These keepers promise nothing."""
 
     def _set(self, channel: str, number: int) -> None:
@@ -51,6 +53,7 @@ class Pusher(ABC):
 class Mirror(Pusher):
     """Every channel shows the whole stock."""
 
+    @override
     def numbers(self, stock: int) -> dict[str, int]:
         """All of it, everywhere."""
         return dict.fromkeys(CHANNELS, stock)
@@ -59,6 +62,7 @@ class Mirror(Pusher):
 class PercentOfRemaining(Pusher):
     """Every channel shows its quota of what is left."""
 
+    @override
     def numbers(self, stock: int) -> dict[str, int]:
         """Quota shares of what is left."""
         return largest_remainder(stock, _QUOTAS)
@@ -67,9 +71,11 @@ class PercentOfRemaining(Pusher):
 class FixedSlices(Pusher):
     """Every channel gets its quota once and keeps it."""
 
+    @override
     def numbers(self, stock: int) -> dict[str, int]:
         """Quota shares of the opening stock."""
         return largest_remainder(stock, _QUOTAS)
 
+    @override
     def order_heard(self, channel: str, sold_at: Instant) -> None:
         """Nothing is ever moved."""

@@ -54,6 +54,16 @@ class Counts:
         return max(min(stock, self.demand) - self.sold, 0)
 
 
+def _drawn(lot: float) -> str:
+    """The channel that a lot in [0, 1) falls to, by the true shares of demand."""
+    *others, last = CHANNELS
+    for channel in others:
+        lot -= CHANNELS[channel].demand_share
+        if lot < 0:
+            return channel
+    return last
+
+
 @dataclass(slots=True)
 class World:
     """One run of a scenario. `remote` is the truth: what each marketplace shows."""
@@ -103,11 +113,7 @@ class World:
     def _next_buyer(self) -> None:
         buyers = self._random["buyers"]
         gap = buyers.expovariate(1 / self.scenario.buyer_every_seconds)
-        lot = buyers.random()
-        for channel, model in CHANNELS.items():
-            lot -= model.demand_share
-            if lot < 0:
-                break
+        channel = _drawn(buyers.random())
         self.after(gap, lambda: self._buy(channel))
 
     def _buy(self, channel: str) -> None:

@@ -59,6 +59,7 @@ order_lines = sa.Table(
     sa.Column("sold_at", INSTANT),
     sa.Column("cancelled_at", INSTANT),
     sa.Column("shipped_at", INSTANT),
+    sa.Column("returned_at", INSTANT),
     sa.Column("pending", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("moves_counter", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("cancel_effect", sa.Text, nullable=False),
