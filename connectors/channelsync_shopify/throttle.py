@@ -18,6 +18,8 @@ READ_RESERVE: Final = 0.3
 """The share of the bucket that writes leave for reads."""
 COST_UNKNOWN: Final = 10.0
 """A mutation's price, taken for every call until its own is known."""
+COST_STEP: Final = 0.001
+"""Less than this is rounding: costs are whole points."""
 WAIT_SECONDS_MAX: Final = 60.0
 
 
@@ -44,9 +46,10 @@ class CostBucket:
         reserve = 0.0 if for_read else READ_RESERVE * self._maximum
         wanted = min(self.cost_of(operation) + reserve, self._maximum)
         missing = wanted - self._left()
-        if missing <= 0:
+        if missing < COST_STEP:
             return 0.0
-        return min(missing / self._rate, WAIT_SECONDS_MAX) if self._rate else WAIT_SECONDS_MAX
+        wait = missing / self._rate if self._rate else WAIT_SECONDS_MAX
+        return min(wait, WAIT_SECONDS_MAX)
 
     def begin(self, operation: str) -> float:
         """Reserve the cost of a call that leaves now; give it back to `end`."""

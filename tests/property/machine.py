@@ -54,6 +54,10 @@ class World(RuleBasedStateMachine):
     shapes: ClassVar[Sequence[Shape]] = ()
     stock: ClassVar[Sequence[int]] = (6,)
     protocol: ClassVar[type[Rules]] = Rules
+    adopts: ClassVar[bool | None] = None
+    """Whether the listings begin unsettled; None: sometimes."""
+    has_checkouts: ClassVar[bool | None] = None
+    """Whether shoppers' checkouts in progress outlive a cut; None: sometimes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,6 +79,8 @@ class World(RuleBasedStateMachine):
         shown=st.integers(0, 3),
     )
     def begin(self, *, adopting: bool, checkouts: bool, offset: float, shown: int) -> None:
+        adopting = adopting if self.adopts is None else self.adopts
+        checkouts = checkouts if self.has_checkouts is None else self.has_checkouts
         left = list(self.stock)
         for number, shape in enumerate(self.shapes):
             live = shape.semantics is LIVE

@@ -22,7 +22,7 @@ from tests.property.market import (
 
 COPIES_MAX = 3
 READ_DEEDS = ("begin", "end", "at once", "use", "use older", "look", "look")
-FATES = ("answer",) * 3 + ("write",) * 2 + ("timeout", "refused", "accepted", "stall")
+FATES = ("answer",) * 3 + ("write",) * 2 + ("timeout", "refused", "accepted", "stall", "stall")
 """`refused` stands for 401, 429 and 5xx before anything was applied; it proves nothing to us."""
 
 
@@ -47,14 +47,16 @@ class Pushing(World):
         The first copy of a push leaves at once, or stalls before it does.
         """
         account = self.some_remote(which)
-        net, senders = account.market.net, [*account.senders, *account.asleep]
-        if net and pick % 3 == 0:
+        net, senders = account.market.net, account.senders
+        if account.asleep and pick == 1:
+            self.write(account, account.asleep[0])
+            account.asleep.pop(0)
+        elif net and pick % 3 == 0:
             self.deliver(account, net[which % len(net)], fate)
-        elif senders and pick % 3 == 1:
+        elif senders and (pick % 3 or len(senders) == COPIES_MAX):
             self.go_on(account, senders[which % len(senders)], fate)
         elif account.grant.push is not None:
-            if len(senders) < COPIES_MAX:
-                self.send(account, fate)
+            self.send(account, fate)
         else:
             self.open(account, self.new_push(account, units, pick, raising=raising), fate)
 
@@ -68,7 +70,7 @@ class Pushing(World):
     def new_push(self, account: Account, units: int, compare: int, *, raising: bool) -> Push:
         semantics, counter = account.grant.semantics, account.market.counter
         takeable = self.keeper.takeable(account)
-        raising = raising and takeable > 0
+        raising = takeable > 0 and (raising or counter <= 0)
         units = min(units, takeable if raising else max(counter, 1))
         kind = PushKind.RAISE if raising else PushKind.CUT
         if semantics is ABSOLUTE:
@@ -114,10 +116,6 @@ class Pushing(World):
 
     def go_on(self, account: Account, sender: Sender, fate: str) -> None:
         """One sender writes, hears its answer or waits in vain, or is found dead."""
-        if sender in account.asleep:
-            self.write(account, sender)
-            account.asleep.remove(sender)
-            return
         if fate == "stall":
             self.end(account, sender, Outcome.UNKNOWN)
             if self.bent.lost_lease_ends_attempt and sender.copy is None:

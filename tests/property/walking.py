@@ -58,6 +58,7 @@ class Walking(Shopping, Pushing):
             lambda: self.walk_push(chance),
             lambda: self.walk_push(chance),
             lambda: self.walk_read(chance),
+            lambda: self.walk_read(chance),
         ]
         live = [lambda: self.walk_slice(chance)]
         till = [lambda: self.order_outside_the_counter(chance.choice(WHICH), chance.choice(PICK))]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from random import Random
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from graphql import (
     ExecutionResult,
@@ -84,7 +85,8 @@ class Server:
         self._world = world
         self._execution = execution
         self._account = account
-        self._versions = versions
+        self.versions = versions
+        """Supported API versions, the oldest first."""
         self._faults = faults
         self._rng = rng
         self.app = Starlette(
@@ -97,7 +99,7 @@ class Server:
     async def _token(self, request: Request) -> Response:
         if self._faults.offline:
             return _broken(503, "offline")
-        form = await request.form()
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         account = self._account
         given = (form.get("grant_type"), form.get("client_id"), form.get("client_secret"))
         if given != ("client_credentials", account.client_id, account.client_secret):
@@ -119,7 +121,7 @@ class Server:
         if fault in APPLIED_FIRST:
             return _failed(fault)
         version = request.path_params["version"]
-        served = version if version in self._versions else self._versions[0]
+        served = version if version in self.versions else self.versions[0]
         headers = {
             "X-Shopify-API-Version": served,
             "Date": formatdate(self._world.now(), usegmt=True),
@@ -142,7 +144,7 @@ class Server:
         if not self._account.accepts(token, self._world.now()):
             words = "[API] Invalid API key or access token (unrecognized login or wrong password)"
             return JSONResponse({"errors": words}, status_code=401)
-        if request.path_params["version"] > self._versions[-1]:
+        if request.path_params["version"] > self.versions[-1]:
             return JSONResponse({"errors": "Not Found"}, status_code=404)
         return None
 

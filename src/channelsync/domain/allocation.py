@@ -188,7 +188,7 @@ def _share_item(
         weights = {listing: rates[listing] for listing in own}
         if not any(weights.values()):
             weights = dict.fromkeys(own, 1.0)
-        shares.update(largest_remainder(units, weights))
+        shares.update({own[0]: units} if len(own) == 1 else largest_remainder(units, weights))
     return shares
 
 

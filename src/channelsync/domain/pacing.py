@@ -24,25 +24,25 @@ __all__ = ["pace"]
 
 SECONDS_PER_HOUR = 3_600.0
 
-RAISE_BELOW_DEVIATIONS = 3.0
+RAISE_BELOW_DEVIATIONS = 3.6
 """A quick listing is raised when it holds less than it will sell until the raise shows, plus this
 many standard deviations of what it sells within its whole lead."""
 HOLD_BACK_DEVIATIONS = 0.5
 """A raise stops this many square roots short of the listing's share."""
-TOP_UP_DEVIATIONS = 1.0
+TOP_UP_DEVIATIONS = 0.5
 """But it goes at least this many square roots above the level at which it would come again."""
 ROUND_UP_ABOVE = 0.6
 """A share of 1.6 units and less counts as 1."""
 SLOW_SHARE = 0.98
 """A slow listing is set to this part of its share: a rest is sold faster elsewhere."""
-SET_SAVES = 0.45
+SET_SAVES = 0.3
 """Refusals that a set must save to be worth its push."""
-DRAIN_SAVES = 1.6
+DRAIN_SAVES = 0.9
 """The same for a zero, a settle and, perhaps, a set."""
 MOVE_GAINS = 1.3
 """A unit moves between quick listings when the one is over, and the other under its share by
 more than this together: more than 1, so that moving it back can never seem right."""
-LEAD_VARIANCE = 2.5
+LEAD_VARIANCE = 3.0
 """Sales elsewhere until a set shows are this many times as uncertain as Poisson sales at a known
 rate and delay: the rate is an estimate."""
 

@@ -4,7 +4,8 @@ Demand is Poisson on every channel. A listing with `a` units and the share `p` o
 out after about `a / p` buyers, give or take `sqrt(a) / p`; the others, with `k` units between them,
 after `k / (1 - p)`. Until the later of the two everything is not sold, and whoever came beyond the
 `a + k` that could be served was refused. So the expected refusals are the mean of the larger of two
-nearly normal variables, less `a + k`. Good to about a tenth of a refusal from one unit upwards.
+nearly normal variables, less `a + k`. Within 15 % of the exact mean, and from ten units upwards
+within 3 %.
 """
 
 from __future__ import annotations
