@@ -43,7 +43,7 @@ async def test_the_page_shows_who_may_sell_what(build: Build, visit: Client) -> 
     row = row_of(page, "MUG")
     assert 'aria-label="a 5, b 3, free 2 of 10 available to promise"' in row
     assert page.count("in step") == 2
-    assert "below its target" in page
+    assert "of its target" in page
     assert "nothing wants a person" in page
 
 
