@@ -3,6 +3,9 @@
 A test that needs something of the machine calls `pytest.skip("needs …")`; a test that needs the
 marketplaces' own schemas carries `@pytest.mark.contracts` and takes the `contracts_folder` fixture.
 Those schemas are nobody's to install, so their absence alone is forgiven.
+
+`HYPOTHESIS_PROFILE` chooses the examples of the property tests: `ci` (the default; the same ones
+in every run), `nightly` (many more, new ones in every run) or `quick` (for work on the tests).
 """
 
 from __future__ import annotations
@@ -11,10 +14,25 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
+
+from tests.property import budget
+
+COMMON: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    # The world is stateful: many rules find nothing to do, and an example takes its time.
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much],
+    "print_blob": False,
+}
+settings.register_profile("ci", derandomize=True, **COMMON)
+settings.register_profile("quick", derandomize=True, **COMMON)
+settings.register_profile("nightly", **COMMON | {"print_blob": True})
+settings.load_profile(budget.PROFILE if budget.PROFILE in budget.BUDGETS else "ci")
 
 CONTRACTS_VARIABLE: Final = "CHANNELSYNC_CONTRACTS"
 WITHOUT_CONTRACTS: Final = (

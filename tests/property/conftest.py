@@ -1,29 +1,12 @@
-"""Profiles of the property tests, and the count of steps in the terminal's summary.
-
-`HYPOTHESIS_PROFILE` chooses: `ci` (the default; the same examples in every run), `nightly` (many
-more, new ones in every run) or `quick` (for work on the tests themselves).
-"""
+"""The count of the machines' steps, in the terminal's summary."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.property import budget
-
-COMMON: dict[str, Any] = {
-    "deadline": None,
-    "database": None,
-    # The world is stateful: many rules find nothing to do, and an example takes its time.
-    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much],
-    "print_blob": False,
-}
-settings.register_profile("ci", derandomize=True, **COMMON)
-settings.register_profile("quick", derandomize=True, **COMMON)
-settings.register_profile("nightly", **COMMON | {"print_blob": True})
-settings.load_profile(budget.PROFILE if budget.PROFILE in budget.BUDGETS else "ci")
 
 STEPS_KEY = "channelsync_machine_steps"
 

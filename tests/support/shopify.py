@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -23,6 +24,7 @@ from channelsync_shopify.connector import MANIFEST, ShopifyChannel, ShopifyConne
 from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.simulator import ShopifySimulator
 
+SKUS = ("MUG", "CUP", "POT")
 HOOK_URL = "https://sync.example.com/webhooks/shop"
 MORNING = 1_795_600_000.0
 
@@ -142,3 +144,37 @@ async def open_bench(
     connector = ShopifyConnector(sleep=clock.sleep)
     channel = await connector.open(context_for(settings, simulator.transport(), clock))
     return Bench(clock, simulator, channel, settings)
+
+
+async def stocked(**more: Any) -> Bench:
+    bench = await open_bench(**more)
+    for sku in SKUS:
+        bench.shop.add_item(sku, 40)
+    await bench.subscribe()
+    bench.deliveries()
+    return bench
+
+
+def facts_by_webhook(bench: Bench) -> list[OrderFact]:
+    """What the waiting deliveries say; the newest state of each line."""
+    newest: dict[tuple[str, str], OrderFact] = {}
+    for request in bench.deliveries():
+        delivery = bench.channel.verify_webhook(request)
+        stored = json.loads(json.dumps(delivery.reduced))
+        for fact in bench.channel.parse(replace(delivery, reduced=stored)).facts:
+            newest[fact.order_id, fact.line_id] = fact
+    return sorted(newest.values(), key=lambda fact: fact.line_id)
+
+
+def as_the_webhook_knows_it(facts: list[OrderFact]) -> list[OrderFact]:
+    """A webhook's body holds no inventory item id."""
+    variant_only = [
+        replace(fact, external={"variant_id": fact.external["variant_id"]}) for fact in facts
+    ]
+    return sorted(variant_only, key=lambda fact: fact.line_id)
+
+
+async def the_fact(bench: Bench, order: str) -> OrderFact:
+    page = await bench.channel.orders_by_id([order])
+    [fact] = page.facts
+    return fact

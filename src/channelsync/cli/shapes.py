@@ -34,7 +34,7 @@ _STOCK: Final = {
     "on_order": 50,
     "future_atp": 130,
 }
-_PUSH: Final = {"kind": "raise", "units": 40, "reason": "below its target", "shadow": False}
+_PUSH: Final = {"kind": "raise", "units": 40, "reason": "holds 0 of its target 40", "shadow": False}
 _CHANNEL: Final = {
     "channel": "amazon-us",
     "connector": "amazon",

@@ -58,14 +58,13 @@ def pace(draft: Draft) -> None:
     if whole <= 0:
         return
     pacer = _Pacer(draft, listings, speeds, whole)
-    for listing in listings:
-        if is_absolute(listing):
-            pacer.weigh_set(listing)
+    slow = [one for one in listings if is_absolute(one)]
+    for listing in sorted(slow, key=lambda one: one.drain_target is None):
+        pacer.weigh_set(listing)
     pacer.raise_quick()
     pacer.move_units()
-    for listing in listings:
-        if is_absolute(listing):
-            pacer.weigh_drain(listing)
+    for listing in slow:
+        pacer.weigh_drain(listing)
 
 
 @dataclass(slots=True)
@@ -90,8 +89,9 @@ class _Pacer:
     def __post_init__(self) -> None:
         self.held = {one.listing_id: self._holds(one) for one in self.listings}
         for one in self.listings:
-            if one.drain_target is not None and one.push_open:
-                self._keep(one.drain_target * one.units)
+            if one.drain_target is not None:
+                # What its zero gives back covers a part of its set; the rest waits in `free`.
+                self._keep(max(one.drain_target - one.returning, 0) * one.units)
 
     def _holds(self, listing: ListingState) -> float:
         exposure = listing.exposure or 0
@@ -99,6 +99,8 @@ class _Pacer:
         on_sale = max(exposure * listing.units - unheard, 0.0)
         if not is_absolute(listing) or not listing.push_open:
             return on_sale
+        if listing.drain_target is not None:
+            return float(listing.drain_target * listing.units)
         return min(on_sale, max(exposure - listing.returning, 0) * listing.units)
 
     def _keep(self, units: int) -> None:
@@ -119,7 +121,10 @@ class _Pacer:
         here, elsewhere = self.held[identity], self._elsewhere(identity)
         room = min(self.draft.room(listing), self._open_units // listing.units)
         if listing.drain_target is not None and listing.exposure == 0:
-            self._set(listing, min(room, max(round(share * elsewhere / listing.units), 1)))
+            self.kept = max(self.kept - listing.drain_target * listing.units, 0)
+            room = min(self.draft.room(listing), self._open_units // listing.units)
+            units = self._elsewhere(identity)
+            self._set(listing, min(room, max(round(share * units / listing.units), 1)))
             return
         speed, apply = self.speeds[identity], listing.apply_seconds
         sold = min(here, speed * apply) + (self.whole - speed) * apply
@@ -127,7 +132,13 @@ class _Pacer:
         runs_dry = here < 0.5 * listing.units
         if not runs_dry:
             quantity = min(quantity, room)
-        if quantity < 1:
+        # Only towards its share: time alone lowers the expected refusals, and that is no merit.
+        is_under = here < share * (here + elsewhere)
+        if quantity < 1 or is_under != (quantity * listing.units > here - speed * apply):
+            return
+        # By the time it shows, sales will have made room for it; unless nothing sells.
+        sells = listing.last_sale_at > listing.last_push_at
+        if is_under and quantity <= (listing.exposure or 0) and not sells:
             return
         saved = expected_refusals(here, elsewhere, share) - self._refusals_after_set(
             listing, quantity * listing.units, share
@@ -196,7 +207,8 @@ class _Pacer:
         elsewhere, apply = self._elsewhere(identity), listing.apply_seconds
         others = self.whole - speed
         back = here - speed * apply
-        is_over = here > share * (here + elsewhere)
+        # By a unit at least, or the set that follows would bring back what the zero took.
+        is_over = here >= share * (here + elsewhere) + listing.units
         if not is_over or back < 0.9 * listing.units or not self.draft.open_to(listing):
             return
         lost = max(others * (apply + listing.settle_seconds) - elsewhere, 0.0)
@@ -233,10 +245,13 @@ class _Pacer:
         return sum(self.held[one.listing_id] for one in self._quick()) + self._open_units
 
     def raise_quick(self) -> None:
-        """Raise the quick listings that run low, those that run out first before the others."""
+        """Raise the quick listings that run low, the one furthest under its share first.
+
+        In that order a unit cut from one listing for another cannot go back where it came from.
+        """
         units = self._reachable()
         quick = [one for one in self._quick() if self.speeds[one.listing_id] > 0]
-        for listing in sorted(quick, key=self._runs_out_after):
+        for listing in sorted(quick, key=lambda one: (self._over(one, units), one.listing_id)):
             speed, held = self.speeds[listing.listing_id], self.held[listing.listing_id]
             share = self._share(listing, units)
             low = speed * listing.apply_seconds
@@ -252,10 +267,6 @@ class _Pacer:
                 self.missing += max(1, round(wanted - held / listing.units)) * listing.units
                 self.under = max(self.under, (share - held) / listing.units)
                 self.taker_rate = max(self.taker_rate, listing.rate_per_hour)
-
-    def _runs_out_after(self, listing: ListingState) -> tuple[float, str]:
-        identity = listing.listing_id
-        return self.held[identity] / self.speeds[identity], identity
 
     def move_units(self) -> None:
         """Cut quick listings that hold more than their share, for those in need."""

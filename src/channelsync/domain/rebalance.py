@@ -38,7 +38,7 @@ def rebalance(state: ItemState) -> Plan:
         level(draft)
         return draft.plan()
     pace(draft)
-    if any(below_water(draft, one, one.exposure or 0) for one in state.listings):
+    if quiet_at < inf and any(below_water(draft, one, one.exposure or 0) for one in state.listings):
         draft.due(quiet_at)
     return draft.plan()
 
@@ -48,11 +48,10 @@ def _quiet_at(state: ItemState) -> Instant:
     rate = sum(one.rate_per_hour * one.units for one in state.listings)
     if not state.policy.hold_back or rate <= 0:
         return -inf
-    pushed = max((one.last_push_at for one in state.listings), default=-inf)
-    touched = max(state.last_sale_at, pushed)
-    if touched == -inf:
-        return state.now + state.policy.quiet_sales * SECONDS_PER_HOUR / rate
-    return touched + state.policy.quiet_sales * SECONDS_PER_HOUR / rate
+    if state.last_sale_at > -inf:
+        return state.last_sale_at + state.policy.quiet_sales * SECONDS_PER_HOUR / rate
+    opening = not any(one.exposure for one in state.listings)
+    return inf if opening else -inf
 
 
 def _withdraw(draft: Draft) -> None:

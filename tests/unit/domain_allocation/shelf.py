@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from channelsync.domain.allocation import Offer, allocate
+from channelsync.domain.allocation_rules import Rule, Strategy
 from channelsync.domain.intents import (
     Cut,
     Drain,
@@ -21,10 +23,12 @@ from channelsync.domain.rebalance import rebalance
 
 __all__ = ["Shelf"]
 
+BY_DEMAND = Rule(name="demand", strategy=Strategy.DEMAND)
+
 
 @dataclass(slots=True)
 class Shelf:
-    """An item's listings and a clock; `targets` says what they should hold, whatever happens."""
+    """An item's listings and a clock."""
 
     now: float
     atp: int
@@ -34,6 +38,12 @@ class Shelf:
     pushes: int = 0
 
     def state(self) -> ItemState:
+        """The item as the engine would describe it, with targets by the rates of its listings."""
+        offers = [Offer(listing_id=n, channel=n, recipe={"MUG": 1}) for n in self.listings]
+        rates = {name: one.rate_per_hour for name, one in self.listings.items()}
+        targets = allocate(self.atp, offers, BY_DEMAND, rates).targets
+        for name, one in self.listings.items():
+            self.listings[name] = replace(one, target=targets[name])
         charged = sum((one.exposure or 0) * one.units for one in self.listings.values())
         free = self.atp - charged
         unsettled = any(one.exposure is None for one in self.listings.values())

@@ -144,7 +144,7 @@ def test_zeros_come_before_cuts_and_cuts_before_raises() -> None:
 
 
 def test_a_withdrawn_listing_is_cut_although_nobody_needs_its_units() -> None:
-    away = {"target": 0, "withdraw": True}
+    away: dict[str, Any] = {"target": 0, "withdraw": True}
     state = item(replace(AMAZON, **away), replace(SHOPIFY, **away), replace(TILL, **away))
     assert planned(state) == [
         Zero("amazon", ""),
@@ -226,7 +226,7 @@ def test_last_units_move_after_a_dwell_and_only_to_a_clearly_faster_listing(
     policy = Policy(hold_back=hold_back)
     slow = replace(LAST, rate_per_hour=1.0, last_sale_at=NOW - 90.0)
     fast = replace(SHOPIFY, exposure=0, target=1, rate_per_hour=4.0)
-    known = {"policy": policy, "last_sale_at": NOW - 90.0}
+    known: dict[str, Any] = {"policy": policy, "last_sale_at": NOW - 90.0}
     assert planned(item(slow, fast, **known)) == [Cut("till", 1, "")]
     fresh = replace(slow, last_sale_at=NOW - 89.0)
     plan = rebalance(item(fresh, fast, **known))
