@@ -178,6 +178,7 @@ CREATE TABLE listings (
     settle_wanted BOOLEAN DEFAULT false NOT NULL,
     settled_at DOUBLE PRECISION,
     settled_from DOUBLE PRECISION,
+    settled_to DOUBLE PRECISION,
     remote INTEGER,
     remote_at DOUBLE PRECISION,
     target INTEGER DEFAULT '0' NOT NULL,
@@ -199,6 +200,7 @@ CREATE INDEX ix_listings_settle ON listings (channel) WHERE settle_wanted;
 CREATE TABLE movements (
     id BIGSERIAL NOT NULL,
     at DOUBLE PRECISION NOT NULL,
+    moved_at DOUBLE PRECISION,
     kind TEXT NOT NULL,
     quantity TEXT NOT NULL,
     delta INTEGER NOT NULL,

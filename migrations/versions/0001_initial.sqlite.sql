@@ -178,6 +178,7 @@ CREATE TABLE listings (
     settle_wanted BOOLEAN DEFAULT 0 NOT NULL,
     settled_at DOUBLE,
     settled_from DOUBLE,
+    settled_to DOUBLE,
     remote INTEGER,
     remote_at DOUBLE,
     target INTEGER DEFAULT '0' NOT NULL,
@@ -199,6 +200,7 @@ CREATE INDEX ix_listings_settle ON listings (channel) WHERE settle_wanted;
 CREATE TABLE movements (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     at DOUBLE NOT NULL,
+    moved_at DOUBLE,
     kind TEXT NOT NULL,
     quantity TEXT NOT NULL,
     delta INTEGER NOT NULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -30,6 +30,10 @@ from channelsync.store.ledger import StockMove, move_stock
 from channelsync.store.tables import MovementKind, Quantity
 
 __all__ = ["Batch", "count_line", "flush", "state_values"]
+
+
+LONG_AGO: Final[Instant] = 0.0
+"""Earlier than any count."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,6 +100,7 @@ async def count_line(
         counted,
         _state_from(row),
         settled_from=listing.settled_from,
+        settled_to=listing.settled_to,
         baseline_at=batch.baseline_at,
     )
     if not change.moves:
@@ -151,8 +156,9 @@ async def _count_exposure(
         batch.grants.put(listing_id, grant, MovementKind.CANCEL, reference=reference)
     if change.relisted:
         grant = count_relisted_return(grant, change.relisted)
-        if change.sold_outside:
-            grant = want_settle(grant, SettleReason.UNSURE_CANCEL)
+        batch.grants.put(listing_id, grant, MovementKind.RELIST, reference=reference)
+    if change.settle_wanted:
+        grant = want_settle(grant, SettleReason.UNSURE_CANCEL)
         batch.grants.put(listing_id, grant, MovementKind.RELIST, reference=reference)
     if remote is not None:
         shown = remote - change.sold + change.cancelled + change.relisted
@@ -223,6 +229,8 @@ def _move(
     delta: int,
     kind: MovementKind,
     reference: str,
+    *,
+    moved_at: Instant | None = None,
 ) -> None:
     if quantity is Quantity.RESERVED:
         batch.stock.reserve(item_id, place, delta)
@@ -236,6 +244,7 @@ def _move(
             actor=batch.actor,
             at=batch.now,
             reference=reference,
+            moved_at=moved_at,
         )
     )
 
@@ -269,7 +278,8 @@ def _ship(
         _move(batch, item_id, place, Quantity.RESERVED, -count, kind, reference)
         counted_at = batch.stock.counted_at.get((item_id, place))
         if shipped_at is None or counted_at is None or shipped_at >= counted_at:
-            _move(batch, item_id, place, Quantity.ON_HAND, -count, kind, reference)
+            gone = (Quantity.ON_HAND, -count, kind, reference)
+            _move(batch, item_id, place, *gone, moved_at=_until(shipped_at, batch.now))
 
 
 def _restock(
@@ -292,7 +302,15 @@ def _restock(
     counted_at = batch.stock.counted_at.get((item_id, home))
     if counted_at is not None and (returned_at is None or returned_at < counted_at):
         return
-    _move(batch, item_id, home, Quantity.ON_HAND, units, MovementKind.RETURN, reference)
+    came = (Quantity.ON_HAND, units, MovementKind.RETURN, reference)
+    # One of unknown time may have been there at whatever count is still to be entered.
+    came_at = _until(LONG_AGO if returned_at is None else returned_at, batch.now)
+    _move(batch, item_id, home, *came, moved_at=came_at)
+
+
+def _until(told: Instant | None, now: Instant) -> Instant | None:
+    """A time that a channel told, by whatever clock; nothing has moved in the future."""
+    return None if told is None else min(told, now)
 
 
 async def flush(batch: Batch) -> None:

@@ -38,6 +38,8 @@ class Listing:
     remote: int | None = None
     remote_at: Instant | None = None
     settled_from: Instant | None = None
+    settled_to: Instant | None = None
+    """The last settling read was true at some instant from the one to the other."""
     settled_at: Instant | None = None
     last_push_at: Instant | None = None
     request_id: str | None = None
@@ -305,6 +307,7 @@ def _from_row(row: Any, recipe: Mapping[int, int]) -> Listing:
         remote=row.remote,
         remote_at=row.remote_at,
         settled_from=row.settled_from,
+        settled_to=row.settled_to,
         settled_at=row.settled_at,
         last_push_at=row.last_push_at,
         request_id=row.request_id,
@@ -325,6 +328,7 @@ def _listing_values(listing: Listing) -> dict[str, Any]:
         "settle_wanted": bool(grant.settle_reasons) or grant.exposure is None,
         "settled_at": listing.settled_at,
         "settled_from": listing.settled_from,
+        "settled_to": listing.settled_to,
         "remote": listing.remote,
         "remote_at": listing.remote_at,
         "target": listing.target,

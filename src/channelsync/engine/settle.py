@@ -277,7 +277,8 @@ async def _use_one(
     _note_drift(listing, settled.exposure or 0, reading)
     note = PushNote(result="settled", reason="closed by a settle")
     grants.put(listing_id, settled, MovementKind.SETTLE, note=note)
-    grants.update(listing_id, settled_at=now, settled_from=reading.earliest(limits))
+    span = {"settled_from": reading.earliest(limits), "settled_to": reading.latest(limits)}
+    grants.update(listing_id, settled_at=now, **span)
     await _note_shown(tx, grants, listing_id, reading)
     return True
 

@@ -76,6 +76,10 @@ class StockMove:
     reference: str = ""
     """What it belongs to: an order line, a hold, a count."""
     note: str = ""
+    moved_at: Instant | None = None
+    """When the units themselves came or went; None: when they were booked. A count taken later has
+    seen it. Where nobody can tell, what came is given its earliest possible instant and what went
+    its latest, so that a count entered afterwards never promises a unit twice."""
 
     def __post_init__(self) -> None:
         if self.quantity not in STOCK_QUANTITIES:
@@ -193,6 +197,7 @@ def _record(move: StockMove | ExposureMove) -> dict[str, object]:
             "item_id": move.item_id,
             "location_id": move.location_id,
             "listing_id": None,
+            "moved_at": move.moved_at,
         }
     else:
         subject = {
@@ -200,6 +205,7 @@ def _record(move: StockMove | ExposureMove) -> dict[str, object]:
             "item_id": None,
             "location_id": None,
             "listing_id": move.listing_id,
+            "moved_at": None,
         }
     return subject | {
         "at": move.at,

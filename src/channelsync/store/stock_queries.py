@@ -149,7 +149,12 @@ async def levels_at(tx: AsyncConnection, item_id: int, at: Instant) -> dict[Plac
 async def units_moved_since(
     tx: AsyncConnection, item_ids: Iterable[int], since: Instant
 ) -> dict[Place, int]:
-    """Units on hand that came (or went, below 0) after `since`; corrections of books left out."""
+    """Units on hand that came (or went, below 0) after `since`; corrections of books left out.
+
+    What counts is when the units moved, not when that was booked: a shipment of this morning that
+    was heard of only now is part of what was counted at noon.
+    """
+    moved_at = sa.func.coalesce(movements.c.moved_at, movements.c.at)
     moved: dict[Place, int] = {}
     for part in _parts(sorted(set(item_ids))):
         query = (
@@ -162,7 +167,7 @@ async def units_moved_since(
                 movements.c.item_id.in_(part),
                 movements.c.quantity == Quantity.ON_HAND,
                 movements.c.kind.not_in(_CORRECTIONS),
-                movements.c.at > since,
+                moved_at > since,
             )
             .group_by(movements.c.item_id, movements.c.location_id)
         )

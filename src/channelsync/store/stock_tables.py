@@ -57,6 +57,8 @@ movements = sa.Table(
     metadata,
     key(),
     sa.Column("at", INSTANT, nullable=False),
+    # when the units moved, where that was before they were booked
+    sa.Column("moved_at", INSTANT),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("quantity", sa.Text, nullable=False),
     sa.Column("delta", sa.Integer, nullable=False),

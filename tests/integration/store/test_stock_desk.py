@@ -248,3 +248,15 @@ async def test_a_location_out_of_use_shows_only_while_it_has_stock(
     assert [pool.pool for pool in (await desk.show("MUG")).pools] == ["main"]
     await books.move(("MUG", "soho", ON_HAND, 1))
     assert [pool.pool for pool in (await desk.show("MUG")).pools] == ["main", "old"]
+
+
+async def test_units_that_moved_before_a_count_are_in_it_though_they_were_booked_after(
+    books: Books, desk: StockDesk
+) -> None:
+    """Three left at eleven, which was booked at one o'clock; noon's count has seen them go."""
+    await books.move(("MUG", "dc", ON_HAND, 12))
+    left = {"kind": MovementKind.SHIPMENT, "at": NOON + HOUR, "moved_at": NOON - HOUR}
+    await books.move(("MUG", "dc", ON_HAND, -3), **left)
+    books.now = NOON + 2 * HOUR
+    change = await desk.count("MUG", "dc", 9, counted_at=NOON, **WHY)
+    assert (change.before, change.after) == (9, 9)
