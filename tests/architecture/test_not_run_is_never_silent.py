@@ -47,7 +47,12 @@ def _pytest_over(
         text=True,
         cwd=folder,
         # Bare: what other plugins do on top is not under test, and takes seconds to load.
-        env={**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **variables},
+        env={
+            **kept,
+            "PYTHONPATH": str(ROOT),  # the suite's own helpers, which its conftest imports
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            **variables,
+        },
     )
 
 
