@@ -11,6 +11,17 @@ CREATE TABLE alarms (
 
 CREATE UNIQUE INDEX uq_alarms_open ON alarms (kind, subject) WHERE cleared_at IS NULL;
 
+CREATE TABLE anchors (
+    id BIGSERIAL NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
+    position BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    place TEXT NOT NULL,
+    CONSTRAINT pk_anchors PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_anchors_place ON anchors (place, id);
+
 CREATE TABLE channels (
     name TEXT NOT NULL,
     connector TEXT NOT NULL,
@@ -407,6 +418,18 @@ CREATE TABLE recipes (
 );
 
 CREATE INDEX ix_recipes_item ON recipes (item_id);
+
+CREATE TABLE seals (
+    position BIGINT NOT NULL,
+    movement_id BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    sealed_at DOUBLE PRECISION NOT NULL,
+    CONSTRAINT pk_seals PRIMARY KEY (position),
+    CONSTRAINT ck_seals_position CHECK (position > 0),
+    CONSTRAINT ck_seals_digest CHECK (length(digest) = 64),
+    CONSTRAINT uq_seals_movement_id UNIQUE (movement_id),
+    CONSTRAINT fk_seals_movement_id FOREIGN KEY(movement_id) REFERENCES movements (id)
+);
 
 CREATE TABLE line_events (
     id BIGSERIAL NOT NULL,

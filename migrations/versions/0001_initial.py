@@ -1,4 +1,4 @@
-"""The first schema: every table, and movements that can only be appended.
+"""The first schema: every table, and movements and seals that can only be appended.
 
 The tables' statements lie in `0001_initial.sqlite.sql` and `0001_initial.postgresql.sql`, one
 statement a block. They are written once from the metadata and then stay as they are, whatever the
@@ -17,18 +17,26 @@ down_revision: str | None = None
 branch_labels: str | None = None
 depends_on: str | None = None
 
-_REFUSAL = "movements are append-only: correct a movement with another one"
+_REFUSALS = {
+    "movements": "movements are append-only: correct a movement with another one",
+    "seals": "seals are append-only: they prove that the ledger is as it was sealed",
+}
 
 _SQLITE_GUARDS = tuple(
-    f"""CREATE TRIGGER movements_no_{event.lower()} BEFORE {event} ON movements
-    BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"""
+    f"""CREATE TRIGGER {table}_no_{event.lower()} BEFORE {event} ON {table}
+    BEGIN SELECT RAISE(ABORT, '{refusal}'); END"""
+    for table, refusal in _REFUSALS.items()
     for event in ("UPDATE", "DELETE")
 )
-_POSTGRESQL_GUARDS = (
-    f"""CREATE FUNCTION movements_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
-    """CREATE TRIGGER movements_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON movements
-    FOR EACH STATEMENT EXECUTE FUNCTION movements_append_only()""",
+_POSTGRESQL_GUARDS = tuple(
+    statement
+    for table, refusal in _REFUSALS.items()
+    for statement in (
+        f"""CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION '{refusal}' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+        f"""CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+    FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()""",
+    )
 )
 
 
@@ -45,7 +53,8 @@ def downgrade() -> None:
     for table in reversed(re.findall(r"^CREATE TABLE (\w+)", created, flags=re.MULTILINE)):
         connection.exec_driver_sql(f"DROP TABLE {table}")
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("DROP FUNCTION movements_append_only()")
+        for table in _REFUSALS:
+            connection.exec_driver_sql(f"DROP FUNCTION {table}_append_only()")
 
 
 def _statements(dialect: str) -> list[str]:

@@ -11,6 +11,17 @@ CREATE TABLE alarms (
 
 CREATE UNIQUE INDEX uq_alarms_open ON alarms (kind, subject) WHERE cleared_at IS NULL;
 
+CREATE TABLE anchors (
+    id INTEGER NOT NULL,
+    at DOUBLE NOT NULL,
+    position INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    place TEXT NOT NULL,
+    CONSTRAINT pk_anchors PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_anchors_place ON anchors (place, id);
+
 CREATE TABLE channels (
     name TEXT NOT NULL,
     connector TEXT NOT NULL,
@@ -406,6 +417,18 @@ CREATE TABLE recipes (
 );
 
 CREATE INDEX ix_recipes_item ON recipes (item_id);
+
+CREATE TABLE seals (
+    position INTEGER NOT NULL,
+    movement_id INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    sealed_at DOUBLE NOT NULL,
+    CONSTRAINT pk_seals PRIMARY KEY (position),
+    CONSTRAINT ck_seals_position CHECK (position > 0),
+    CONSTRAINT ck_seals_digest CHECK (length(digest) = 64),
+    CONSTRAINT uq_seals_movement_id UNIQUE (movement_id),
+    CONSTRAINT fk_seals_movement_id FOREIGN KEY(movement_id) REFERENCES movements (id)
+);
 
 CREATE TABLE line_events (
     id INTEGER NOT NULL,

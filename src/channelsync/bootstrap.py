@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from channelsync.configuration.channels import Surroundings
 from channelsync.configuration.configuration import ChannelConfiguration, Configuration
 from channelsync.configuration.loading import load
 from channelsync.configuration.references import References
+from channelsync.engine.anchor import AnchorFile, Anchoring, AnchorLog, AnchorPlace, AnchorWebhook
 from channelsync.engine.core import Engine
 from channelsync.engine.policy import Policy
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
@@ -27,6 +28,8 @@ from channelsync.plugins.opening import ChannelUnusable, Lent, OpenChannel, open
 from channelsync.plugins.registry import Registry
 from channelsync.ports import Environment, RunningChannel
 from channelsync.queue.in_process import InProcessBus
+from channelsync.sdk.http import http_client
+from channelsync.sdk.signatures import decode_standard_secret
 from channelsync.settings import Settings
 from channelsync.store import migrate
 from channelsync.store.database import Database
@@ -115,6 +118,7 @@ class Application:
     channels: OpenedChannels
     lent: Lent
     engine: Engine
+    anchoring: Anchoring
 
 
 def system_environment() -> Environment:
@@ -228,22 +232,38 @@ async def open_application(
     )
     database.on_marked = engine.wake
     lent = lent_by(settings, environment, transport)
-    application = Application(
-        settings=settings,
-        registry=registry,
-        configuration=configuration,
-        channels=channels,
-        lent=lent,
-        engine=engine,
-    )
-    try:
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(database.close)
+        opened.push_async_callback(channels.close_all)
+        application = Application(
+            settings=settings,
+            registry=registry,
+            configuration=configuration,
+            channels=channels,
+            lent=lent,
+            engine=engine,
+            anchoring=await _anchoring(settings, opened, transport),
+        )
         if with_channels:
             for channel in configuration.channels.values():
                 await channels.open(registry, channel, lent)
         yield application
-    finally:
-        await channels.close_all()
-        await database.close()
+
+
+async def _anchoring(
+    settings: Settings, opened: AsyncExitStack, transport: httpx.AsyncBaseTransport | None
+) -> Anchoring:
+    """Where the operator wants the ledger's head told. The client ends with `opened`."""
+    places: list[AnchorPlace] = [AnchorLog()]
+    if settings.anchor_file is not None:
+        places.append(AnchorFile(settings.anchor_file))
+    if settings.anchor_url is not None and settings.anchor_secret is not None:
+        host = httpx.URL(settings.anchor_url).netloc.decode("ascii")
+        client = http_client(allowed_hosts=(host,), transport=transport)
+        await opened.enter_async_context(client)
+        secret = decode_standard_secret(settings.anchor_secret.get_secret_value())
+        places.append(AnchorWebhook(settings.anchor_url, secret, client))
+    return Anchoring(places=tuple(places), interval_seconds=settings.anchor_interval_seconds)
 
 
 async def _open_store(settings: Settings) -> Database:

@@ -95,7 +95,9 @@ async def run_daemon(
     engine = application.engine
     await recover(engine)
     await apply_setup(engine, setup_of(application.configuration))
-    supervisor = Supervisor(engine=engine, handlers=handlers(application.settings.public_url))
+    supervisor = Supervisor(
+        engine=engine, handlers=handlers(application.settings.public_url, application.anchoring)
+    )
     app = build_app(engine, options or _options(application, stop))
     async with _serving(app, door):
         working = asyncio.create_task(supervisor.run(), name="supervisor")

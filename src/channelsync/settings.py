@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -23,6 +23,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 from typing_extensions import override
+
+from channelsync.sdk.signatures import decode_standard_secret
 
 __all__ = [
     "ELSEWHERE",
@@ -36,12 +38,13 @@ __all__ = [
 ]
 
 PREFIX: Final = "CHANNELSYNC_"
-SECRETS: Final = ("database_url", "redis_url", "secret_key")
+SECRETS: Final = ("database_url", "redis_url", "secret_key", "anchor_secret")
 """Settings that may be given as a file: `CHANNELSYNC_SECRET_KEY_FILE=/run/secrets/key`."""
 ELSEWHERE: Final = frozenset({"CONTRACTS", "PYTHON", "TEST_PG", "TEST_POSTGRES", "TEST_REDIS"})
 """Variables with our prefix that something else reads (the run script, the tests)."""
 SECRET_KEY_CHARACTERS_MIN: Final = 32
 PORT_MAX: Final = 65_535
+ANCHOR_SECONDS_MIN: Final = 60.0
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[\w*.-]+)(?::(\d{1,5}))?", re.ASCII)
 _ASYNC_DRIVERS: Final = {
     "postgres": "postgresql+asyncpg",
@@ -116,6 +119,17 @@ class Settings(BaseSettings):
     allow_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Hosts (`host` or `host:port`, comma-separated) that credentials may go to beside the
     marketplaces' own: a proxy, a sandbox, a simulator. Plain http needs the port."""
+    anchor_file: Path | None = None
+    """File that the head of the sealed ledger is appended to, a JSON line at a time: best where
+    whoever can write to the database cannot. Every head is a line in the log as well."""
+    anchor_url: str | None = None
+    """Address that every head of the sealed ledger is sent to, signed with
+    `CHANNELSYNC_ANCHOR_SECRET`: `https://audit.example.com/heads`."""
+    anchor_secret: Annotated[SecretStr | None, Field(validate_default=True)] = None
+    """Signs what is sent there (Standard Webhooks): `whsec_` and 24 to 64 random bytes in
+    base64."""
+    anchor_interval_seconds: Annotated[float, Field(ge=ANCHOR_SECONDS_MIN)] = 3_600.0
+    """How often the head is told, if it moved."""
     secrets_dir: Path | None = None
     """Folder that `file:` references of the merchant's file are read from. Without it they are
     refused."""
@@ -150,6 +164,25 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"too short: at least {SECRET_KEY_CHARACTERS_MIN} characters are wanted"
             )
+        return value
+
+    @field_validator("anchor_url")
+    @classmethod
+    def _anchor_url(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://none")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+            raise ValueError("write it like https://audit.example.com/heads")
+        if parts.scheme == "http" and parts.port is None:
+            raise ValueError("plain http is for this machine's own network: name its port")
+        return value
+
+    @field_validator("anchor_secret")
+    @classmethod
+    def _anchor_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None:
+            decode_standard_secret(value.get_secret_value())
+        elif info.data.get("anchor_url") is not None:
+            raise ValueError(f"{PREFIX}ANCHOR_URL needs it, to sign what is sent there")
         return value
 
     @field_validator("database_url")

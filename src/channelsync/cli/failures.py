@@ -115,6 +115,7 @@ def _domain(error: Exception) -> Failure | None:
 
 
 def _engine(error: Exception) -> Failure | None:
+    from channelsync.engine.anchor import AnchorUnreadable
     from channelsync.engine.channel_desk import ChannelDeskError
     from channelsync.engine.dead_letters import DeadLetterError
     from channelsync.engine.stock_errors import CsvRefused, StockError
@@ -124,7 +125,7 @@ def _engine(error: Exception) -> Failure | None:
             {"row": one.row, "column": one.column, "message": one.message} for one in error.errors
         ]
         return _failed("csv_refused", error, rows)
-    if isinstance(error, StockError | ChannelDeskError | DeadLetterError):
+    if isinstance(error, StockError | ChannelDeskError | DeadLetterError | AnchorUnreadable):
         return _failed("refused", error)
     return None
 

@@ -351,6 +351,23 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                 }
             ],
             "checked": {"stock": 400, "movements": 52_310},
+            "ledger": {
+                "sealed": 52_307,
+                "unsealed": 3,
+                "unsealed_since": _AT,
+                "position": 52_307,
+                "digest": "5e8b…",
+                "anchors": 24,
+                "breaks": [
+                    {
+                        "kind": "changed",
+                        "position": 4_711,
+                        "movement": 4_711,
+                        "message": "movement 4711 is not what was sealed: it or its seal was"
+                        " changed",
+                    }
+                ],
+            },
         },
         "demo": {
             "seconds": 60.2,

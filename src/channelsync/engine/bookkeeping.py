@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 
 from channelsync.engine.work import WorkKind, mark_items, mark_many
 from channelsync.ports import Environment
+from channelsync.store.chain_check import Anchor
 from channelsync.store.database import Database
 from channelsync.store.repair import Repaired, repair
 from channelsync.store.verify import Report, verify
@@ -15,10 +18,13 @@ __all__ = ["repair_books", "verify_books"]
 _log = structlog.get_logger("channelsync.books")
 
 
-async def verify_books(database: Database) -> Report:
-    """Rebuild every balance and say which differ. Changes nothing and may run at any time."""
+async def verify_books(database: Database, anchors: Iterable[Anchor] = ()) -> Report:
+    """Rebuild every balance, prove the ledger, and say what differs. Changes nothing.
+
+    May run at any time. `anchors` are heads of the sealed ledger that were told outside.
+    """
     async with database.read() as tx:
-        return await verify(tx)
+        return await verify(tx, anchors)
 
 
 async def repair_books(database: Database, environment: Environment, *, actor: str) -> Repaired:

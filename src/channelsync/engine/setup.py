@@ -12,6 +12,7 @@ from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import raise_alarm
 from channelsync.engine.core import Engine
+from channelsync.engine.seal import LEDGER_KEY
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.store import tables
 from channelsync.store.tables import ChannelState
@@ -80,6 +81,8 @@ async def apply_setup(engine: Engine, setup: Setup) -> None:
         )
         await mark_items(tx, (await tx.execute(sa.select(tables.items.c.id))).scalars(), now)
         await mark(tx, WorkKind.EXPIRE, "holds", not_before=now)
+        for kind in (WorkKind.SEAL, WorkKind.ANCHOR):
+            await mark(tx, kind, LEDGER_KEY, not_before=now)
 
 
 async def note_refused_configuration(engine: Engine, error: str) -> None:

@@ -61,6 +61,10 @@ class WorkKind(StrEnum):
     """Key: channel. Assumptions and quiet feeds to check."""
     EXPIRE = "expire"
     """Key: `holds`. Holds whose time is over."""
+    SEAL = "seal"
+    """Key: `ledger`. Movements to append to the chain."""
+    ANCHOR = "anchor"
+    """Key: `ledger`. The chain's head to tell outside."""
 
 
 class LeaseLost(Exception):

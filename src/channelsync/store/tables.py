@@ -7,6 +7,7 @@ Enumerations are stored as their text and checked.
 
 from __future__ import annotations
 
+from channelsync.store.chain_tables import anchors, seals
 from channelsync.store.channel_tables import (
     assumptions,
     attempts,
@@ -57,6 +58,7 @@ __all__ = [
     "PushState",
     "Quantity",
     "alarms",
+    "anchors",
     "assumptions",
     "attempts",
     "channels",
@@ -80,6 +82,7 @@ __all__ = [
     "recipes",
     "registers",
     "requests",
+    "seals",
     "shortfalls",
     "stock",
     "work",

@@ -6,18 +6,22 @@ Three kinds of evidence are held against each other (`channelsync.store.checks`)
 - *documents*: order lines with their recipes, and holds. What they promise is what is reserved;
 - *pushes*: an open push may give back no more than it has charged.
 
+That the movements themselves are as they were written is what the chain over them proves
+(`channelsync.store.chain_check`).
+
 `free < 0` is a deficit, not a mistake of the books: it is reported as a note. The safety stock of
 the configuration is policy and not counted there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channelsync.store.chain_check import Anchor, ChainReport, check_chain
 from channelsync.store.checks import CHECKS, Finding, lines_of_old_recipes
 from channelsync.store.tables import (
     channels,
@@ -53,15 +57,19 @@ class Report:
     notes: tuple[Note, ...]
     checked: Mapping[str, int]
     """Rows looked at, by table."""
+    chain: ChainReport
 
     @property
     def ok(self) -> bool:
-        """Whether every number follows from its evidence."""
-        return not self.findings
+        """Whether every number follows from its evidence, and the evidence is as it was sealed."""
+        return not self.findings and self.chain.ok
 
 
-async def verify(tx: AsyncConnection) -> Report:
-    """Check everything, in one consistent read; changes nothing."""
+async def verify(tx: AsyncConnection, anchors: Iterable[Anchor] = ()) -> Report:
+    """Check everything, in one consistent read; changes nothing.
+
+    `anchors` are heads of the chain that were told outside: they must stand in it.
+    """
     findings: list[Finding] = []
     for check in CHECKS.values():
         findings += await check(tx)
@@ -70,7 +78,12 @@ async def verify(tx: AsyncConnection) -> Report:
         table.name: (await tx.execute(sa.select(sa.func.count()).select_from(table))).scalar_one()
         for table in (stock, movements, listings, order_lines, hold_lines, pushes)
     }
-    return Report(findings=tuple(findings), notes=notes, checked=counted)
+    return Report(
+        findings=tuple(findings),
+        notes=notes,
+        checked=counted,
+        chain=await check_chain(tx, anchors),
+    )
 
 
 async def _deficits(tx: AsyncConnection) -> tuple[Note, ...]:

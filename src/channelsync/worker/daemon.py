@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import structlog
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.engine.anchor import Anchoring, anchor
 from channelsync.engine.core import Engine
 from channelsync.engine.discover import discover
 from channelsync.engine.expire import expire
@@ -15,6 +16,7 @@ from channelsync.engine.poll import fetch, poll
 from channelsync.engine.publish import publish
 from channelsync.engine.receive import intake
 from channelsync.engine.reconcile import reconcile
+from channelsync.engine.seal import seal
 from channelsync.engine.settle import settle
 from channelsync.engine.watch import subscribe, watch
 from channelsync.engine.work import Claim, WorkKind
@@ -29,11 +31,17 @@ DRAIN_SECONDS = 10.0
 start takes it as of unknown outcome."""
 
 
-def handlers(public_url: str | None) -> Mapping[WorkKind, Handler]:
-    """Who does which kind of work."""
+def handlers(
+    public_url: str | None, anchoring: Anchoring | None = None
+) -> Mapping[WorkKind, Handler]:
+    """Who does which kind of work. Without `anchoring` the ledger's head is told in the log."""
+    told = anchoring or Anchoring()
 
     async def subscribe_here(engine: Engine, held: Claim) -> Instant | None:
         return await subscribe(engine, held, public_url)
+
+    async def anchor_there(engine: Engine, held: Claim) -> Instant | None:
+        return await anchor(engine, held, told)
 
     return {
         WorkKind.INTAKE: intake,
@@ -46,6 +54,8 @@ def handlers(public_url: str | None) -> Mapping[WorkKind, Handler]:
         WorkKind.SUBSCRIBE: subscribe_here,
         WorkKind.WATCH: watch,
         WorkKind.EXPIRE: expire,
+        WorkKind.SEAL: seal,
+        WorkKind.ANCHOR: anchor_there,
     }
 
 

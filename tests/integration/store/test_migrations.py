@@ -15,6 +15,10 @@ from channelsync.store import migrate
 from channelsync.store.database import sqlite_url
 from channelsync.store.tables import metadata
 
+GUARDS = {
+    f"{table}_no_{event}" for table in ("movements", "seals") for event in ("update", "delete")
+}
+
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
@@ -96,14 +100,14 @@ async def test_a_forgotten_column_would_be_found(url: str) -> None:
 async def test_down_to_nothing_and_up_again(url: str) -> None:
     await migrate.upgrade(url)
     whole = await on(url, schema)
-    assert await on(url, triggers) == {"movements_no_update", "movements_no_delete"}
+    assert await on(url, triggers) == GUARDS
     await migrate.downgrade(url, "base")
     assert await on(url, schema) == {}
     assert await on(url, triggers) == set()
     assert await migrate.current(url) is None
     await migrate.upgrade(url)
     assert await on(url, schema) == whole
-    assert await on(url, triggers) == {"movements_no_update", "movements_no_delete"}
+    assert await on(url, triggers) == GUARDS
 
 
 async def test_upgrading_twice_changes_nothing(url: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from channelsync.cli.exit_codes import ExitCode
-from channelsync.cli.output import Grid, Screen, counted
+from channelsync.cli.failures import Refused
+from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
 
 if TYPE_CHECKING:
+    from channelsync.store.chain_check import Anchor, ChainReport
     from channelsync.store.checks import Finding
     from channelsync.store.verify import Report
 
@@ -22,30 +25,75 @@ async def verify(
     repair: Annotated[
         bool, typer.Option("--repair", help="Put right what differs; every step leaves a trace.")
     ] = False,
+    anchor: Annotated[
+        str | None,
+        typer.Option(
+            "--anchor",
+            help="Heads of the ledger told earlier: a file of JSON lines, or POSITION:DIGEST.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Rebuild every number from the ledger and the orders, and name each that differs.
 
-    May run at any time. Exit code 3: something differs (and, with --repair, could not be put
-    right).
+    The ledger itself is proven by its chain of digests; with --anchor also against what was told
+    outside. May run at any time. Exit code 3: something differs (and, with --repair, could not be
+    put right).
     """
     from channelsync.engine.bookkeeping import repair_books, verify_books
 
+    anchors = _anchors(anchor)
     found: tuple[Finding, ...] = ()
     async with session.store() as database:
         if repair:
             repaired = await repair_books(database, session.environment, actor=session.actor)
-            report, found = repaired.after, repaired.findings
-        else:
-            report = await verify_books(database)
+            found = repaired.findings
+        report = await verify_books(database, anchors)
     data = {
         "ok": report.ok,
         "findings": [_json(one) for one in report.findings],
         "repaired": [_json(one) for one in found],
         "notes": report.notes,
         "checked": report.checked,
+        "ledger": _ledger_json(report.chain),
     }
     session.output.result(data, lambda screen: _show(screen, report, found))
     return ExitCode.DONE if report.ok else ExitCode.INVARIANT_VIOLATED
+
+
+def _anchors(given: str | None) -> list[Anchor]:
+    from channelsync.engine.anchor import read_anchors
+
+    if given is None:
+        return []
+    path = Path(given)
+    try:
+        return read_anchors(path.read_text(encoding="utf-8") if path.exists() else given)
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path} is no UTF-8 text") from error
+
+
+def _ledger_json(chain: ChainReport) -> dict[str, object]:
+    return {
+        "sealed": chain.sealed,
+        "unsealed": chain.unsealed,
+        "unsealed_since": chain.unsealed_since,
+        "position": chain.head.position,
+        "digest": chain.head.digest,
+        "anchors": chain.anchors,
+        "breaks": [
+            {
+                "kind": one.kind,
+                "position": one.position,
+                "movement": one.movement_id,
+                "message": one.message,
+            }
+            for one in chain.breaks
+        ],
+    }
 
 
 def _json(finding: Finding) -> dict[str, object]:
@@ -69,11 +117,26 @@ def _show(screen: Screen, report: Report, repaired: tuple[Finding, ...]) -> None
         screen.line("`channelsync verify --repair` puts them right and leaves a trace.")
     for note in report.notes:
         screen.line(f"note: {note.message}")
+    _show_chain(screen, report.chain)
     rows = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in report.checked.items())
     if report.ok:
         screen.line(f"The books add up: {rows} checked.", style="bold green")
     else:
         screen.line(f"The books do not add up: {rows} checked.", style="bold red")
+
+
+def _show_chain(screen: Screen, chain: ChainReport) -> None:
+    if chain.breaks:
+        screen.line("The ledger was tampered with:", style="bold red")
+        for one in chain.breaks:
+            screen.line(f"  {one.message}")
+        screen.line("Nothing can put this right but a backup from before it happened.")
+    tail = f"; {counted(chain.unsealed, 'movement')} not sealed yet" if chain.unsealed else ""
+    since = f" (since {spoken(chain.unsealed_since)})" if chain.unsealed else ""
+    told = f", {counted(chain.anchors, 'anchor')} compared" if chain.anchors else ""
+    screen.line(f"Ledger: {counted(chain.sealed, 'movement')} sealed{told}{tail}{since}.")
+    if chain.head.position:
+        screen.line(f"Head: {chain.head.position}:{chain.head.digest}")
 
 
 def _findings(findings: tuple[Finding, ...]) -> Grid:
