@@ -141,7 +141,8 @@ async def links_after(tx: AsyncConnection, head: Head, *, up_to: int, limit: int
     )
     links: list[Link] = []
     position, digest = head.position, head.digest
-    for row in (await tx.execute(query)).mappings():
+    for found in (await tx.execute(query)).mappings():
+        row = dict(found)
         position, digest = position + 1, follow(digest, row)
         links.append(Link(position=position, movement_id=row["id"], digest=digest))
     return links
