@@ -59,7 +59,8 @@ LINES_MAX: Final = 500
 UNITS_MAX: Final = 1_000_000
 SEQUENCE_MAX: Final = 2**53 - 1
 PROBLEMS_MAX: Final = 3
-KIND_TOLD_LENGTH_MAX: Final = 40
+KIND: Final = re.compile(r"[a-z0-9_]{1,20}(?:[./][a-z0-9_]{1,20}){1,3}", re.ASCII)
+"""What looks like the name of a type, and may be repeated in a message."""
 DECIMAL: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?", re.ASCII)
 
 Identifier: TypeAlias = Annotated[
@@ -229,8 +230,9 @@ def read_event(kind: str, data: Mapping[str, Any]) -> Event:
     """
     model = EVENTS.get(kind)
     if model is None:
-        shortened = kind[:KIND_TOLD_LENGTH_MAX]
-        raise BadDelivery(f"unknown type {shortened!r}: known are {', '.join(sorted(EVENTS))}")
+        # What is no type's name may be anything, a person's name included.
+        told = f" {kind!r}" if KIND.fullmatch(kind) else ""
+        raise BadDelivery(f"unknown type{told}: known are {', '.join(sorted(EVENTS))}")
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:

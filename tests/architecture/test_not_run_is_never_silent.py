@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.checkout import ROOT
+from tests.support.checkout import ROOT, project_files
 
 TESTS = """
 import pytest
@@ -74,6 +75,26 @@ def test_missing_schemas_alone_are_forgiven(tmp_path: Path) -> None:
     done = _pytest_over(tmp_path, TESTS.format(skip="pass"), CI="true")
     assert done.returncode == 0, done.stdout
     assert "not run: 1 × needs the marketplaces' schemas" in done.stdout
+
+
+def test_what_a_declaration_rules_out_is_counted_and_forgiven(tmp_path: Path) -> None:
+    skip = 'pytest.skip("does not apply: push_semantics is live")'
+    done = _pytest_over(tmp_path, TESTS.format(skip=skip), CI="true")
+    assert done.returncode == 0, done.stdout
+    assert "2 × does not apply: push_semantics is live" in done.stdout
+    assert "not run: 2" not in done.stdout
+
+
+def test_only_the_contract_says_that_something_does_not_apply() -> None:
+    """So that nobody else's test is forgiven for not running."""
+    written = re.compile(r"skip\(\s*f?[\"'](?:does not apply|\{DOES_NOT_APPLY\})")
+    places = [
+        str(path.relative_to(ROOT))
+        for path in project_files()
+        if path.suffix == ".py" and written.search(path.read_text(encoding="utf-8"))
+    ]
+    contract = "src/channelsync/sdk/testing/contract/clauses.py"
+    assert places == [contract, str(Path(__file__).relative_to(ROOT))]
 
 
 def test_schemas_that_are_there_are_used(tmp_path: Path) -> None:

@@ -109,6 +109,11 @@ class Courier:
             made += await self._attempt(message)
         return made
 
+    def pending_requests(self) -> list[tuple[str, bytes, dict[str, str]]]:
+        """Take everything on its way as (URL, body, headers of an attempt now), posting nothing."""
+        waiting, self._due = sorted(self._due), []
+        return [(self.url, message.body, self.headers(message)) for _, _, message in waiting]
+
     async def run(self) -> None:
         """Deliver until cancelled."""
         while True:

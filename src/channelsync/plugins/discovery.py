@@ -8,9 +8,9 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any, Final
 
-from channelsync.plugins.manifests import faults_of_connector
 from channelsync.plugins.registry import Registry
 from channelsync.sdk.connector import Connector
+from channelsync.sdk.declarations import faults_of_connector
 
 __all__ = ["GROUP", "discover"]
 

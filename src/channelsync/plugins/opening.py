@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from channelsync.plugins.budget import RateBudget
 from channelsync.plugins.guarded import Guard, guarded, pace
 from channelsync.plugins.health import ChannelHealth, Log
-from channelsync.plugins.manifests import faults_of_channel
 from channelsync.plugins.registry import Registry
 from channelsync.plugins.retrying import Retrying
 from channelsync.sdk.connector import Channel, ChannelContext, Manifest
+from channelsync.sdk.declarations import faults_of_channel
 from channelsync.sdk.http import http_client
 from channelsync.sdk.types import Instant
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from channelsync.plugins.manifests import faults_of_connector
 from channelsync.sdk.connector import Connector, Manifest
+from channelsync.sdk.declarations import faults_of_connector
 
 __all__ = ["Registry", "UnknownConnector"]
 

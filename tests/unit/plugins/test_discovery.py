@@ -14,9 +14,9 @@ import pytest
 from pydantic import BaseModel
 
 from channelsync.plugins.discovery import GROUP, discover
-from channelsync.plugins.manifests import faults_of_connector
 from channelsync.plugins.registry import Registry, UnknownConnector
 from channelsync.sdk.connector import SDK_VERSION
+from channelsync.sdk.declarations import faults_of_connector
 from channelsync.sdk.types import Enforces, PushSemantics
 from tests.unit.plugins.world import MarketConnector, manifest
 
