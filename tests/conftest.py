@@ -23,7 +23,6 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from channelsync.sdk.testing.contract import DOES_NOT_APPLY
-from tests.property import budget
 
 COMMON: dict[str, Any] = {
     "deadline": None,
@@ -35,7 +34,7 @@ COMMON: dict[str, Any] = {
 settings.register_profile("ci", derandomize=True, **COMMON)
 settings.register_profile("quick", derandomize=True, **COMMON)
 settings.register_profile("nightly", **COMMON | {"print_blob": True})
-settings.load_profile(budget.PROFILE if budget.PROFILE in budget.BUDGETS else "ci")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 CONTRACTS_VARIABLE: Final = "CHANNELSYNC_CONTRACTS"
 WITHOUT_CONTRACTS: Final = (

@@ -28,9 +28,6 @@ class Rules:
     watermark_skips_lines = False
     """Whether a line that nobody could count is passed over."""
 
-    balances = True
-    """Whether the keeper books what it counts (else the books prove nothing)."""
-
     def takeable(self, books: ItemBooks) -> int:
         return books.takeable
 

@@ -268,8 +268,6 @@ class CancelsGoToFree(Rules):
 class ExcessIsForgotten(Rules):
     """F9: a sale beyond the grant leaves `free` as it was."""
 
-    balances = False
-
     @override
     def units_to_reserve(self, units: int, excess: int) -> int:
         return units - excess
