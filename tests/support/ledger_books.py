@@ -48,6 +48,7 @@ class Books:
             await tx.execute(sa.insert(tables.locations), places)
             shop = {"name": "shop", "connector": "memory", "pool": "main", "baseline_at": 0.0}
             await tx.execute(sa.insert(tables.channels).values(shop))
+            await restart_numbers(tx)
 
     async def move(self, *changes: tuple[str, str, Quantity, int], **facts: Any) -> None:
         """Move stock: SKU, location, quantity, delta."""
@@ -59,6 +60,13 @@ class Books:
         """Raw SQL, as somebody with a database shell would."""
         async with self.database.write() as tx:
             await tx.execute(sa.text(statement), values)
+
+    async def unguard(self) -> None:
+        """Take away what keeps movements append-only, as somebody with a database shell could."""
+        if self.database.is_sqlite:
+            await self.run("DROP TRIGGER movements_no_delete")
+        else:
+            await self.run("DROP TRIGGER movements_append_only ON movements")
 
     async def rows(self, query: sa.Table | sa.Select[Any]) -> list[Any]:
         """What a query finds, or all of a table in the order of its keys."""
@@ -97,6 +105,22 @@ async def insert(tx: AsyncConnection, table: sa.Table, **values: Any) -> Any:
     """One row; returns its first key."""
     result = await tx.execute(sa.insert(table).values(values))
     return result.inserted_primary_key[0] if result.inserted_primary_key else None
+
+
+async def restart_numbers(tx: AsyncConnection) -> None:
+    """After rows with ids of our own: PostgreSQL goes on counting behind them."""
+    if tx.dialect.name == "sqlite":
+        return
+    for table in tables.metadata.sorted_tables:
+        if table.autoincrement_column is None or table.name == "hold_lines":
+            continue
+        column = table.autoincrement_column.name
+        await tx.execute(
+            sa.text(
+                f"SELECT setval(pg_get_serial_sequence('{table.name}', '{column}'),"  # noqa: S608
+                f" (SELECT COALESCE(MAX({column}), 0) + 1 FROM {table.name}), false)"
+            )
+        )
 
 
 def copy_of(migrated: Path, folder: Path) -> Database:

@@ -14,11 +14,13 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import clear_alarm, raise_alarm
 from channelsync.engine.core import Engine
 from channelsync.engine.intake import reapply_parked
+from channelsync.engine.recipes import recipes_of
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Discovers
 from channelsync.sdk.types import RemoteListing
 from channelsync.store import tables
+from channelsync.store.locks import lock_items, lock_orders
 from channelsync.store.tables import ChannelState, ListingState
 
 __all__ = ["discover"]
@@ -110,10 +112,15 @@ async def _store(
     tx: AsyncConnection, running: RunningChannel, mapped: Sequence[_Mapped], now: Instant
 ) -> None:
     listings = tables.listings
-    query = sa.select(listings).where(
+    offered = sa.and_(
         listings.c.channel == running.name,
         listings.c.sku.in_([one.remote.sku for one in mapped]),
     )
+    # A recipe may change: nobody may sell or push by the old one meanwhile.
+    ids = (await tx.execute(sa.select(listings.c.id).where(offered))).scalars()
+    recipes = [*(await recipes_of(tx, ids)).values(), *(one.recipe for one in mapped)]
+    await lock_items(tx, (item for recipe in recipes for item in recipe))
+    query = sa.select(listings).where(offered)
     known = {row.sku: row for row in await tx.execute(query)}
     await _insert(tx, running, [one for one in mapped if one.remote.sku not in known])
     touched: set[int] = set()
@@ -236,6 +243,7 @@ async def _mark_gone(tx: AsyncConnection, channel: str, seen: set[str], now: Ins
 async def _finish(
     tx: AsyncConnection, running: RunningChannel, started_at: Instant, now: Instant
 ) -> None:
+    await lock_orders(tx, running.name)
     channels = tables.channels
     mine = channels.c.name == running.name
     row = (await tx.execute(sa.select(channels).where(mine))).one()

@@ -13,9 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.errors import InvariantViolated
 from channelsync.domain.escrow import Grant, Push, SettleReason
 from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
+from channelsync.engine.recipes import neighbours_of, recipes_of
 from channelsync.sdk.types import ListingRef
 from channelsync.store import tables
+from channelsync.store.database import is_writing
 from channelsync.store.ledger import ExposureMove, move_exposures
+from channelsync.store.locks import lock_items
 from channelsync.store.tables import ListingState, MovementKind, PushState
 
 __all__ = ["Grants", "Listing", "PushNote"]
@@ -77,26 +80,61 @@ class Grants:
         self._moves: list[ExposureMove] = []
         self._opened: dict[str, dict[str, Any]] = {}
         self._pushed: dict[str, dict[str, Any]] = {}
+        self._locked: set[int] = set()
 
     # ------------------------------------------------------------ reading
 
     async def load(self, listing_ids: Iterable[int]) -> None:
-        """Bring listings into the set; those already in it keep their pending changes."""
+        """Bring listings into the set; those already in it keep their pending changes.
+
+        Where several may write, their items are locked first: from here to the commit nobody else
+        changes these accounts, nor what is free of these items.
+        """
         wanted = sorted(set(listing_ids) - self._current.keys())
         if not wanted:
             return
-        rows = (await self._tx.execute(_select(tables.listings.c.id.in_(wanted)))).all()
-        recipes = await _recipes(self._tx, wanted)
+        recipes = await recipes_of(self._tx, wanted)
+        while await self._lock({item for recipe in recipes.values() for item in recipe}):
+            recipes = await recipes_of(self._tx, wanted)
+        rows = (await self._tx.execute(self._select(tables.listings.c.id.in_(wanted)))).all()
         for row in rows:
             listing = _from_row(row, recipes.get(row.id, {}))
             self._stored[listing.id] = self._current[listing.id] = listing
 
     async def load_items(self, item_ids: Iterable[int]) -> None:
         """Bring in every listing whose recipe uses one of the items."""
+        wanted = set(item_ids)
+        if self._takes_turns:
+            # A listing of several items changes with each of them: all are locked, in one order.
+            while await self._lock(await neighbours_of(self._tx, wanted)):
+                continue
         query = sa.select(tables.recipes.c.listing_id).where(
-            tables.recipes.c.item_id.in_(sorted(set(item_ids)))
+            tables.recipes.c.item_id.in_(sorted(wanted))
         )
         await self.load((await self._tx.execute(query)).scalars().all())
+
+    async def lock(self, item_ids: Iterable[int]) -> None:
+        """Lock items ahead of reading, all at once and hence in the order of everybody else."""
+        await self._lock(set(item_ids))
+
+    @property
+    def _takes_turns(self) -> bool:
+        return self._tx.dialect.name != "sqlite" and is_writing(self._tx)
+
+    async def _lock(self, item_ids: set[int]) -> bool:
+        """Lock what is not locked yet. Returns whether there was anything."""
+        fresh = item_ids - self._locked
+        if not fresh or not self._takes_turns:
+            return False
+        await lock_items(self._tx, fresh)
+        self._locked |= fresh
+        return True
+
+    def _select(self, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        query = _select(condition).order_by(tables.listings.c.id)
+        if not self._takes_turns:
+            return query
+        return query.with_for_update(of=tables.listings, key_share=True)
 
     def __getitem__(self, listing_id: int) -> Listing:
         return self._current[listing_id]
@@ -257,14 +295,6 @@ def _select(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
         .outerjoin(pushes, open_push)
         .where(condition)
     )
-
-
-async def _recipes(tx: AsyncConnection, listing_ids: list[int]) -> dict[int, dict[int, int]]:
-    query = sa.select(tables.recipes).where(tables.recipes.c.listing_id.in_(listing_ids))
-    found: dict[int, dict[int, int]] = {}
-    for row in await tx.execute(query):
-        found.setdefault(row.listing_id, {})[row.item_id] = row.units
-    return found
 
 
 def _from_row(row: Any, recipe: Mapping[int, int]) -> Listing:

@@ -119,6 +119,9 @@ class HoldsDesk:
         """
         now = self._engine.now()
         ids = await _item_ids(tx, request.lines)
+        if request.replaces is not None:
+            # A hold before its items, as everywhere.
+            await locked_hold(tx, request.replaces)
         pool = await _pool_of(tx, request.channel)
         grants = Grants(tx, now, ACTOR)
         await grants.load_items(ids.values())

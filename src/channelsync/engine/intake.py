@@ -29,6 +29,7 @@ from channelsync.engine.lines import (
 )
 from channelsync.sdk.types import OrderFact, OrderVoid
 from channelsync.store import tables
+from channelsync.store.locks import lock_orders
 
 __all__ = ["apply_orders", "reapply_parked"]
 
@@ -48,6 +49,7 @@ async def apply_orders(
     A line of an offer that we do not know is kept, parked and alarmed; it is applied as soon as the
     offer is mapped (`reapply_parked`).
     """
+    await lock_orders(tx, channel)
     await _remember_voids(tx, channel, voids, now)
     order_ids = {fact.order_id for fact in facts} | {void.order_id for void in voids}
     known = await load_lines(tx, channel, order_ids)
@@ -71,6 +73,7 @@ async def apply_orders(
 
 async def reapply_parked(tx: AsyncConnection, channel: str, *, now: Instant) -> int:
     """Count parked lines whose offers are mapped by now. Returns how many."""
+    await lock_orders(tx, channel)
     lines = tables.order_lines
     query = sa.select(lines).where(lines.c.channel == channel, lines.c.parked.is_not(None))
     facts = [_fact_of(row) for row in await tx.execute(query)]

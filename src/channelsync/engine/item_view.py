@@ -27,13 +27,13 @@ from channelsync.engine.assumptions import broken_listings
 from channelsync.engine.books import books_of, load_stock
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
+from channelsync.engine.recipes import related_items
 from channelsync.store import tables
 from channelsync.store.tables import ChannelState
 from channelsync.store.tables import ListingState as StoredState
 
 __all__ = ["ItemView", "view_item"]
 
-BUNDLE_ITEMS_MAX = 200
 FAST_LEAD_SECONDS = 5.0
 READ_BACK_SECONDS = 30.0
 NOBODYS = Rule(name="no rule: nothing is listed")
@@ -79,27 +79,13 @@ async def view_item(
     engine: Engine, tx: AsyncConnection, grants: Grants, item_id: int, *, now: Instant
 ) -> list[ItemView]:
     """The item, once for every pool in which it is listed."""
-    related = await _load_related(grants, item_id)
+    related = await related_items(tx, item_id)
+    await grants.lock(related)
+    await grants.load_items(related)
     items = await _items(tx, related)
     channels = await channel_facts(engine, tx, now)
     pools = sorted({listing.pool for listing in grants.all() if item_id in listing.recipe})
     return [await _view(engine, tx, grants, items, channels, item_id, pool, now) for pool in pools]
-
-
-async def _load_related(grants: Grants, item_id: int) -> set[int]:
-    """The item and every item that shares a bundle with it, however far the sharing goes."""
-    related, fresh = {item_id}, {item_id}
-    while fresh and len(related) < BUNDLE_ITEMS_MAX:
-        await grants.load_items(fresh)
-        reached = {
-            item
-            for listing in grants.all()
-            if not related.isdisjoint(listing.recipe)
-            for item in listing.recipe
-        }
-        fresh = reached - related
-        related |= fresh
-    return related
 
 
 async def _items(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[int, Any]:

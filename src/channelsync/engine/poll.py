@@ -17,6 +17,7 @@ from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import FetchesOrders
 from channelsync.sdk.types import OrderPage
 from channelsync.store import tables
+from channelsync.store.locks import lock_orders
 from channelsync.store.tables import ChannelState, MovementKind
 
 __all__ = ["fetch", "fetch_key", "poll"]
@@ -114,6 +115,7 @@ async def _oldest_uncounted(tx: AsyncConnection, channel: str) -> Instant | None
 
 async def _finish_import(tx: AsyncConnection, running: RunningChannel, now: Instant) -> None:
     """Every order since the baseline is counted: the channel may be settled, and become active."""
+    await lock_orders(tx, running.name)
     channels = tables.channels
     query = sa.select(channels.c.orders_imported, channels.c.discovered_at, channels.c.state).where(
         channels.c.name == running.name

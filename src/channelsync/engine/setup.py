@@ -15,6 +15,7 @@ from channelsync.engine.core import Engine
 from channelsync.engine.seal import LEDGER_KEY
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.store import tables
+from channelsync.store.locks import lock_setup
 from channelsync.store.tables import ChannelState
 
 __all__ = [
@@ -72,6 +73,7 @@ async def apply_setup(engine: Engine, setup: Setup) -> None:
     longer configured keeps its exposure: nothing proves that it stopped selling.
     """
     async with engine.database.write() as tx:
+        await lock_setup(tx)
         now = engine.now()
         await _locations(tx, setup.locations)
         await _channels(tx, setup.channels, now)

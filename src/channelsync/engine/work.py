@@ -8,8 +8,8 @@ wake-up is lost or a worker dies: the lease ends and the row is due again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.store.database import at_end
 from channelsync.store.tables import work
 
 __all__ = [
@@ -97,10 +98,66 @@ async def mark_items(tx: AsyncConnection, item_ids: Iterable[int], now: Instant)
 async def mark_many(
     tx: AsyncConnection, kind: WorkKind, keys: Iterable[str], *, not_before: Instant
 ) -> None:
-    """Ask for many keys at once. An earlier time wins over a later one that is still waiting."""
-    rows = [{"kind": kind, "key": key, "not_before": not_before} for key in keys]
-    if not rows:
+    """Ask for many keys at once. An earlier time wins over a later one that is still waiting.
+
+    The rows are written as the last thing before the commit, so that a key that many ask for (a
+    channel's intake) is held for a moment only.
+    """
+    marks = {(kind, key): not_before for key in keys}
+    if not marks:
         return
+    tx.info.setdefault("marked", set()).add(kind)
+    last = _last_act(tx)
+    if last is None:
+        await _write_marks(tx, marks)
+        return
+    for key, at in marks.items():
+        last.marks[key] = min(at, last.marks.get(key, at))
+
+
+@dataclass(slots=True)
+class _LastAct:
+    """What a transaction does to dirty keys, at its end and in one order for all writers."""
+
+    marks: dict[tuple[WorkKind, str], Instant] = field(default_factory=dict)
+    held: list[Claim] = field(default_factory=list)
+
+    async def __call__(self, tx: AsyncConnection) -> None:
+        if tx.dialect.name != "sqlite":
+            await self._fence(tx)
+        if self.marks:
+            await _write_marks(tx, self.marks)
+
+    async def _fence(self, tx: AsyncConnection) -> None:
+        """Lock every key that is marked or held, then look once more who holds it.
+
+        Raises:
+            LeaseLost: another worker has taken one over since it was looked at.
+        """
+        wanted = sorted({*self.marks, *((held.kind, held.key) for held in self.held)})
+        if not wanted:
+            return
+        query = (
+            sa.select(work.c.kind, work.c.key, work.c.lease_token)
+            .where(sa.tuple_(work.c.kind, work.c.key).in_(wanted))
+            .order_by(work.c.kind, work.c.key)
+            .with_for_update(key_share=True)
+        )
+        tokens = {(row.kind, row.key): row.lease_token for row in await tx.execute(query)}
+        for held in self.held:
+            if tokens.get((held.kind, held.key)) != held.token:
+                raise LeaseLost(f"{held.kind} {held.key}")
+
+
+def _last_act(tx: AsyncConnection) -> _LastAct | None:
+    found = at_end(tx, "work", _LastAct)
+    return found if isinstance(found, _LastAct) else None
+
+
+async def _write_marks(tx: AsyncConnection, marks: Mapping[tuple[WorkKind, str], Instant]) -> None:
+    rows = [
+        {"kind": kind, "key": key, "not_before": marks[kind, key]} for kind, key in sorted(marks)
+    ]
     insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(work)
     waiting = work.c.done_version < work.c.want_version
     earlier = sa.case(
@@ -112,7 +169,6 @@ async def mark_many(
         set_={"want_version": work.c.want_version + 1, "not_before": earlier},
     )
     await tx.execute(statement, rows)
-    tx.info.setdefault("marked", set()).add(kind)
 
 
 async def next_due(connection: AsyncConnection, kind: WorkKind, *, now: Instant) -> Instant | None:
@@ -178,7 +234,9 @@ async def claim(
 
 
 async def require_lease(tx: AsyncConnection, held: Claim, *, now: Instant) -> None:
-    """Check, inside a transaction, that the lease still stands.
+    """Check that the lease still stands, now and once more at the transaction's end.
+
+    A worker that was frozen for longer than its lease thus commits nothing.
 
     Raises:
         LeaseLost: it ended, or another worker holds the key.
@@ -189,6 +247,8 @@ async def require_lease(tx: AsyncConnection, held: Claim, *, now: Instant) -> No
     row = (await tx.execute(query)).one_or_none()
     if row is None or row.lease_token != held.token or (row.lease_until or 0.0) <= now:
         raise LeaseLost(f"{held.kind} {held.key}")
+    if (last := _last_act(tx)) is not None:
+        last.held.append(held)
 
 
 async def finish(tx: AsyncConnection, held: Claim, *, again_at: Instant | None = None) -> None:

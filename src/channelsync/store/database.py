@@ -1,25 +1,53 @@
-"""Transactions: one writer at a time on SQLite, many readers, on whichever engine the URL names.
+"""Transactions: one writer at a time on SQLite, many on PostgreSQL, readers that never wait.
 
 SQLite runs in WAL mode with `synchronous=FULL`: what was committed survives a crash. Writers take
 the write lock at once (`BEGIN IMMEDIATE`), so that what a transaction read is still true when it
 writes; a reader never waits and never locks.
+
+On PostgreSQL a writer reads what is committed (READ COMMITTED) and locks what it is about to decide
+on (`channelsync.store.locks`); a reader has one snapshot (REPEATABLE READ, READ ONLY).
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-__all__ = ["Database", "sqlite_url"]
+from channelsync.store.errors import (
+    OutcomeUnknown,
+    StoreUnavailable,
+    is_rolled_back,
+    may_be_committed,
+)
+
+__all__ = ["Database", "at_end", "is_writing", "sqlite_url"]
 
 BUSY_SECONDS = 10.0
 READERS_MAX = 4
+CONNECTIONS_MAX: Final = 20
+"""Of one process. PostgreSQL's own limit is 100 for all of them, unless the operator raises it."""
+CONNECT_SECONDS: Final = 10.0
+TRIES_MAX: Final = 8
+PAUSE_SECONDS_FIRST: Final = 0.02
+_POSTGRESQL_SETTINGS: Final = {
+    "application_name": "channelsync",
+    # A writer that was frozen in the middle of its transaction must not hold its locks for ever.
+    "idle_in_transaction_session_timeout": "30s",
+    "lock_timeout": "15s",
+    # Statements are short and many: compiling them costs more than it saves.
+    "jit": "off",
+}
+
+Act = Callable[[AsyncConnection], Awaitable[Any]]
+AtEnd = Callable[[AsyncConnection], Awaitable[None]]
+T = TypeVar("T")
 
 
 def sqlite_url(path: Path) -> str:
@@ -44,18 +72,53 @@ class Database:
             self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", size=1, connect=connect)
             self._reader = _sqlite_engine(url, begin="BEGIN", size=READERS_MAX, connect=connect)
         else:
-            self._writer = self._reader = create_async_engine(url, pool_pre_ping=True)
+            self._writer = _postgresql_engine(url)
+            self._reader = self._writer.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that may write: committed at the end, rolled back on any exception."""
-        async with self._turn(), self._writer.connect() as connection:
+        """A transaction that may write: committed at the end, rolled back on any exception.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached; nothing was changed.
+            OutcomeUnknown: the connection broke while committing; it may or may not be done.
+        """
+        async with self._turn(), _connected(self._writer) as connection:
             marked: set[str] = set()
-            connection.info["marked"] = marked
-            async with connection.begin():
-                yield connection
+            ends: dict[str, AtEnd] = {}
+            connection.info.update(marked=marked, at_end=ends)
+            try:
+                transaction = await _begun(connection)
+                try:
+                    yield connection
+                    for end in ends.values():
+                        await end(connection)
+                except BaseException:
+                    await _roll_back(transaction)
+                    raise
+                await _commit(transaction)
+            finally:
+                _forget(connection)
         if marked:
             self.on_marked(marked)
+
+    async def transact(self, act: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run `act` in a transaction; again where the database proves that it left no trace.
+
+        Two writers that waited for each other, a connection that broke before the commit: one
+        repetition as a rule, `TRIES_MAX` tries at most. `act` must be fit for that.
+        """
+        for tried in range(1, TRIES_MAX + 1):
+            try:
+                async with self.write() as tx:
+                    return await act(tx)
+            except Exception as error:
+                if tried == TRIES_MAX or not is_rolled_back(error):
+                    raise
+            await asyncio.sleep(pause_before_retry(tried))
+        raise StoreUnavailable("unreachable")  # pragma: no cover - the last try returns or raises
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -68,8 +131,12 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A consistent snapshot to read from."""
-        async with self._reader.connect() as connection:
+        """A consistent snapshot to read from.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        async with _connected(self._reader) as connection:
             yield connection
             await connection.rollback()
 
@@ -79,8 +146,102 @@ class Database:
         await self._reader.dispose()
 
 
+def pause_before_retry(tried: int) -> float:
+    """Growing, and different for everybody, so that those who met do not meet again."""
+    return random.uniform(0.5, 1.0) * PAUSE_SECONDS_FIRST * 2.0**tried  # noqa: S311 - no secret
+
+
+def is_writing(tx: AsyncConnection) -> bool:
+    """Whether this transaction may write, and so must lock what it decides on."""
+    return "at_end" in tx.info
+
+
+def at_end(tx: AsyncConnection, name: str, make: Callable[[], AtEnd]) -> AtEnd | None:
+    """What runs under `name` as the last thing before the commit; made at the first call.
+
+    None outside a transaction of `Database.write`: there the caller does it at once.
+    """
+    ends: dict[str, AtEnd] | None = tx.info.get("at_end")
+    if ends is None:
+        return None
+    if name not in ends:
+        ends[name] = make()
+    return ends[name]
+
+
 def _ignore(_kinds: set[str]) -> None:
     """Nobody listens."""
+
+
+def _forget(connection: AsyncConnection) -> None:
+    """The notes of a transaction must not outlive it: the connection is used again."""
+    if not connection.closed and not connection.invalidated:
+        connection.info.pop("at_end", None)
+        connection.info.pop("marked", None)
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    connection = engine.connect()
+    try:
+        await connection.start()
+    except sa.exc.DBAPIError:
+        raise
+    except Exception as error:
+        # What the driver raises while it connects is not translated.
+        said = str(error) or type(error).__name__
+        raise StoreUnavailable(f"the database cannot be reached: {said}") from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _begun(connection: AsyncConnection) -> Any:
+    return await connection.begin().start()
+
+
+async def _roll_back(transaction: Any) -> None:
+    try:
+        await transaction.rollback()
+    except (sa.exc.DBAPIError, ConnectionError):
+        # The connection broke: the server rolls back by itself.
+        return
+
+
+async def _commit(transaction: Any) -> None:
+    try:
+        await transaction.commit()
+    except (sa.exc.DBAPIError, ConnectionError) as error:
+        await _roll_back(transaction)
+        if may_be_committed(error):
+            said = "the connection to the database broke during a commit"
+            raise OutcomeUnknown(said) from error
+        raise
+
+
+def _postgresql_engine(url: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=CONNECTIONS_MAX // 2,
+        max_overflow=CONNECTIONS_MAX - CONNECTIONS_MAX // 2,
+        pool_timeout=CONNECT_SECONDS,
+        connect_args={"server_settings": _POSTGRESQL_SETTINGS, "timeout": CONNECT_SECONDS},
+    )
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        # What is acknowledged must survive a crash of the server, whatever its default is.
+        cursor = connection.cursor()
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false)"
+            " WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        cursor.close()
+        connection.commit()
+
+    return engine
 
 
 def _sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) -> AsyncEngine:

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.errors import InvariantViolated
 from channelsync.domain.vocabulary import Instant
+from channelsync.store.locks import lock_items
 from channelsync.store.tables import MovementKind, Quantity, movements, stock
 
 __all__ = [
@@ -122,6 +123,7 @@ async def move_stock(tx: AsyncConnection, moves: Sequence[StockMove]) -> None:
         return
     rows = _rows(wanted)
     keys = [{"item_id": row["the_item"], "location_id": row["the_location"]} for row in rows]
+    await lock_items(tx, (row["the_item"] for row in rows))
     try:
         await tx.execute(_INSERT_MISSING[tx.dialect.name], keys)
         await tx.execute(_ADD_DELTAS, rows)

@@ -33,6 +33,7 @@ from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
 from channelsync.store.checks import CHECKS, Check, Finding
 from channelsync.store.ledger import ExposureMove, StockMove, append_movements, move_stock
+from channelsync.store.locks import lock_books
 from channelsync.store.tables import (
     MovementKind,
     PushState,
@@ -105,6 +106,7 @@ async def repair(tx: AsyncConnection, *, actor: str, at: Instant) -> Repaired:
     Raises:
         InvariantViolated: something is left that only a person can decide; roll back.
     """
+    await lock_books(tx)
     work = _Repair(tx=tx, actor=actor, at=at)
     found: list[Finding] = []
     for check, look in CHECKS.items():

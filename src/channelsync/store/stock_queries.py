@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.stock import StockLevel
 from channelsync.domain.vocabulary import Instant
 from channelsync.store.ledger import STOCK_QUANTITIES
+from channelsync.store.locks import lock_items
 from channelsync.store.tables import MovementKind, Quantity, items, locations, movements, stock
 
 __all__ = [
@@ -99,16 +100,17 @@ async def load_levels(
 ) -> dict[Place, StoredLevel]:
     """Present levels of some items, or of all. A place without a row is not in the answer.
 
-    With `for_update` the rows are locked in the ledger's order, so that a difference worked out
-    from them is still right when it is written.
+    With `for_update` their items are locked, so that a difference worked out from the levels is
+    still right when it is written.
     """
     query = sa.select(stock).order_by(stock.c.item_id, stock.c.location_id)
-    if for_update:
-        query = query.with_for_update()
     if item_ids is None:
         return {_place(row): _level(row) for row in await tx.execute(query)}
+    wanted = sorted(set(item_ids))
+    if for_update:
+        await lock_items(tx, wanted)
     found: dict[Place, StoredLevel] = {}
-    for part in _parts(sorted(set(item_ids))):
+    for part in _parts(wanted):
         rows = await tx.execute(query.where(stock.c.item_id.in_(part)))
         found |= {_place(row): _level(row) for row in rows}
     return found

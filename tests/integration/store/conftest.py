@@ -1,27 +1,48 @@
-"""Migrated databases: one is made, every test gets a copy."""
+"""Books on either engine: whatever the store promises, it promises on both."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from channelsync.store import migrate
-from channelsync.store.database import sqlite_url
+from channelsync.store.database import Database
+from tests.support.databases import (
+    any_database,
+    any_url,
+    empty_postgres_urls,
+    migrated,
+    new_database,
+    postgres_server,
+    postgres_template,
+    postgres_url,
+)
 from tests.support.ledger_books import Books, copy_of
 
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "empty.db"
-    asyncio.run(migrate.upgrade(sqlite_url(path)))
-    return path
+__all__ = [
+    "any_database",
+    "any_url",
+    "empty_postgres_urls",
+    "migrated",
+    "new_database",
+    "postgres_server",
+    "postgres_template",
+    "postgres_url",
+]
 
 
 @pytest.fixture
-async def books(migrated: Path, tmp_path: Path) -> AsyncIterator[Books]:
+async def books(any_database: Database) -> Books:
+    """The usual books, once on each engine."""
+    books = Books(any_database)
+    await books.begin()
+    return books
+
+
+@pytest.fixture
+async def sqlite_books(migrated: Path, tmp_path: Path) -> AsyncIterator[Books]:
+    """The same on SQLite alone, for what PostgreSQL has its own tools for."""
     books = Books(copy_of(migrated, tmp_path))
     await books.begin()
     yield books

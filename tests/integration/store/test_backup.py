@@ -24,43 +24,45 @@ def on_hand(path: Path) -> int:
     return int(units)
 
 
-async def test_a_backup_has_everything_that_was_committed(books: Books, tmp_path: Path) -> None:
-    await books.move(("MUG", "dc", ON_HAND, 7))
-    made = await backup(books.database.url, tmp_path / "copy.db")
-    await books.move(("MUG", "dc", ON_HAND, 1))
+async def test_a_backup_has_everything_that_was_committed(
+    sqlite_books: Books, tmp_path: Path
+) -> None:
+    await sqlite_books.move(("MUG", "dc", ON_HAND, 7))
+    made = await backup(sqlite_books.database.url, tmp_path / "copy.db")
+    await sqlite_books.move(("MUG", "dc", ON_HAND, 1))
     assert on_hand(made.path) == 7
     assert made.size_bytes == made.path.stat().st_size > 0
     assert await migrate.current(sqlite_url(made.path)) == migrate.head()
 
 
-async def test_a_backup_waits_for_no_open_transaction(books: Books, tmp_path: Path) -> None:
-    await books.move(("MUG", "dc", ON_HAND, 7))
-    async with books.database.write() as tx:
+async def test_a_backup_waits_for_no_open_transaction(sqlite_books: Books, tmp_path: Path) -> None:
+    await sqlite_books.move(("MUG", "dc", ON_HAND, 7))
+    async with sqlite_books.database.write() as tx:
         await tx.exec_driver_sql("UPDATE stock SET on_hand = 99")
-        made = await backup(books.database.url, tmp_path / "copy.db")
+        made = await backup(sqlite_books.database.url, tmp_path / "copy.db")
     assert on_hand(made.path) == 7
 
 
-async def test_only_the_owner_may_read_a_backup(books: Books, tmp_path: Path) -> None:
-    made = await backup(books.database.url, tmp_path / "copy.db")
+async def test_only_the_owner_may_read_a_backup(sqlite_books: Books, tmp_path: Path) -> None:
+    made = await backup(sqlite_books.database.url, tmp_path / "copy.db")
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
 
 
-async def test_an_existing_file_is_never_written_over(books: Books, tmp_path: Path) -> None:
+async def test_an_existing_file_is_never_written_over(sqlite_books: Books, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     target.write_text("precious")
     with pytest.raises(BackupRefused, match="exists already: name a new file"):
-        await backup(books.database.url, target)
+        await backup(sqlite_books.database.url, target)
     assert target.read_text() == "precious"
 
 
 async def test_a_backup_that_another_one_is_making_is_left_alone(
-    books: Books, tmp_path: Path
+    sqlite_books: Books, tmp_path: Path
 ) -> None:
     part = tmp_path / ".copy.db.part"
     part.write_text("half")
     with pytest.raises(BackupRefused, match="another backup is running"):
-        await backup(books.database.url, tmp_path / "copy.db")
+        await backup(sqlite_books.database.url, tmp_path / "copy.db")
     assert part.read_text() == "half"
 
 
@@ -85,6 +87,6 @@ async def test_what_cannot_be_copied_is_said(tmp_path: Path, url: str, message: 
         await backup(url, tmp_path / "copy.db")
 
 
-async def test_a_missing_folder_is_named(books: Books, tmp_path: Path) -> None:
+async def test_a_missing_folder_is_named(sqlite_books: Books, tmp_path: Path) -> None:
     with pytest.raises(BackupRefused, match="there is no folder"):
-        await backup(books.database.url, tmp_path / "backups" / "copy.db")
+        await backup(sqlite_books.database.url, tmp_path / "backups" / "copy.db")

@@ -1,7 +1,8 @@
-"""Migrations on SQLite: up, down, up again, and equal to the metadata in everything."""
+"""Migrations on either engine: up, down, up again, and equal to the metadata in everything."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,28 @@ from alembic.migration import MigrationContext
 from channelsync.store import migrate
 from channelsync.store.database import sqlite_url
 from channelsync.store.tables import metadata
+from tests.support.databases import ENGINES, NewDatabase
 
+APPEND_ONLY = ("movements", "seals")
 GUARDS = {
-    f"{table}_no_{event}" for table in ("movements", "seals") for event in ("update", "delete")
+    "sqlite": {f"{table}_no_{event}" for table in APPEND_ONLY for event in ("update", "delete")},
+    "postgresql": {f"{table}_append_only" for table in APPEND_ONLY},
 }
 
 
+@pytest.fixture(params=ENGINES)
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewDatabase:
+    """Makes databases without a table."""
+    if request.param == "sqlite":
+        numbers = itertools.count(1)
+        return lambda: sqlite_url(tmp_path / f"schema-{next(numbers)}.db")
+    made: NewDatabase = request.getfixturevalue("empty_postgres_urls")
+    return made
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return sqlite_url(tmp_path / "schema.db")
+def url(new_url: NewDatabase) -> str:
+    return new_url()
 
 
 async def on(url: str, look: Callable[[sa.Connection], Any]) -> Any:
@@ -60,8 +74,16 @@ def texts(options: dict[str, Any]) -> dict[str, str]:
 
 
 def triggers(connection: sa.Connection) -> set[str]:
-    query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    if connection.dialect.name == "sqlite":
+        query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    else:
+        query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
     return set(connection.exec_driver_sql(query).scalars())
+
+
+def guards(url: str) -> set[str]:
+    """The triggers that keep movements append-only."""
+    return GUARDS[sa.make_url(url).get_backend_name()]
 
 
 async def test_an_empty_database_gets_the_newest_schema(url: str) -> None:
@@ -71,9 +93,9 @@ async def test_an_empty_database_gets_the_newest_schema(url: str) -> None:
     await migrate.require_current(url)
 
 
-async def test_the_migrated_schema_is_the_metadata(url: str, tmp_path: Path) -> None:
+async def test_the_migrated_schema_is_the_metadata(new_url: NewDatabase) -> None:
+    url, from_metadata = new_url(), new_url()
     await migrate.upgrade(url)
-    from_metadata = sqlite_url(tmp_path / "metadata.db")
     await on(from_metadata, metadata.create_all)
     assert await on(url, schema) == await on(from_metadata, schema)
 
@@ -100,14 +122,14 @@ async def test_a_forgotten_column_would_be_found(url: str) -> None:
 async def test_down_to_nothing_and_up_again(url: str) -> None:
     await migrate.upgrade(url)
     whole = await on(url, schema)
-    assert await on(url, triggers) == GUARDS
+    assert await on(url, triggers) == guards(url)
     await migrate.downgrade(url, "base")
     assert await on(url, schema) == {}
     assert await on(url, triggers) == set()
     assert await migrate.current(url) is None
     await migrate.upgrade(url)
     assert await on(url, schema) == whole
-    assert await on(url, triggers) == GUARDS
+    assert await on(url, triggers) == guards(url)
 
 
 async def test_upgrading_twice_changes_nothing(url: str) -> None:
@@ -138,8 +160,8 @@ async def test_an_outdated_schema_says_what_to_do(url: str) -> None:
         await migrate.require_current(url)
 
 
-async def test_looking_at_a_database_that_is_not_there_makes_none(url: str, tmp_path: Path) -> None:
-    assert await migrate.current(url) is None
+async def test_looking_at_a_database_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    assert await migrate.current(sqlite_url(tmp_path / "schema.db")) is None
     assert not (tmp_path / "schema.db").exists()
 
 
@@ -148,13 +170,14 @@ async def test_a_migration_that_fails_leaves_nothing_behind(url: str) -> None:
         connection.exec_driver_sql("CREATE TABLE items (id INTEGER)")
 
     await on(url, half)
-    with pytest.raises(sa.exc.OperationalError, match="already exists"):
+    with pytest.raises(sa.exc.DBAPIError, match="already exists"):
         await migrate.upgrade(url)
     assert set(await on(url, schema)) == {"items"}
     assert await migrate.current(url) is None
 
 
-async def test_rows_that_point_at_nothing_stop_a_migration(url: str) -> None:
+async def test_rows_that_point_at_nothing_stop_a_migration(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "schema.db")
     await migrate.upgrade(url)
 
     def orphan(connection: sa.Connection) -> None:

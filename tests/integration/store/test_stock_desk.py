@@ -244,7 +244,7 @@ async def test_show_of_the_past_is_what_the_books_said_then(books: Books, desk: 
 async def test_a_location_out_of_use_shows_only_while_it_has_stock(
     books: Books, desk: StockDesk
 ) -> None:
-    await books.run("UPDATE locations SET active = 0, pool = 'old' WHERE code = 'soho'")
+    await books.run("UPDATE locations SET active = false, pool = 'old' WHERE code = 'soho'")
     assert [pool.pool for pool in (await desk.show("MUG")).pools] == ["main"]
     await books.move(("MUG", "soho", ON_HAND, 1))
     assert [pool.pool for pool in (await desk.show("MUG")).pools] == ["main", "old"]

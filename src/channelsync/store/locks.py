@@ -1,0 +1,69 @@
+"""Locks of writers on PostgreSQL, always taken in one order; on SQLite a writer is alone anyway.
+
+1. The orders of a channel (`lock_orders`): whoever applies order facts of it.
+2. Items by id (`lock_items`): whoever decides by an item's stock or by an exposure of a listing
+   that contains it, and whoever changes either. So what is free is the same from the decision
+   until the commit.
+3. Everything else, found through these.
+4. Dirty keys, last of all, sorted (`channelsync.engine.work`).
+
+Two writers can still meet head on where the second learns of an item only on the way; the database
+then ends one of them, and it is tried again (`Database.transact`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.store.database import is_writing
+from channelsync.store.stock_tables import items
+
+__all__ = ["lock_books", "lock_items", "lock_orders", "lock_setup"]
+
+_PART: Final = 1_000
+"""Ids in one statement; a driver bounds the parameters."""
+
+
+def _is_alone(tx: AsyncConnection) -> bool:
+    return tx.dialect.name == "sqlite" or not is_writing(tx)
+
+
+async def lock_items(tx: AsyncConnection, item_ids: Iterable[int]) -> None:
+    """Keep other writers away from these items until the transaction ends."""
+    wanted = sorted(set(item_ids))
+    if _is_alone(tx) or not wanted:
+        return
+    for start in range(0, len(wanted), _PART):
+        part = wanted[start : start + _PART]
+        # Rows that only point at an item (FOR KEY SHARE) need not wait for us.
+        query = sa.select(items.c.id).where(items.c.id.in_(part)).order_by(items.c.id)
+        await tx.execute(query.with_for_update(key_share=True))
+
+
+async def lock_orders(tx: AsyncConnection, channel: str) -> None:
+    """Apply order facts of a channel one transaction at a time.
+
+    A webhook, a poll and a fetch may meet on the same order.
+    """
+    await _lock_name(tx, f"orders:{channel}")
+
+
+async def lock_setup(tx: AsyncConnection) -> None:
+    """Bring the store in line with the configuration one process at a time."""
+    await _lock_name(tx, "setup")
+
+
+async def lock_books(tx: AsyncConnection) -> None:
+    """Keep every other writer of stock and exposures away: for repairs of all of it."""
+    if not _is_alone(tx):
+        await tx.exec_driver_sql("LOCK TABLE items IN EXCLUSIVE MODE")
+
+
+async def _lock_name(tx: AsyncConnection, name: str) -> None:
+    if not _is_alone(tx):
+        key = sa.func.hashtextextended(f"channelsync:{name}", 0)
+        await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
