@@ -25,7 +25,7 @@ def free_port() -> int:
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
     """Serve an application; gives its base URL."""
-    door = socket.socket()
+    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     door.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)

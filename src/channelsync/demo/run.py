@@ -141,7 +141,7 @@ def _door(port: int | None) -> socket.socket:
 
 
 def _listening(port: int) -> socket.socket:
-    door = socket.socket()
+    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind(("127.0.0.1", port))

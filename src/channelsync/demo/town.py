@@ -142,7 +142,7 @@ async def _beat(till: TillSimulator) -> None:
 @asynccontextmanager
 async def _served(app: Any) -> AsyncIterator[str]:
     """Serve on a free loopback port. Yields host and port."""
-    door = socket.socket()
+    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     door.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,

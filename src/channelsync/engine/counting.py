@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from channelsync.store import tables
 from channelsync.store.ledger import StockMove, move_stock
 from channelsync.store.tables import MovementKind, Quantity
 
-__all__ = ["Batch", "count_line", "flush", "state_values"]
+__all__ = ["Batch", "count_line", "flush", "load_held", "state_values"]
 
 
 LONG_AGO: Final[Instant] = 0.0
@@ -49,7 +49,10 @@ class Batch:
     stock: StockBooks
     moves: list[StockMove] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    held: Mapping[int, dict[tuple[int, int], list[int]]] = field(default_factory=dict)
+    """Where lines known before have their units: [reserved, shipped] by line, item and location."""
     line_stock: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
+    """The same for every line that this batch has moved."""
     touched_items: set[int] = field(default_factory=set)
     changed_lines: int = 0
     parked_lines: int = 0
@@ -58,6 +61,19 @@ class Batch:
     def actor(self) -> str:
         """Who the movements name."""
         return f"order:{self.channel}"
+
+
+async def load_held(
+    tx: AsyncConnection, line_ids: Iterable[int]
+) -> dict[int, dict[tuple[int, int], list[int]]]:
+    """Where lines have their units: [reserved, shipped] by line, item and location."""
+    held = tables.line_stock
+    query = sa.select(held).where(held.c.line_id.in_(sorted(line_ids)))
+    found: dict[int, dict[tuple[int, int], list[int]]] = {}
+    for row in await tx.execute(query):
+        place = (row.item_id, row.location_id)
+        found.setdefault(row.line_id, {})[place] = [row.reserved, row.shipped]
+    return found
 
 
 def state_values(state: LineState) -> dict[str, Any]:
@@ -110,7 +126,7 @@ async def count_line(
     reference = f"{row['order_id']}/{row['line_id']}"
     await _count_exposure(batch, listing_id, change, row, reference)
     location = row.get("location") or (known.location if known else None)
-    await _move_stock(batch, line_id, listing_id, change, row, location)
+    _move_stock(batch, line_id, listing_id, change, row, location)
     batch.events += [
         {
             "line_id": line_id,
@@ -182,7 +198,7 @@ async def _count_exposure(
 # ------------------------------------------------------------------ stock
 
 
-async def _move_stock(
+def _move_stock(
     batch: Batch,
     line_id: int,
     listing_id: int,
@@ -193,7 +209,7 @@ async def _move_stock(
     if not change.moves_stock:
         return
     reference = f"{row['order_id']}/{row['line_id']}"
-    kept = await _load_line_stock(batch, line_id)
+    kept = batch.held.get(line_id, {})
     for item_id, units in sorted(batch.grants[listing_id].recipe.items()):
         sold = (change.sold + change.sold_outside) * units
         if sold:
@@ -210,15 +226,6 @@ async def _move_stock(
             _restock(batch, kept, item_id, back, row["returned_at"], reference, location)
     for (item_id, place), counts in kept.items():
         batch.line_stock[line_id, item_id, place] = counts
-
-
-async def _load_line_stock(batch: Batch, line_id: int) -> dict[tuple[int, int], list[int]]:
-    held = tables.line_stock
-    query = sa.select(held).where(held.c.line_id == line_id)
-    return {
-        (row.item_id, row.location_id): [row.reserved, row.shipped]
-        for row in await batch.tx.execute(query)
-    }
 
 
 def _move(

@@ -17,7 +17,7 @@ from channelsync.domain.orders import LineState, merge
 from channelsync.domain.vocabulary import CancelEffect, Instant
 from channelsync.engine.alarms import clear_alarm
 from channelsync.engine.books import load_stock
-from channelsync.engine.counting import Batch, count_line, flush, state_values
+from channelsync.engine.counting import Batch, count_line, flush, load_held, state_values
 from channelsync.engine.grants import Grants
 from channelsync.engine.lines import (
     KnownLine,
@@ -65,6 +65,7 @@ async def apply_orders(
         if row is not None:
             rows.append(row)
     ids = await _write_lines(tx, channel, rows)
+    batch.held = await load_held(tx, (row["id"] for row in rows if "id" in row))
     for row, key in ((row, (row["order_id"], row["line_id"])) for row in rows):
         await count_line(batch, ids[key], row, known.get(key))
     await flush(batch)
@@ -225,6 +226,21 @@ def _line_row(
     return row
 
 
+async def _update_lines(tx: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One statement for all lines with the same columns: those heard of now, those only voided."""
+    lines = tables.order_lines
+    forms: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        forms.setdefault(tuple(name for name in row if name != "id"), []).append(row)
+    for names, alike in forms.items():
+        statement = sa.update(lines).where(lines.c.id == sa.bindparam("_id"))
+        values = {name: sa.bindparam(f"_{name}") for name in names}
+        await tx.execute(
+            statement.values(values),
+            [{f"_{name}": value for name, value in row.items()} for row in alike],
+        )
+
+
 async def _write_lines(
     tx: AsyncConnection, channel: str, rows: Sequence[Mapping[str, Any]]
 ) -> dict[tuple[str, str], int]:
@@ -233,10 +249,7 @@ async def _write_lines(
     fresh = [dict(row) | {"first_heard_at": row["heard_at"]} for row in rows if "id" not in row]
     if fresh:
         await tx.execute(sa.insert(lines), fresh)
-    for row in rows:
-        if "id" in row:
-            values = {name: value for name, value in row.items() if name != "id"}
-            await tx.execute(sa.update(lines).where(lines.c.id == row["id"]).values(values))
+    await _update_lines(tx, [row for row in rows if "id" in row])
     order_ids = sorted({row["order_id"] for row in rows})
     query = sa.select(lines.c.id, lines.c.order_id, lines.c.line_id).where(
         lines.c.channel == channel, lines.c.order_id.in_(order_ids)

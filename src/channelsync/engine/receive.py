@@ -1,14 +1,12 @@
-"""Deliveries: stored by the receiver before it answers, applied here, each exactly once."""
+"""Deliveries: stored before they are acknowledged (`inbox`), applied here, each exactly once."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
@@ -25,42 +23,13 @@ from channelsync.sdk.errors import BadDelivery
 from channelsync.sdk.types import Delivery, LookAt, Parsed, ShownQuantity
 from channelsync.store import tables
 
-__all__ = ["apply_parsed", "intake", "store_delivery"]
+__all__ = ["apply_parsed", "intake"]
 
 _log = structlog.get_logger("channelsync.intake")
 
 DELIVERIES_MAX = 200
 ECHO_SECONDS = 10.0
 """How far a channel's clock and ours may differ when it tells what it showed."""
-
-
-async def store_delivery(
-    engine: Engine, channel: str, delivery: Delivery, body: bytes, *, now: Instant
-) -> bool:
-    """Commit an authentic delivery. Returns False for one that was stored before."""
-    deliveries = tables.deliveries
-    async with engine.database.write() as tx:
-        insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(deliveries)
-        statement = insert.on_conflict_do_nothing(
-            index_elements=[deliveries.c.channel, deliveries.c.dedupe_key]
-        ).values(
-            channel=channel,
-            dedupe_key=delivery.dedupe_key,
-            topic=delivery.topic,
-            received_at=now,
-            body_sha256=hashlib.sha256(body).hexdigest(),
-            reduced=dict(delivery.reduced),
-        )
-        fresh = (await tx.execute(statement)).rowcount == 1
-        await tx.execute(
-            sa.update(tables.channels)
-            .where(tables.channels.c.name == channel)
-            .values(last_delivery_at=now)
-        )
-        if fresh:
-            await mark(tx, WorkKind.INTAKE, channel, not_before=now)
-    engine.bus.wake(WorkKind.INTAKE)
-    return fresh
 
 
 async def intake(engine: Engine, held: Claim) -> Instant | None:
@@ -174,10 +143,11 @@ async def _look(tx: AsyncConnection, channel: str, look: LookAt, now: Instant) -
     if look.subscriptions:
         await mark(tx, WorkKind.SUBSCRIBE, channel, not_before=now)
     suspects: set[int] = set()
-    for external in look.listings:
-        suspects.update(row.id for row in await _matching(tx, channel, external))
-    for shown in look.shown:
-        for row in await _matching(tx, channel, shown.external):
+    for rows in await _matching(tx, channel, look.listings):
+        suspects.update(row.id for row in rows)
+    told = await _matching(tx, channel, [shown.external for shown in look.shown])
+    for shown, rows in zip(look.shown, told, strict=True):
+        for row in rows:
             if await _contradicts(tx, row, shown):
                 suspects.add(row.id)
     if suspects:
@@ -196,10 +166,29 @@ async def _contradicts(tx: AsyncConnection, row: Any, shown: ShownQuantity) -> b
     return bool(shown.quantity > held)
 
 
-async def _matching(tx: AsyncConnection, channel: str, external: Any) -> Sequence[Any]:
+async def _matching(
+    tx: AsyncConnection, channel: str, externals: Sequence[Mapping[str, str]]
+) -> list[list[Any]]:
+    """For each set of the channel's identifiers, the listings that carry all of them.
+
+    One statement for every identifier in use, however many deliveries name it: each is a pass over
+    the channel's listings.
+    """
     listings = tables.listings
-    query = sa.select(listings.c.id, listings.c.exposure).where(
-        listings.c.channel == channel,
-        *(listings.c.external[name].as_string() == value for name, value in external.items()),
-    )
-    return (await tx.execute(query)).all()
+    columns = sa.select(listings.c.id, listings.c.exposure, listings.c.external)
+    found: dict[tuple[str, str], list[Any]] = {}
+    for name in sorted({_first(external)[0] for external in externals}):
+        values = {one[name] for one in externals if _first(one)[0] == name}
+        carried = listings.c.external[name].as_string()
+        query = columns.where(listings.c.channel == channel, carried.in_(sorted(values)))
+        for row in await tx.execute(query):
+            found.setdefault((name, row.external[name]), []).append(row)
+    return [
+        [row for row in found.get(_first(one), ()) if one.items() <= row.external.items()]
+        for one in externals
+    ]
+
+
+def _first(external: Mapping[str, str]) -> tuple[str, str]:
+    """The identifier that a set is looked up by; the others are compared."""
+    return min(external.items())

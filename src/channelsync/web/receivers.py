@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from channelsync.engine.alarms import raise_alarm
 from channelsync.engine.core import Engine
-from channelsync.engine.receive import store_delivery
+from channelsync.engine.inbox import Inbox, Received
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import ReceivesWebhooks
 from channelsync.sdk.errors import BadDelivery, Unauthentic
@@ -34,6 +34,7 @@ class Receiver:
 
     def __init__(self, engine: Engine, options: WebOptions, meters: Meters) -> None:
         self._engine = engine
+        self._inbox = Inbox(engine)
         self._options = options
         self._meters = meters
 
@@ -66,7 +67,8 @@ class Receiver:
         except Exception:  # noqa: BLE001 - what cannot be proven is never accepted
             _log.exception("webhook could not be verified", channel=running.name)
             return _later("the webhook could not be verified"), "error"
-        fresh = await store_delivery(engine, running.name, delivery, body, now=now)
+        received = Received(channel=running.name, delivery=delivery, body=body, at=now)
+        fresh = await self._inbox.store(received)
         status = "accepted" if fresh else "duplicate"
         return JSONResponse({"status": status}), status
 

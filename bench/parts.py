@@ -1,0 +1,18 @@
+"""The parts of the measurement, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from bench import orders, receiver
+from bench.figure import Figure
+from bench.scale import Scale
+
+__all__ = ["PARTS"]
+
+PARTS: Final[Mapping[str, Callable[[Scale, Path], Awaitable[list[Figure]]]]] = {
+    "orders": orders.measure,
+    "receiver": receiver.measure,
+}

@@ -1,0 +1,55 @@
+"""How much is measured: in full, or just enough to see that every part runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["FULL", "SMALL", "Scale"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Sizes of every part."""
+
+    rounds: int
+    orders: int
+    """Orders of one round of `orders`."""
+    order_items: int
+    requests: int
+    """Webhooks of one round of `receiver`."""
+    connections: int
+    sales: int
+    """Sales of one round of `push`."""
+    sales_per_second: float
+    plan_items: int
+    listings: int
+    """Listings of `memory`."""
+    starts: int
+    """Starts in one round of `start`, of which the median counts."""
+
+
+FULL: Final = Scale(
+    rounds=3,
+    orders=3_000,
+    order_items=300,
+    requests=4_000,
+    connections=32,
+    sales=500,
+    sales_per_second=50.0,
+    plan_items=100_000,
+    listings=100_000,
+    starts=5,
+)
+SMALL: Final = Scale(
+    rounds=1,
+    orders=20,
+    order_items=5,
+    requests=20,
+    connections=4,
+    sales=5,
+    sales_per_second=50.0,
+    plan_items=20,
+    listings=20,
+    starts=1,
+)

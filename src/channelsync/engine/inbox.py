@@ -1,0 +1,133 @@
+"""The inbox: deliveries committed before they are acknowledged, many in one transaction.
+
+A commit costs the disk the same for one delivery as for a hundred. So those that arrive while a
+commit is under way share the next one. There is no timer: a lone delivery is committed at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.core import Engine
+from channelsync.engine.work import WorkKind, mark
+from channelsync.sdk.types import Delivery
+from channelsync.store import tables
+
+__all__ = ["Inbox", "Received"]
+
+COMMIT_MAX: Final = 200
+"""Deliveries in one transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """An authentic delivery as it came in."""
+
+    channel: str
+    delivery: Delivery
+    body: bytes
+    at: Instant
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Stores the deliveries of one process."""
+
+    engine: Engine
+    _waiting: list[tuple[Received, asyncio.Future[bool]]] = field(default_factory=list)
+    _committing: asyncio.Task[None] | None = None
+
+    async def store(self, received: Received) -> bool:
+        """Commit a delivery. Returns False for one that was stored before.
+
+        Raises:
+            Exception: the store refused this very delivery; nothing of it is kept.
+        """
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((received, stored))
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_all(), name="inbox")
+        return await stored
+
+    async def _commit_all(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._waiting[:COMMIT_MAX]
+                del self._waiting[:COMMIT_MAX]
+                await self._commit(batch)
+        finally:
+            self._committing = None
+            for _, stored in self._waiting:  # the process is being stopped
+                stored.cancel()
+
+    async def _commit(self, batch: Sequence[tuple[Received, asyncio.Future[bool]]]) -> None:
+        try:
+            async with self.engine.database.write() as tx:
+                fresh = await _write(tx, [received for received, _ in batch])
+        except Exception as error:  # noqa: BLE001 - whoever sent it must hear of it
+            await self._commit_apart(batch, error)
+            return
+        for (_, stored), is_fresh in zip(batch, fresh, strict=True):
+            if not stored.done():  # the sender may have hung up
+                stored.set_result(is_fresh)
+
+    async def _commit_apart(
+        self, batch: Sequence[tuple[Received, asyncio.Future[bool]]], error: Exception
+    ) -> None:
+        """One delivery that the store refuses must not keep its neighbours out."""
+        if len(batch) > 1:
+            for one in batch:
+                await self._commit([one])
+            return
+        [(_, stored)] = batch
+        if not stored.done():
+            stored.set_exception(error)
+
+
+async def _write(tx: AsyncConnection, batch: Sequence[Received]) -> list[bool]:
+    """Store what is new of a batch and ask for its intake. Returns which of it was new."""
+    deliveries = tables.deliveries
+    insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(deliveries)
+    statement = insert.on_conflict_do_nothing(
+        index_elements=[deliveries.c.channel, deliveries.c.dedupe_key]
+    ).returning(deliveries.c.channel, deliveries.c.dedupe_key)
+    rows = [
+        {
+            "channel": received.channel,
+            "dedupe_key": received.delivery.dedupe_key,
+            "topic": received.delivery.topic,
+            "received_at": received.at,
+            "body_sha256": hashlib.sha256(received.body).hexdigest(),
+            "reduced": dict(received.delivery.reduced),
+        }
+        for received in batch
+    ]
+    inserted = {(row.channel, row.dedupe_key) for row in await tx.execute(statement, rows)}
+    fresh = []
+    for received in batch:
+        key = (received.channel, received.delivery.dedupe_key)
+        fresh.append(key in inserted)
+        inserted.discard(key)  # the second of two alike is a repetition
+    await _note_channels(tx, batch, fresh)
+    return fresh
+
+
+async def _note_channels(
+    tx: AsyncConnection, batch: Sequence[Received], fresh: Sequence[bool]
+) -> None:
+    heard = {received.channel: received.at for received in batch}
+    for channel, at in sorted(heard.items()):
+        statement = sa.update(tables.channels).where(tables.channels.c.name == channel)
+        await tx.execute(statement.values(last_delivery_at=at))
+    told = {received.channel for received, new in zip(batch, fresh, strict=True) if new}
+    for channel in sorted(told):
+        await mark(tx, WorkKind.INTAKE, channel, not_before=heard[channel])
