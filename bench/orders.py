@@ -35,7 +35,8 @@ SHOP_HOST = "127.0.0.1:9"
 
 async def measure(scale: Scale, folder: Path) -> list[Figure]:
     """One figure: orders of one line each, over many items."""
-    ours, bare = [], []
+    ours: list[float] = []
+    bare: list[float] = []
     for number in range(scale.rounds):
         place = folder / str(number)
         place.mkdir()

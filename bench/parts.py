@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ from bench.scale import Scale
 
 __all__ = ["PARTS"]
 
-PARTS: Final[Mapping[str, Callable[[Scale, Path], Awaitable[list[Figure]]]]] = {
+PARTS: Final[Mapping[str, Callable[[Scale, Path], Coroutine[None, None, list[Figure]]]]] = {
     "orders": orders.measure,
     "receiver": receiver.measure,
 }

@@ -22,7 +22,8 @@ BODY_BYTES = 4_096
 
 async def measure(scale: Scale, folder: Path) -> list[Figure]:
     """One figure: requests over many connections, until the last is answered."""
-    ours, bare = [], []
+    ours: list[float] = []
+    bare: list[float] = []
     for number in range(scale.rounds):
         for kind, figures in (("own", ours), ("bare", bare)):
             place = folder / f"{kind}-{number}"

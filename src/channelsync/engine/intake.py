@@ -234,7 +234,7 @@ async def _update_lines(tx: AsyncConnection, rows: Sequence[Mapping[str, Any]]) 
         forms.setdefault(tuple(name for name in row if name != "id"), []).append(row)
     for names, alike in forms.items():
         statement = sa.update(lines).where(lines.c.id == sa.bindparam("_id"))
-        values = {name: sa.bindparam(f"_{name}") for name in names}
+        values: dict[str, Any] = {name: sa.bindparam(f"_{name}") for name in names}
         await tx.execute(
             statement.values(values),
             [{f"_{name}": value for name, value in row.items()} for row in alike],
