@@ -15,7 +15,7 @@ from channelsync.plugins.budget import RateBudget
 from channelsync.plugins.health import ChannelHealth
 from channelsync.plugins.retrying import Retrying
 from channelsync.sdk.connector import Channel, Discovers, Pushes
-from channelsync.sdk.errors import ConnectorError, Retryable, Throttled
+from channelsync.sdk.errors import ConnectorError, Resting, Retryable, Throttled
 from channelsync.sdk.types import (
     ChangeResult,
     Outcome,
@@ -79,6 +79,8 @@ class Guard:
     async def _recorded(self, operation: str, action: Callable[[], Awaitable[Any]]) -> Any:
         try:
             result = await action()
+        except Resting:
+            raise
         except Exception as error:
             self.health.failed(operation, error)
             raise

@@ -3,6 +3,7 @@
 ConnectorError
 ├── Retryable                 try again after a while (`after_seconds` where the channel said so)
 │   └── Throttled             the channel asked us to slow down
+├── Resting                   the connector's own pacing: nothing is wrong, come back then
 ├── NeedsReauthorization      the credentials are refused: a person must act; the channel degrades
 ├── Misconfigured             settings or rights are wrong: a person must act; says which
 ├── BadDelivery               a webhook body that is authentic but not understood
@@ -16,6 +17,7 @@ __all__ = [
     "ConnectorError",
     "Misconfigured",
     "NeedsReauthorization",
+    "Resting",
     "Retryable",
     "Throttled",
     "Unauthentic",
@@ -36,6 +38,14 @@ class Retryable(ConnectorError):
 
 class Throttled(Retryable):
     """The channel asked us to slow down."""
+
+
+class Resting(ConnectorError):
+    """The channel's usage plan allows this call only later. No failure: nobody is alarmed."""
+
+    def __init__(self, message: str, *, after_seconds: float) -> None:
+        super().__init__(message)
+        self.after_seconds = after_seconds
 
 
 class NeedsReauthorization(ConnectorError):

@@ -25,7 +25,7 @@ from channelsync.engine.work import (
     finish,
     next_due,
 )
-from channelsync.sdk.errors import ConnectorError
+from channelsync.sdk.errors import ConnectorError, Resting
 
 __all__ = ["Handler", "Supervisor"]
 
@@ -123,6 +123,9 @@ class Supervisor:
             again_at = await self.handlers[held.kind](self.engine, held)
         except LeaseLost:
             _log.warning("lease lost", kind=held.kind, key=held.key)
+        except Resting as rest:
+            async with self.engine.database.write() as tx:
+                await finish(tx, held, again_at=self.engine.now() + rest.after_seconds)
         except ConnectorError as error:
             await self._failed(held, str(error) or type(error).__name__, expected=True)
         except Exception as error:  # noqa: BLE001 - one bad key must not stop the others

@@ -23,6 +23,7 @@ from channelsync.sdk.connector import (
 from channelsync.sdk.errors import (
     Misconfigured,
     NeedsReauthorization,
+    Resting,
     Retryable,
     Throttled,
 )
@@ -199,6 +200,17 @@ async def test_a_read_is_repeated_and_the_failure_told_once_it_lasts(
         await reading(channel).read([LISTING])
     await reading(channel).read([LISTING])
     assert world.log.events == ["channel_failed", "channel_recovered"]
+
+
+async def test_a_channel_that_rests_is_neither_failing_nor_asked_again_at_once(
+    world: World, channel: OpenChannel
+) -> None:
+    world.markets[0].failures = [Resting("one call in three minutes", after_seconds=170.0)]
+    with pytest.raises(Resting):
+        await reading(channel).read([LISTING])
+    assert world.markets[0].calls == ["read"]
+    assert channel.health.is_well
+    assert world.log.events == []
 
 
 async def test_a_discovery_that_breaks_off_tells_nothing_twice(

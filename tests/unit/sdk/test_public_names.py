@@ -16,8 +16,8 @@ PUBLIC: Final = {
         " Reads ReceivesWebhooks RecordsPushes SDK_VERSION Subscribes TestsItself"
     ),
     "errors": (
-        "BadDelivery ConnectorError Misconfigured NeedsReauthorization Retryable Throttled"
-        " Unauthentic"
+        "BadDelivery ConnectorError Misconfigured NeedsReauthorization Resting Retryable"
+        " Throttled Unauthentic"
     ),
     "http": "AnswerRefused BODY_BYTES_MAX HostRefused host_allowed http_client",
     "signatures": (

@@ -1,0 +1,37 @@
+"""Amazon's times, to and from ours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from channelsync.sdk.types import Instant
+
+__all__ = ["http_date", "instant", "iso"]
+
+
+def instant(text: str) -> Instant:
+    """The instant of an ISO 8601 time. One without an offset is UTC, as Amazon's are.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=UTC)
+    return parsed.timestamp()
+
+
+def iso(at: Instant) -> str:
+    """ISO 8601 in UTC, whole seconds, rounded down."""
+    return datetime.fromtimestamp(int(at // 1), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def http_date(text: str | None) -> Instant | None:
+    """The instant of an HTTP `Date` header; None where it is absent or unreadable."""
+    if not text:
+        return None
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
