@@ -10,7 +10,9 @@ from channelsync.domain.vocabulary import Instant, PushSemantics
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants
 from channelsync.engine.intake import apply_orders, reapply_parked
+from channelsync.engine.look import look
 from channelsync.engine.registers import hear_sequences
+from channelsync.engine.shelf import show_shelf
 from channelsync.engine.till_counts import apply_counts
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
@@ -20,15 +22,10 @@ from channelsync.store import tables
 from channelsync.store.locks import lock_orders
 from channelsync.store.tables import ChannelState, MovementKind
 
-__all__ = ["fetch", "fetch_key", "poll"]
+__all__ = ["fetch", "poll"]
 
 PAGES_MAX = 200
 """Pages a call; a longer history goes on in the next, from the cursor that was committed."""
-
-
-def fetch_key(channel: str, order_id: str) -> str:
-    """The key of `WorkKind.FETCH`."""
-    return f"{channel}\t{order_id}"
 
 
 async def fetch(engine: Engine, held: Claim) -> Instant | None:
@@ -63,9 +60,13 @@ async def poll(engine: Engine, held: Claim) -> Instant | None:
             await require_lease(tx, held, now=now)
             await apply_orders(tx, running.name, page.facts, page.voids, now=now)
             await hear_sequences(tx, running.name, page.sequences, now=now)
+            if page.look_at is not None:
+                await look(tx, running.name, page.look_at, now=now)
             await _advance(tx, running, page, now)
         cursor = page.cursor
         if not page.more:
+            # What was just counted is what the shelf holds by now.
+            await show_shelf(engine, running)
             return engine.now() + running.poll_interval_seconds
     return engine.now()
 

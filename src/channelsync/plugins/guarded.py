@@ -29,7 +29,7 @@ REPEATED: Final = frozenset(
     {"read", "orders_since", "orders_by_id", "ensure_subscriptions", "check_assumptions"}
 )
 """Calls that change nothing but what they mend, and so may be made again."""
-_ONCE: Final = frozenset({"test", "tell"})
+_ONCE: Final = frozenset({"test", "tell", "mirror"})
 
 
 @dataclass(slots=True)

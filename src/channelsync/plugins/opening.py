@@ -14,7 +14,7 @@ from channelsync.plugins.guarded import Guard, guarded, pace
 from channelsync.plugins.health import ChannelHealth, Log
 from channelsync.plugins.registry import Registry
 from channelsync.plugins.retrying import Retrying
-from channelsync.sdk.connector import Channel, ChannelContext, Manifest
+from channelsync.sdk.connector import Channel, ChannelContext, Manifest, VariesBySettings
 from channelsync.sdk.declarations import faults_of_channel
 from channelsync.sdk.http import http_client
 from channelsync.sdk.types import Instant
@@ -75,6 +75,8 @@ async def open_channel(
     """
     found = registry.get(connector)
     manifest = found.manifest
+    if isinstance(found, VariesBySettings):
+        manifest = found.manifest_for(settings)
     budget = RateBudget(manifest.requests_per_second, now=lent.now, sleep=lent.sleep)
     http = http_client(
         allowed_hosts=(*manifest.own_hosts, *lent.allow_hosts), transport=lent.transport

@@ -44,12 +44,14 @@ __all__ = [
     "Discovers",
     "FetchesOrders",
     "Manifest",
+    "Mirrors",
     "Pushes",
     "Reads",
     "ReceivesWebhooks",
     "RecordsPushes",
     "Subscribes",
     "TestsItself",
+    "VariesBySettings",
 ]
 
 SDK_VERSION: Final = 1
@@ -237,6 +239,25 @@ class RecordsPushes(Protocol):
 
     async def tell(self, quantities: Sequence[tuple[ListingRef, int]]) -> None:
         """Show these numbers to the channel's people; a loss is harmless."""
+
+
+@runtime_checkable
+class Mirrors(Protocol):
+    """A live channel whose number is to follow what lies on one of our shelves."""
+
+    def shelf(self) -> str:
+        """The code of our location that it shows."""
+
+    async def mirror(self, units: Sequence[tuple[ListingRef, int]]) -> None:
+        """Show these units: what lies there and is promised to nobody. A loss is harmless."""
+
+
+@runtime_checkable
+class VariesBySettings(Protocol):
+    """A connector whose channels differ by their settings."""
+
+    def manifest_for(self, settings: BaseModel) -> Manifest:
+        """What a channel with these settings declares; its name and model are always the same."""
 
 
 class Connector(Protocol):

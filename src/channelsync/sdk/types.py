@@ -228,6 +228,8 @@ class LookAt:
     catalogue: bool = False
     """Discover the listings again."""
     subscriptions: bool = False
+    feed: bool = False
+    """Poll the orders now: something was sold, and nothing says what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +263,8 @@ class OrderPage:
     voids: tuple[OrderVoid, ...] = ()
     counts: tuple[StockCount, ...] = ()
     sequences: tuple[RegisterSequence, ...] = ()
+    look_at: LookAt | None = None
+    """What the page shows beside orders, such as somebody else's writing of a number."""
     complete_to: Instant | None = None
     """On the last page: the instant, on the channel's clock, up to which every order whose counter
     moved is in the pages since the cursor's start (poll start minus the visibility lag)."""

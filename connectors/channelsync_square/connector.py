@@ -1,0 +1,196 @@
+"""The Square connector: what it declares, and the channels that it opens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from pydantic import BaseModel
+
+from channelsync.sdk.connector import SDK_VERSION, Channel, ChannelContext, Manifest
+from channelsync.sdk.errors import Misconfigured
+from channelsync.sdk.types import (
+    Assumption,
+    AssumptionFinding,
+    CancelEffect,
+    Change,
+    ChangeResult,
+    CheckResult,
+    Delivery,
+    Enforces,
+    Instant,
+    ListingRef,
+    OrderPage,
+    Parsed,
+    PushRequest,
+    PushSemantics,
+    RemoteListing,
+    RemoteReading,
+    SubscriptionReport,
+    WebhookRequest,
+)
+from channelsync_square.api import SquareApi
+from channelsync_square.catalogue import Catalogue
+from channelsync_square.feed import VISIBILITY_LAG_SECONDS, Feed
+from channelsync_square.health import SelfTest
+from channelsync_square.mirror import Mirror
+from channelsync_square.names import Names
+from channelsync_square.pushing import BATCH_SIZE, Pushing
+from channelsync_square.reading import Reading
+from channelsync_square.settings import Mode, SquareSettings
+from channelsync_square.subscriptions import Subscriptions
+from channelsync_square.webhooks import Keys, Webhooks
+
+__all__ = ["MANIFEST", "MirrorChannel", "SquareChannel", "SquareConnector", "connector"]
+
+MANIFEST: Final = Manifest(
+    name="square",
+    title="Square",
+    sdk_version=SDK_VERSION,
+    push_semantics=PushSemantics.KEYED_DELTA,
+    # A till marks an item sold out at 0, and its clerk sells it all the same.
+    enforces=Enforces.NONE,
+    settings_model=SquareSettings,
+    checks=frozenset({Assumption.ENFORCES, Assumption.FEED_COMPLETE, Assumption.READS_BACK}),
+    own_hosts=("connect.squareup.com", "connect.squareupsandbox.com"),
+    batch_size=BATCH_SIZE,
+    batch_atomic=True,
+    # Square publishes no limit.
+    requests_per_second=5.0,
+    confirms_at_once=True,
+    raises_without_compare=True,
+    # The bytes of a change die by themselves: Square refuses one that occurred a day ago.
+    key_life_seconds=86_400.0,
+    apply_limit_seconds=60.0,
+    # A basket at the till, or a checkout on the seller's site, holds nothing meanwhile.
+    quarantine_seconds=300.0,
+    read_lag_seconds=5.0,
+    clock_skew_seconds=5.0,
+    visibility_lag_seconds=VISIBILITY_LAG_SECONDS,
+    poll_interval_seconds=60.0,
+    quiet_limit_seconds=900.0,
+    cancel_effect=CancelEffect.UNSURE,
+)
+
+
+class _Seller:
+    """What both modes can do: hear of sales, find offers, test themselves."""
+
+    def __init__(self, context: ChannelContext, settings: SquareSettings) -> None:
+        self._settings = settings
+        self._api = SquareApi(context, settings)
+        self._catalogue = Catalogue(self._api, settings)
+        self._reading = Reading(self._api, settings, self._catalogue)
+        self._feed = Feed(self._api, settings, Names(self._api, self._catalogue))
+        keys = Keys(settings)
+        self._webhooks = Webhooks(settings, keys)
+        self._subscriptions = Subscriptions(self._api, settings, keys, context.channel)
+        self._self_test = SelfTest(self._api, settings, keys)
+
+    async def close(self) -> None:
+        """Nothing is held: the HTTP client belongs to the host."""
+
+    def listings(self) -> AsyncIterator[RemoteListing]:
+        """Every offer of the seller."""
+        return self._catalogue.listings()
+
+    def first_cursor(self, since: Instant) -> str:
+        """A cursor for every order to be handed over at `since`, and all that moved after."""
+        return self._feed.first_cursor(since)
+
+    async def orders_since(self, cursor: str) -> OrderPage:
+        """The next page."""
+        return await self._feed.orders_since(cursor)
+
+    async def orders_by_id(self, order_ids: Sequence[str]) -> OrderPage:
+        """The current state of some orders."""
+        return await self._feed.orders_by_id(order_ids)
+
+    def verify_webhook(self, request: WebhookRequest) -> Delivery:
+        """Authenticate and reduce a webhook."""
+        return self._webhooks.verify_webhook(request)
+
+    def parse(self, delivery: Delivery) -> Parsed:
+        """What a stored delivery says."""
+        return self._webhooks.parse(delivery)
+
+    async def ensure_subscriptions(self, url: str) -> SubscriptionReport:
+        """Keep the webhook subscription alive."""
+        return await self._subscriptions.ensure_subscriptions(url)
+
+    async def test(self) -> Sequence[CheckResult]:
+        """Check credentials, rights and location."""
+        return await self._self_test.test()
+
+    async def check_assumptions(self) -> Sequence[AssumptionFinding]:
+        """Channel-wide findings."""
+        return await self._self_test.check_assumptions()
+
+
+class SquareChannel(_Seller):
+    """Square's number is this channel's share."""
+
+    def __init__(self, context: ChannelContext, settings: SquareSettings) -> None:
+        super().__init__(context, settings)
+        self._pushing = Pushing(self._api, settings)
+
+    def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
+        """Fix one request for these changes."""
+        return self._pushing.prepare(changes, key=key)
+
+    async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
+        """Send exactly these bytes once."""
+        return await self._pushing.push(request)
+
+    async def read(self, listings: Sequence[ListingRef]) -> Sequence[RemoteReading]:
+        """One reading for every listing."""
+        return await self._reading.read(listings)
+
+
+class MirrorChannel(_Seller):
+    """Square's number is what lies in the shop; the share is kept apart here alone."""
+
+    def __init__(self, context: ChannelContext, settings: SquareSettings, shelf: str) -> None:
+        super().__init__(context, settings)
+        self._shelf = shelf
+        self._mirror = Mirror(self._api, settings, self._reading, context.new_id)
+
+    def shelf(self) -> str:
+        """Our location whose units are shown."""
+        return self._shelf
+
+    async def mirror(self, units: Sequence[tuple[ListingRef, int]]) -> None:
+        """Make Square show these units."""
+        await self._mirror.show(units)
+
+
+class SquareConnector:
+    """The kind of channel that one location of a Square seller is."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it declares, where Square's number is a share."""
+        return MANIFEST
+
+    def manifest_for(self, settings: BaseModel) -> Manifest:
+        """What it declares with these settings: a mirrored number grants nothing."""
+        if isinstance(settings, SquareSettings) and settings.mode is Mode.MIRROR:
+            return replace(MANIFEST, push_semantics=PushSemantics.LIVE)
+        return MANIFEST
+
+    async def open(self, context: ChannelContext) -> Channel:
+        """Open one location. Needs no network.
+
+        Raises:
+            Misconfigured: the settings are another connector's.
+        """
+        settings = context.settings
+        if not isinstance(settings, SquareSettings):
+            raise Misconfigured("these are not the settings of a Square channel")
+        if settings.mode is Mode.MIRROR and settings.location is not None:
+            return MirrorChannel(context, settings, settings.location)
+        return SquareChannel(context, settings)
+
+
+connector: Final = SquareConnector()
