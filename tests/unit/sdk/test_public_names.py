@@ -12,8 +12,9 @@ from channelsync.sdk.connector import SDK_VERSION
 
 PUBLIC: Final = {
     "connector": (
-        "AcceptsSales Channel ChannelContext Connector Discovers FetchesOrders Manifest Pushes"
-        " Reads ReceivesWebhooks RecordsPushes SDK_VERSION Subscribes TestsItself"
+        "AcceptsSales Channel ChannelContext Connector Discovers FetchesOrders Manifest Mirrors"
+        " Pushes Reads ReceivesWebhooks RecordsPushes SDK_VERSION Subscribes TestsItself"
+        " VariesBySettings"
     ),
     "errors": (
         "BadDelivery ConnectorError Misconfigured NeedsReauthorization Resting Retryable"
