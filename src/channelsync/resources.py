@@ -1,6 +1,7 @@
-"""Where the files that are not Python lie: the database migrations and the example configuration.
+"""Where the files that are not of the package lie.
 
-In a checkout they are folders beside `src`, in a wheel they lie below `channelsync/_resources`.
+The database migrations, the example configuration, and what a new connector begins as. In a
+checkout they are folders beside `src`, in a wheel they lie below `channelsync/_resources`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ _PACKAGE: Final = Path(__file__).resolve().parent
 _CHECKOUT: Final = _PACKAGE.parents[1]
 
 
-def resource_folder(name: Literal["config", "migrations"]) -> Path:
+def resource_folder(name: Literal["config", "migrations", "templates"]) -> Path:
     """Return the folder of that name; a checkout's own comes before any installed copy.
 
     An editable installation leaves a copy in the environment as well, which grows old while the

@@ -34,6 +34,7 @@ def _installed_copy(package_root: Path) -> Path:
 def test_a_checkout_uses_its_own_folders() -> None:
     assert resource_folder("migrations") == ROOT / "migrations"
     assert resource_folder("config") == ROOT / "config"
+    assert resource_folder("templates") == ROOT / "templates"
 
 
 def test_an_installation_uses_the_folders_that_came_in_its_wheel(tmp_path: Path) -> None:

@@ -41,10 +41,8 @@ def _names_below(wheel: zipfile.ZipFile, prefix: str) -> set[str]:
     return {name.removeprefix(prefix) for name in wheel.namelist() if name.startswith(prefix)}
 
 
-@pytest.mark.parametrize("folder", ["migrations", "config"])
-def test_migrations_and_configuration_ship_as_resources(
-    wheel: zipfile.ZipFile, folder: str
-) -> None:
+@pytest.mark.parametrize("folder", ["migrations", "config", "templates"])
+def test_what_is_no_package_ships_as_a_resource(wheel: zipfile.ZipFile, folder: str) -> None:
     shipped = _names_below(wheel, f"channelsync/_resources/{folder}/")
     assert _tracked_below(folder)
     assert shipped >= _tracked_below(folder)

@@ -15,10 +15,10 @@ import httpx
 from starlette.types import ASGIApp
 
 from channelsync.sdk.testing.faults import FaultPlan
+from channelsync.sdk.testing.network import SimulatedNetwork
 from channelsync_shopify.simulator.deliveries import Deliveries
 from channelsync_shopify.simulator.execution import Execution
 from channelsync_shopify.simulator.ledger import Ledger
-from channelsync_shopify.simulator.network import SimulatedNetwork
 from channelsync_shopify.simulator.server import Account, Server
 from channelsync_shopify.simulator.staff import Shop
 from channelsync_shopify.simulator.state import CANARY, World

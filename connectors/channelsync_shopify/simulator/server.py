@@ -24,14 +24,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from channelsync.sdk.testing.faults import FaultPlan
+from channelsync.sdk.testing.network import FAULT_HEADER
 from channelsync_shopify.simulator.costs import COST_MAX, Bucket, actual_cost, requested_cost
 from channelsync_shopify.simulator.execution import SCHEMA, Call, Execution, preflight
 from channelsync_shopify.simulator.state import World
 
-__all__ = ["FAULT_HEADER", "Account", "Server"]
+__all__ = ["Account", "Server"]
 
-FAULT_HEADER: Final = "x-simulated-fault"
-"""Tells the in-process transport which failure of the network to raise."""
 TOKEN_SECONDS: Final = 86_399
 APPLIED_FIRST: Final = frozenset({"server_error_after", "timeout_after"})
 

@@ -1,14 +1,17 @@
-"""The way from a client to the simulated shop within one process."""
+"""The way from a client to a simulated marketplace within one process."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import httpx
 from starlette.types import ASGIApp
 from typing_extensions import override
 
-from channelsync_shopify.simulator.server import FAULT_HEADER
+__all__ = ["FAULT_HEADER", "SimulatedNetwork"]
 
-__all__ = ["SimulatedNetwork"]
+FAULT_HEADER: Final = "x-simulated-fault"
+"""An answer with this header stands for a failure of the network: `timeout` or `offline`."""
 
 
 class SimulatedNetwork(httpx.AsyncBaseTransport):
@@ -26,3 +29,7 @@ class SimulatedNetwork(httpx.AsyncBaseTransport):
         if fault == "timeout":
             raise httpx.ReadTimeout("simulated: no answer", request=request)
         return response
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()
