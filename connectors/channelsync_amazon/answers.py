@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from channelsync.sdk.errors import ConnectorError, Misconfigured, NeedsReauthorization, Retryable
+from channelsync.sdk.errors import (
+    ConnectorError,
+    Misconfigured,
+    NeedsReauthorization,
+    Retryable,
+    Throttled,
+)
 from channelsync.sdk.types import Outcome
 
 __all__ = ["ROLES", "Refusal", "is_expired_token", "refusal_of", "shortened", "words_of"]
@@ -56,7 +62,7 @@ REFUSALS: Final[Mapping[int, Refusal]] = MappingProxyType(
             read=Misconfigured,
             message="Amazon does not take this kind of content",
         ),
-        429: Refusal(push=Outcome.UNKNOWN, read=Retryable, message="Amazon asks us to slow down"),
+        429: Refusal(push=Outcome.UNKNOWN, read=Throttled, message="Amazon asks us to slow down"),
         500: Refusal(
             push=Outcome.UNKNOWN,
             read=Retryable,

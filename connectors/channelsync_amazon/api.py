@@ -18,6 +18,7 @@ from channelsync.sdk.errors import (
     NeedsReauthorization,
     Resting,
     Retryable,
+    Throttled,
 )
 from channelsync.sdk.http import HostRefused
 from channelsync.sdk.types import Instant
@@ -214,7 +215,7 @@ class AmazonApi:
         message = f"{operation}: {row.message} (status {answer.status}: {words_of(answer.body)})"
         if answer.status == httpx.codes.TOO_MANY_REQUESTS:
             pause = self.bucket(operation).refused()
-            return Retryable(message, after_seconds=pause)
+            return Throttled(message, after_seconds=pause, whole_channel=False)
         if row.read is NeedsReauthorization:
             return self._denial(answer, operation, message)
         if answer.status == httpx.codes.NOT_FOUND:

@@ -15,7 +15,13 @@ from urllib.parse import quote, unquote
 
 import httpx
 
-from channelsync.sdk.errors import Misconfigured, NeedsReauthorization, Resting, Retryable
+from channelsync.sdk.errors import (
+    Misconfigured,
+    NeedsReauthorization,
+    Resting,
+    Retryable,
+    Throttled,
+)
 from channelsync.sdk.http import HostRefused
 from channelsync.sdk.types import Change, ChangeResult, Outcome, PushKind, PushRequest
 from channelsync_amazon.answers import is_expired_token, refusal_of, shortened, words_of
@@ -102,7 +108,7 @@ class Pushing:
                 return _result(push_id, Outcome.UNSENT, "Amazon's usage plan is spent")
             token = await self._api.tokens().current()
         except (Retryable, Resting) as error:
-            return _result(push_id, Outcome.UNSENT, str(error))
+            return _result(push_id, Outcome.UNSENT, str(error), error.after_seconds)
         if reason:
             self._api.bucket("patchListingsItem").give_back()
             return ChangeResult(
@@ -179,12 +185,15 @@ class Pushing:
     def _refused(self, push_id: str, answer: Answer, token: str) -> ChangeResult:
         row = refusal_of(answer.status)
         reason = f"{row.message} (status {answer.status}: {words_of(answer.body)})"
+        wait = row.after_seconds
         if is_expired_token(answer.status, answer.body):
             self._api.tokens().refused(token)
-        elif row.read is NeedsReauthorization or answer.status == httpx.codes.TOO_MANY_REQUESTS:
+        elif row.read is NeedsReauthorization or row.read is Throttled:
             # Remembers the pause; the next push is spared until then.
-            reason = str(self._api.error_of(answer, "patchListingsItem"))
-        return _result(push_id, row.push, reason)
+            error = self._api.error_of(answer, "patchListingsItem")
+            reason = str(error)
+            wait = error.after_seconds if isinstance(error, Throttled) else None
+        return _result(push_id, row.push, reason, wait)
 
 
 def units_of(change: Change) -> int:
@@ -205,5 +214,9 @@ def _issues(issues: Sequence[Issue]) -> str:
     return shortened("; ".join(f"{one.code}: {one.message}" for one in errors))
 
 
-def _result(push_id: str, outcome: Outcome, reason: str = "") -> ChangeResult:
-    return ChangeResult(push_id=push_id, outcome=outcome, reason=shortened(reason))
+def _result(
+    push_id: str, outcome: Outcome, reason: str = "", wait: float | None = None
+) -> ChangeResult:
+    return ChangeResult(
+        push_id=push_id, outcome=outcome, reason=shortened(reason), after_seconds=wait
+    )

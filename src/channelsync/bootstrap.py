@@ -91,6 +91,7 @@ class OpenedChannels:
             manifest=opened.manifest,
             channel=opened.channel,
             quarantine_seconds=wanted.quarantine_seconds,
+            apply_limit_seconds=wanted.apply_limit_seconds,
             poll_interval_seconds=wanted.poll_interval_seconds,
             quiet_limit_seconds=wanted.quiet_limit_seconds,
         )

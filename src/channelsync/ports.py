@@ -44,6 +44,8 @@ class RunningChannel:
     quarantine_seconds: float
     poll_interval_seconds: float
     quiet_limit_seconds: float
+    apply_limit_seconds: float | None = None
+    """None: the manifest's own."""
 
 
 class OpenChannels(Protocol):

@@ -33,6 +33,8 @@ class Orders:
         self._seller = seller
         self.search_delay_seconds = 120.0
         """Every search leaves out what changed in this time."""
+        self.empties_cancelled_v0 = True
+        """Whether v0 writes 0 as the ordered quantity of a cancelled line, as it is said to do."""
 
     # ------------------------------------------------------------------ 2026-01-01
 
@@ -156,13 +158,14 @@ class Orders:
         if state is None:
             return error(404, "NotFound", "The requested order was not found.")
         cancelled = state["fulfillment"]["fulfillmentStatus"] == "CANCELLED"
+        emptied = cancelled and self.empties_cancelled_v0
         items = [
             {
                 "ASIN": one["product"]["asin"],
                 "OrderItemId": one["orderItemId"],
                 "SellerSKU": one["product"]["sellerSku"],
                 "Title": one["product"]["title"],
-                "QuantityOrdered": 0 if cancelled else one["quantityOrdered"],
+                "QuantityOrdered": 0 if emptied else one["quantityOrdered"],
                 "QuantityShipped": one["fulfillment"]["quantityFulfilled"],
             }
             for one in state["orderItems"]
@@ -249,6 +252,8 @@ def state_of(order: Order) -> dict[str, Any]:
         "createdTime": stamp(order.placed_at),
         "lastUpdatedTime": stamp(order.updated_at),
         "programs": [],
+        # A number of the seller's own, in which anything may stand.
+        "orderAliases": [{"aliasId": CANARY, "aliasType": "SELLER_ORDER_ID"}],
         "salesChannel": {"channelName": "AMAZON", "marketplaceId": order.marketplace},
         "fulfillment": {
             "fulfillmentStatus": order.status,

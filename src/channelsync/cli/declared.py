@@ -40,6 +40,7 @@ class DeclaredChannels:
                     manifest=registry.get(one.connector).manifest,
                     channel=_NotOpen(),
                     quarantine_seconds=one.quarantine_seconds,
+                    apply_limit_seconds=one.apply_limit_seconds,
                     poll_interval_seconds=one.poll_interval_seconds,
                     quiet_limit_seconds=one.quiet_limit_seconds,
                 )

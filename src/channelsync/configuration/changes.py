@@ -13,6 +13,7 @@ _PLAIN_KEYS = (
     "mode",
     "pool",
     "quarantine_seconds",
+    "apply_limit_seconds",
     "poll_interval_seconds",
     "quiet_limit_seconds",
 )

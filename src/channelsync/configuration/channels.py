@@ -155,11 +155,17 @@ class ChannelCheck:
 
     def _check_times(self, channel: str, manifest: Manifest) -> None:
         path: KeyPath = ("channels", channel)
-        quarantine = self._number((*path, "quarantine_seconds"))
-        least = 0.0 if self._is_elsewhere(path, manifest) else manifest.quarantine_seconds
-        if quarantine is not None and quarantine < least:
-            message = f"{manifest.title} needs at least {least:g}; it may be longer, not shorter"
-            self.problems.append(self.document.problem(message, (*path, "quarantine_seconds")))
+        elsewhere = self._is_elsewhere(path, manifest)
+        for key, own in (
+            ("quarantine_seconds", manifest.quarantine_seconds),
+            ("apply_limit_seconds", manifest.apply_limit_seconds),
+        ):
+            said, least = self._number((*path, key)), 0.0 if elsewhere else own
+            if said is not None and said < least:
+                message = (
+                    f"{manifest.title} needs at least {least:g}; it may be longer, not shorter"
+                )
+                self.problems.append(self.document.problem(message, (*path, key)))
         poll = self._number((*path, "poll_interval_seconds")) or manifest.poll_interval_seconds
         quiet = self._number((*path, "quiet_limit_seconds")) or manifest.quiet_limit_seconds
         if quiet <= poll:

@@ -71,6 +71,7 @@ class ChannelConfiguration:
     mode: Mode
     pool: str
     quarantine_seconds: float
+    apply_limit_seconds: float
     poll_interval_seconds: float
     quiet_limit_seconds: float
 
@@ -259,6 +260,11 @@ def _channel(
             manifest.quarantine_seconds
             if said.quarantine_seconds is None
             else said.quarantine_seconds
+        ),
+        apply_limit_seconds=(
+            manifest.apply_limit_seconds
+            if said.apply_limit_seconds is None
+            else said.apply_limit_seconds
         ),
         poll_interval_seconds=said.poll_interval_seconds or manifest.poll_interval_seconds,
         quiet_limit_seconds=said.quiet_limit_seconds or manifest.quiet_limit_seconds,

@@ -111,6 +111,9 @@ class ChannelShape(Shape):
     quarantine_seconds: Seconds | None = None
     """How long a checkout that began before a quantity was lowered may still end in a sale; at
     least the connector's own."""
+    apply_limit_seconds: Seconds | None = None
+    """How late a quantity that was sent may still apply; at least the connector's own. Until then
+    what was sent counts as possibly on sale. A channel that is ever later raises an alarm."""
     poll_interval_seconds: Annotated[float, Field(strict=True, ge=1, le=86_400)] | None = None
     """How often orders are asked for, beside the webhooks."""
     quiet_limit_seconds: Annotated[float, Field(strict=True, ge=1, le=366 * 86_400)] | None = None

@@ -35,10 +35,10 @@ class Engine:
 
 
 def limits_of(channel: RunningChannel) -> ChannelLimits:
-    """What a channel promises about time, with the merchant's own quarantine."""
-    manifest = channel.manifest
+    """What a channel promises about time, with the merchant's own limits."""
+    manifest, said = channel.manifest, channel.apply_limit_seconds
     return ChannelLimits(
-        apply_limit_seconds=manifest.apply_limit_seconds,
+        apply_limit_seconds=manifest.apply_limit_seconds if said is None else said,
         quarantine_seconds=channel.quarantine_seconds,
         read_lag_seconds=manifest.read_lag_seconds,
         clock_skew_seconds=manifest.clock_skew_seconds,

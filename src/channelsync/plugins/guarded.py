@@ -65,7 +65,7 @@ class Guard:
         """Call, repeat where that helps, and keep the record."""
 
         def slow_down(error: Retryable) -> None:
-            if isinstance(error, Throttled):
+            if isinstance(error, Throttled) and error.whole_channel:
                 self.budget.throttled(error.after_seconds)
 
         return await self._recorded(
@@ -97,7 +97,7 @@ class Guard:
             answered = await channel.push(request)
         except ConnectorError as error:
             self.health.failed("push", error)
-            if isinstance(error, Throttled):
+            if isinstance(error, Throttled) and error.whole_channel:
                 self.budget.throttled(error.after_seconds)
             raise
         except Exception as error:  # noqa: BLE001 - bytes may have left: that must be booked

@@ -37,7 +37,13 @@ class Retryable(ConnectorError):
 
 
 class Throttled(Retryable):
-    """The channel asked us to slow down."""
+    """The channel asked us to slow down: all of it, or (`whole_channel` False) one kind of call."""
+
+    def __init__(
+        self, message: str, *, after_seconds: float | None = None, whole_channel: bool = True
+    ) -> None:
+        super().__init__(message, after_seconds=after_seconds)
+        self.whole_channel = whole_channel
 
 
 class Resting(ConnectorError):

@@ -181,8 +181,7 @@ async def test_nothing_of_a_person_is_asked_for_or_kept(version: str) -> None:
     bench.clock.passes(LATE)
     pages = await bench.pages(bench.channel.first_cursor(MORNING))
     pages.append(await bench.channel.orders_by_id([order]))
-    if version == "v0":
-        assert CANARY in json.dumps([call.answer for call in bench.simulator.server.calls])
+    assert CANARY in json.dumps([call.answer for call in bench.simulator.server.calls])
     assert "Canary" not in repr(pages)
     for call in bench.simulator.server.calls:
         assert "BUYER" not in call.query

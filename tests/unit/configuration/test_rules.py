@@ -119,6 +119,14 @@ def test_a_merchant_may_lengthen_times_but_not_shorten_the_quarantine() -> None:
     assert "Shopify needs at least 1800; it may be longer, not shorter" in said
 
 
+def test_a_merchant_may_wait_longer_for_what_was_sent_but_not_shorter() -> None:
+    assert loaded(SMALL).channels["shop"].apply_limit_seconds == 60
+    longer = loaded(SMALL + "    apply_limit_seconds: 7200\n")
+    assert longer.channels["shop"].apply_limit_seconds == 7_200
+    said = refused(SMALL + "    apply_limit_seconds: 59\n").text()
+    assert "Shopify needs at least 60; it may be longer, not shorter" in said
+
+
 def test_one_mistake_does_not_hide_another() -> None:
     text = SMALL.replace("soho: {}", "soho: {nme: x}") + (
         "    mode: lve\n"

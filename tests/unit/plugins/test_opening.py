@@ -213,6 +213,18 @@ async def test_a_channel_that_rests_is_neither_failing_nor_asked_again_at_once(
     assert world.log.events == []
 
 
+async def test_one_throttled_kind_of_call_does_not_slow_the_others_down(
+    world: World, channel: OpenChannel
+) -> None:
+    rate = channel.budget.per_second
+    slow = Throttled("searches alone", after_seconds=170.0, whole_channel=False)
+    world.markets[0].failures = [slow]
+    with pytest.raises(Throttled):
+        await reading(channel).read([LISTING])
+    assert channel.budget.per_second == rate
+    assert await channel.budget.take_soon() == 0
+
+
 async def test_a_discovery_that_breaks_off_tells_nothing_twice(
     world: World, channel: OpenChannel
 ) -> None:

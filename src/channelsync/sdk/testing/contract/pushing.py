@@ -158,7 +158,7 @@ class PushingClauses(Clauses):
         for _ in range(2):
             with bench.wire.watched() as seen:
                 result = await bench.push_one(request)
-            copies.append([one.identity for one in seen])
+            copies.append([one.identity for one in seen if one.method not in READ_METHODS])
             await bench.pause(result)
         expect(copies[0], "a push sent nothing at all")
         expect(copies[0] == copies[1], f"two copies of one push differ: {copies[0]}, {copies[1]}")
