@@ -38,6 +38,8 @@ class Row:
     reference_id: str | None = None
     transaction_id: str | None = None
     refund_id: str | None = None
+    visible_at: float = 0.0
+    """The ledger does not tell it before, though it counts at once."""
 
     def moves(self, state: str) -> Decimal:
         """What an adjustment does to a state's count."""

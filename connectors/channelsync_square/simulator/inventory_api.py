@@ -129,6 +129,7 @@ class InventoryApi:
             row
             for row in self._books.rows
             if wanted(row)
+            and row.visible_at <= self._world.now()
             and ("PHYSICAL_COUNT" if row.counted_state else "ADJUSTMENT") in kinds
             and (not states or row.counted_state or states & {row.from_state, row.to_state})
             and after < row.created_at < before
@@ -173,7 +174,7 @@ def _place(content: Mapping[str, Any], field: str, *, two_locations: bool) -> st
     return str(places.pop())
 
 
-def _states(content: Mapping[str, Any], field: str, *, adjusts: bool) -> dict[str, str]:
+def _states(content: Mapping[str, Any], field: str, *, adjusts: bool) -> dict[str, Any]:
     names = ("from_state", "to_state") if adjusts else ("state",)
     for name in names:
         if content.get(name) not in WRITABLE:

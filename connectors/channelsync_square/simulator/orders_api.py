@@ -36,7 +36,9 @@ class OrdersApi:
         orders = [
             one
             for one in self._world.orders.values()
-            if one.location.id in places and (not states or one.state in states)
+            if one.location.id in places
+            and one.visible_at <= self._world.now()
+            and (not states or one.state in states)
         ]
         orders = self._within(orders, filters.get("date_time_filter") or {}, query)
         bodies = [order_body(one) for one in orders]

@@ -178,9 +178,9 @@ class Server:
         headers = {"Date": formatdate(self.world.now(), usegmt=True)}
         version = request.headers.get("square-version", SQUARE_VERSION_DEFAULT)
         try:
+            body = _read(raw) if raw else None
             _throttle(fault, headers)
             self._let_in(door, request.headers.get("authorization", ""), version)
-            body = _read(raw) if raw else None
             asked = _Asked(body=body or {}, version=version, path=request.path_params)
             answer, status = self._once(door, asked, raw), 200
         except Refusal as refusal:

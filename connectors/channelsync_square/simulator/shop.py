@@ -260,6 +260,7 @@ class Shop:
             location=self.place,
             created_at=created_at,
             updated_at=self.world.now(),
+            visible_at=self.world.now() + self.world.search_lag_seconds,
             source=source,
             lines=lines,
         )
@@ -301,6 +302,7 @@ class Shop:
             quantity=Decimal(units),
             occurred_at=now if occurred_at is None else occurred_at,
             created_at=now,
+            visible_at=now + self.world.search_lag_seconds,
             **more,
         )
 

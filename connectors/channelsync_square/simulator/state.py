@@ -100,6 +100,8 @@ class Order:
     fulfilments: list[Fulfilment] = field(default_factory=list)
     payment_ids: list[str] = field(default_factory=list)
     returns: list[ReturnedLine] = field(default_factory=list)
+    visible_at: float = 0.0
+    """Searches do not find it before."""
     declined: bool = False
     """The goods left, and the card was declined afterwards."""
 
@@ -155,6 +157,8 @@ class World:
         self.payments: dict[str, Payment] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.listeners: list[Callable[[Event], None]] = []
+        self.search_lag_seconds = 0.0
+        """How long what happens from now on stays invisible to searches."""
         self._number = 0
 
     def number(self) -> int:

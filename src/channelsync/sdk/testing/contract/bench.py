@@ -56,6 +56,7 @@ class Bench:
         self._http = http
         self.channel: Any = channel
         """Ask it for capabilities by `isinstance`, as the engine does."""
+        self._opened_at = world.clock()
         self._pushes = itertools.count(1)
         self._keys = itertools.count(1)
 
@@ -267,6 +268,8 @@ class Bench:
             look = parsed.look_at or LookAt()
             if look.orders:
                 words += await self.by_id(look.orders)
+            if look.feed:
+                words += await self.by_poll(self._opened_at)
         return words
 
     @property
