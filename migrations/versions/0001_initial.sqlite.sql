@@ -192,6 +192,7 @@ CREATE TABLE listings (
     settled_to DOUBLE,
     remote INTEGER,
     remote_at DOUBLE,
+    told INTEGER,
     target INTEGER DEFAULT '0' NOT NULL,
     drain_target INTEGER,
     last_push_at DOUBLE,

@@ -86,6 +86,12 @@ class OpenedChannels:
             _log.error("channel cannot be used", channel=wanted.channel, why=str(error))
             return
         self.opened[wanted.channel] = opened
+        self.retune(wanted)
+
+    def retune(self, wanted: ChannelConfiguration) -> None:
+        """Take over what of a channel's configuration changes without opening it again."""
+        if (opened := self.opened.get(wanted.channel)) is None:
+            return
         self.running[wanted.channel] = RunningChannel(
             name=wanted.channel,
             manifest=opened.manifest,

@@ -26,7 +26,12 @@ from channelsync.bootstrap import (
 from channelsync.configuration.changes import compare
 from channelsync.configuration.problems import ConfigurationInvalid
 from channelsync.engine.recover import recover
-from channelsync.engine.setup import apply_setup, note_refused_configuration
+from channelsync.engine.setup import (
+    apply_setup,
+    note_refused_configuration,
+    note_right_configuration,
+    note_unusable,
+)
 from channelsync.settings import Settings
 from channelsync.store import tables
 from channelsync.web.app import WebOptions, build_app
@@ -96,6 +101,7 @@ async def run_daemon(
     engine = application.engine
     await recover(engine)
     await apply_setup(engine, setup_of(application.configuration))
+    await note_unusable(engine, application.configuration.channels, application.channels.unusable)
     supervisor = Supervisor(
         engine=engine, handlers=handlers(application.settings.public_url, application.anchoring)
     )
@@ -120,7 +126,6 @@ async def run_daemon(
 def _options(application: Application, stop: asyncio.Event) -> WebOptions:
     return WebOptions(
         public_url=application.settings.public_url,
-        unusable=application.channels.unusable,
         stopping=stop,
     )
 
@@ -195,10 +200,14 @@ async def reload_configuration(application: Application, path: Path) -> bool:
         _log.error("configuration refused, the old one stays", why=str(error))
         await note_refused_configuration(engine, str(error))
         return False
+    await note_right_configuration(engine)
     difference = compare(application.configuration, fresh)
     if difference.is_empty:
         return True
-    reopened = {change.channel for change in difference.channels_changed}
+    for change in difference.channels_changed:
+        if not change.reopens:
+            application.channels.retune(fresh.channels[change.channel])
+    reopened = {change.channel for change in difference.channels_changed if change.reopens}
     for name in sorted(reopened | set(difference.channels_added)):
         await application.channels.open(
             application.registry, fresh.channels[name], application.lent
@@ -206,6 +215,7 @@ async def reload_configuration(application: Application, path: Path) -> bool:
     application.configuration = fresh
     engine.policy = policy_of(fresh)
     await apply_setup(engine, setup_of(fresh))
+    await note_unusable(engine, fresh.channels, application.channels.unusable)
     for line in difference.lines():
         _log.info("configuration changed", what=line)
     return True

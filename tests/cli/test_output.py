@@ -90,7 +90,7 @@ def test_colour_appears_on_a_terminal_unless_it_is_not_wanted(
     assert "The books add up" in done.out
     assert ("\x1b[1;32m" in done.out) is coloured
     # Bold is no colour, and helps everybody.
-    assert done.out.startswith("\x1b[1")
+    assert "\x1b[1" in done.out
 
 
 def test_a_name_from_a_marketplace_cannot_steer_the_terminal(shop: Shop) -> None:

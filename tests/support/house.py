@@ -20,6 +20,7 @@ from channelsync.engine.publish import publish
 from channelsync.engine.reconcile import reconcile
 from channelsync.engine.settle import settle
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup, apply_setup
+from channelsync.engine.tell import tell
 from channelsync.engine.watch import watch
 from channelsync.engine.work import WorkKind, mark_items
 from channelsync.ports import Environment, RunningChannel
@@ -39,6 +40,7 @@ HANDLERS = {
     WorkKind.DISCOVER: discover,
     WorkKind.RECONCILE: reconcile,
     WorkKind.PUBLISH: publish,
+    WorkKind.TELL: tell,
     WorkKind.SETTLE: settle,
     WorkKind.WATCH: watch,
 }

@@ -40,6 +40,8 @@ class Listing:
     drain_target: int | None = None
     remote: int | None = None
     remote_at: Instant | None = None
+    told: int | None = None
+    """What a live channel was last told that it holds."""
     settled_from: Instant | None = None
     settled_to: Instant | None = None
     """The last settling read was true at some instant from the one to the other."""
@@ -336,6 +338,7 @@ def _from_row(row: Any, recipe: Mapping[int, int]) -> Listing:
         drain_target=row.drain_target,
         remote=row.remote,
         remote_at=row.remote_at,
+        told=row.told,
         settled_from=row.settled_from,
         settled_to=row.settled_to,
         settled_at=row.settled_at,

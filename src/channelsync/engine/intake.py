@@ -79,6 +79,7 @@ async def reapply_parked(tx: AsyncConnection, channel: str, *, now: Instant) -> 
     query = sa.select(lines).where(lines.c.channel == channel, lines.c.parked.is_not(None))
     facts = [_fact_of(row) for row in await tx.execute(query)]
     if not facts:
+        await clear_alarm(tx, "unmapped_sale", channel, now=now)
         return 0
     mapped = await match_listings(tx, channel, facts)
     ready = [fact for fact in facts if (fact.order_id, fact.line_id) in mapped]

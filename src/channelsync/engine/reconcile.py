@@ -21,6 +21,7 @@ from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.item_view import ChannelFacts, ItemView, view_item
 from channelsync.engine.listings import takeable_for
+from channelsync.engine.tell import untold
 from channelsync.engine.work import Claim, WorkKind, mark_many, require_lease
 from channelsync.store.tables import MovementKind
 
@@ -68,6 +69,7 @@ async def reconcile_item(
     await grants.flush()
     await mark_many(tx, WorkKind.PUBLISH, sorted(touched), not_before=now)
     await mark_many(tx, WorkKind.SETTLE, sorted(unseen), not_before=now)
+    await mark_many(tx, WorkKind.TELL, sorted(untold(engine, grants.all())), not_before=now)
     return min(again, default=None)
 
 

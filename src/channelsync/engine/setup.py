@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
-from channelsync.engine.alarms import raise_alarm
+from channelsync.engine.alarms import clear_alarm, raise_alarm
 from channelsync.engine.core import Engine
 from channelsync.engine.seal import LEDGER_KEY
 from channelsync.engine.work import WorkKind, mark, mark_items
@@ -24,8 +25,12 @@ __all__ = [
     "Setup",
     "apply_setup",
     "note_refused_configuration",
+    "note_right_configuration",
+    "note_unusable",
 ]
 
+REFUSED: Final = "configuration_refused"
+UNUSABLE: Final = "channel_unusable"
 CHANNEL_WORK = (
     WorkKind.DISCOVER,
     WorkKind.POLL,
@@ -94,7 +99,26 @@ async def note_refused_configuration(engine: Engine, error: str) -> None:
         await tx.execute(
             sa.insert(tables.configurations).values(fingerprint="", applied_at=now, error=error)
         )
-        await raise_alarm(tx, "configuration_refused", "configuration", error, now=now)
+        await raise_alarm(tx, REFUSED, "configuration", error, now=now)
+
+
+async def note_right_configuration(engine: Engine) -> None:
+    """The file is right (again), whether or not it says anything new."""
+    async with engine.database.write() as tx:
+        await clear_alarm(tx, REFUSED, "configuration", now=engine.now())
+
+
+async def note_unusable(
+    engine: Engine, configured: Iterable[str], unusable: Mapping[str, str]
+) -> None:
+    """Say which configured channels do not open, and why; those that open again are fine."""
+    async with engine.database.write() as tx:
+        now = engine.now()
+        for name in sorted(configured):
+            if name in unusable:
+                await raise_alarm(tx, UNUSABLE, name, unusable[name], now=now, channel=name)
+            else:
+                await clear_alarm(tx, UNUSABLE, name, now=now)
 
 
 async def _locations(tx: AsyncConnection, wanted: Iterable[LocationSetup]) -> None:

@@ -48,6 +48,8 @@ class WorkKind(StrEnum):
     """Key: item id. Stock, orders, grants or targets of the item changed."""
     PUBLISH = "publish"
     """Key: channel. Pushes wait to be sent."""
+    TELL = "tell"
+    """Key: channel. Numbers to show to the people of a live channel."""
     SETTLE = "settle"
     """Key: channel. Cuts to release, exposures to prove."""
     POLL = "poll"

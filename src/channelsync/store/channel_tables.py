@@ -72,6 +72,7 @@ listings = sa.Table(
     # what it showed last, and what policy wants of it
     sa.Column("remote", sa.Integer),
     sa.Column("remote_at", INSTANT),
+    sa.Column("told", sa.Integer),
     sa.Column("target", sa.Integer, nullable=False, server_default="0"),
     sa.Column("drain_target", sa.Integer),
     sa.Column("last_push_at", INSTANT),

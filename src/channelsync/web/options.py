@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 __all__ = ["LOOPBACK", "Button", "Exhibit", "Stage", "WebOptions"]
@@ -65,8 +65,6 @@ class WebOptions:
     """Networks that pages, API and metrics answer. Until users exist, that is this machine."""
     refresh_seconds: float = 0.5
     """The live page is looked at again this often while somebody watches; 0.25 at the least."""
-    unusable: Mapping[str, str] = field(default_factory=dict)
-    """Channels that do not open, and why."""
     stopping: asyncio.Event | None = None
     """Set when the daemon stops, so that answers without an end find one."""
     stage: Stage | None = None

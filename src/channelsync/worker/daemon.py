@@ -18,6 +18,7 @@ from channelsync.engine.receive import intake
 from channelsync.engine.reconcile import reconcile
 from channelsync.engine.seal import seal
 from channelsync.engine.settle import settle
+from channelsync.engine.tell import tell
 from channelsync.engine.watch import subscribe, watch
 from channelsync.engine.work import Claim, WorkKind
 from channelsync.worker.supervisor import Handler, Supervisor
@@ -47,6 +48,7 @@ def handlers(
         WorkKind.INTAKE: intake,
         WorkKind.RECONCILE: reconcile,
         WorkKind.PUBLISH: publish,
+        WorkKind.TELL: tell,
         WorkKind.SETTLE: settle,
         WorkKind.POLL: poll,
         WorkKind.FETCH: fetch,

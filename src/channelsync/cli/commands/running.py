@@ -16,6 +16,7 @@ from channelsync.cli.exit_codes import ExitCode
 from channelsync.cli.failures import Refused
 from channelsync.cli.output import Grid, Screen
 from channelsync.cli.session import Session
+from channelsync.cli.variables import misspelt_variables
 
 if TYPE_CHECKING:
     from channelsync.simulate import Result
@@ -46,11 +47,15 @@ def run(
     ] = None,
 ) -> int:
     """Run the daemon: webhook receivers, workers and the live page, until Ctrl-C or SIGTERM."""
+    import structlog
+
     from channelsync.cli.logs import start_logs
     from channelsync.daemon import serve
 
     settings = session.settings_with(port=port, host=host)
     start_logs(_level(session), settings.log_format)
+    for warning in misspelt_variables():
+        structlog.get_logger("channelsync.run").warning(warning)
     try:
         return asyncio.run(serve(settings, configuration_path=settings.config))
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ from channelsync.cli.exit_codes import ExitCode
 from channelsync.cli.failures import Refused
 from channelsync.cli.output import Grid, Screen
 from channelsync.cli.session import Session
+from channelsync.cli.variables import misspelt_variables
 
 if TYPE_CHECKING:
     from channelsync.configuration.configuration import Configuration
@@ -106,7 +106,7 @@ def check(session: Session) -> int:
         locations=tuple(configuration.locations),
         channels=_channels(configuration),
         rules=sum(len(configuration.rules_for(pool)) for pool in configuration.pools),
-        warnings=tuple(_warnings()),
+        warnings=misspelt_variables(),
     )
     session.output.result(report, lambda screen: _show_check(screen, report))
     for warning in report.warnings:
@@ -119,22 +119,6 @@ def _channels(configuration: Configuration) -> tuple[CheckedChannel, ...]:
         CheckedChannel(channel=one.channel, connector=one.connector, pool=one.pool, mode=one.mode)
         for one in configuration.channels.values()
     )
-
-
-def _warnings() -> list[str]:
-    from channelsync.cli.tree import command_variables
-    from channelsync.settings import PREFIX, Settings, unknown_variables
-    from channelsync.store.stock_queries import closest
-
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | command_variables()
-    said = []
-    for name in unknown_variables(os.environ):
-        if name in known:
-            continue
-        near = closest(name, known)
-        hint = f"; did you mean {near}?" if near else ""
-        said.append(f"the environment variable {name} is read by nothing{hint}")
-    return said
 
 
 def _show_check(screen: Screen, report: CheckReport) -> None:

@@ -1,0 +1,122 @@
+"""A changed file is applied whole or refused whole, and touches only what changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from channelsync.bootstrap import Application, open_application, setup_of
+from channelsync.daemon import reload_configuration
+from channelsync.engine.setup import apply_setup, note_unusable
+from channelsync.settings import Settings
+from channelsync.store import tables
+
+START = """\
+version: 1
+locations:
+  shop: {name: Shop}
+channels:
+  till:
+    connector: pos
+    settings: {webhook_secret: "${TILL_SECRET}", location: shop}
+allocation:
+  quotas: {till: 20%}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TILL_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    found = tmp_path / "channelsync.yaml"
+    found.write_text(START)
+    return found
+
+
+@pytest.fixture
+async def application(path: Path, tmp_path: Path) -> AsyncIterator[Application]:
+    settings = Settings(data_dir=tmp_path / "data", config=path)
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(open_application(settings))
+        await apply_setup(opened.engine, setup_of(opened.configuration))
+        yield opened
+
+
+async def reload(application: Application, path: Path, text: str) -> bool:
+    """The merchant saves `text`. Returns whether it was applied."""
+    await asyncio.to_thread(path.write_text, text)
+    return await reload_configuration(application, path)
+
+
+async def alarms(application: Application) -> dict[str, str]:
+    """Alarms that stand, and what they say."""
+    standing = tables.alarms.c.cleared_at.is_(None)
+    query = sa.select(tables.alarms.c.kind, tables.alarms.c.message).where(standing)
+    async with application.engine.database.read() as connection:
+        return {row.kind: row.message for row in await connection.execute(query)}
+
+
+async def test_other_quotas_are_applied_without_opening_a_channel_anew(
+    application: Application, path: Path
+) -> None:
+    before = application.channels.get("till")
+    assert await reload(application, path, START.replace("20%", "60%"))
+    [rule] = application.engine.policy.rules["main"]
+    assert rule.quotas == {"till": 6_000}
+    assert application.channels.get("till") is before
+
+
+async def test_a_pace_of_a_channel_changes_while_it_stays_open(
+    application: Application, path: Path
+) -> None:
+    opened = application.channels.opened["till"]
+    assert await reload(
+        application,
+        path,
+        START.replace("connector: pos\n", "connector: pos\n    poll_interval_seconds: 7\n"),
+    )
+    running = application.channels.get("till")
+    assert running is not None
+    assert running.poll_interval_seconds == 7
+    assert application.channels.opened["till"] is opened
+
+
+async def test_other_settings_open_the_channel_anew(application: Application, path: Path) -> None:
+    opened = application.channels.opened["till"]
+    assert await reload(
+        application, path, START.replace("location: shop}", "location: shop, registers: [r1]}")
+    )
+    assert application.channels.opened["till"] is not opened
+
+
+async def test_a_wrong_file_changes_nothing_and_says_where_it_is_wrong(
+    application: Application, path: Path
+) -> None:
+    before = application.configuration
+    assert not await reload(application, path, START.replace("quotas:", "qoutas:"))
+    assert application.configuration is before
+    said = (await alarms(application))["configuration_refused"]
+    assert "channelsync.yaml:9:3" in said
+    assert "quotas" in said
+
+
+async def test_a_right_file_ends_the_alarm_about_the_wrong_one(
+    application: Application, path: Path
+) -> None:
+    assert not await reload(application, path, "nonsense")
+    assert await reload(application, path, START)
+    assert await alarms(application) == {}
+
+
+async def test_a_channel_that_does_not_open_is_an_alarm_until_it_does(
+    application: Application,
+) -> None:
+    engine = application.engine
+    await note_unusable(engine, ["till", "shop"], {"shop": "its connector does not load"})
+    assert await alarms(application) == {"channel_unusable": "its connector does not load"}
+    await note_unusable(engine, ["till", "shop"], {})
+    assert await alarms(application) == {}
