@@ -222,8 +222,8 @@ CREATE TABLE movements (
     reference TEXT DEFAULT '' NOT NULL,
     actor TEXT NOT NULL,
     note TEXT DEFAULT '' NOT NULL,
-    CONSTRAINT ck_movements_kind CHECK (kind IN ('baseline', 'count', 'adjustment', 'safety_stock', 'sale', 'cancel', 'shipment', 'return', 'relist', 'hold', 'hold_release', 'hold_expiry', 'charge', 'uncharge', 'cut_release', 'settle', 'slice', 'repair')),
-    CONSTRAINT ck_movements_quantity CHECK (quantity IN ('on_hand', 'reserved', 'safety_stock', 'on_order', 'exposure')),
+    CONSTRAINT ck_movements_kind CHECK (kind IN ('baseline', 'count', 'adjustment', 'safety_stock', 'sale', 'cancel', 'shipment', 'return', 'relist', 'inspection', 'transfer', 'transfer_difference', 'hold', 'hold_release', 'hold_expiry', 'charge', 'uncharge', 'cut_release', 'settle', 'slice', 'repair')),
+    CONSTRAINT ck_movements_quantity CHECK (quantity IN ('on_hand', 'reserved', 'safety_stock', 'on_order', 'in_transit', 'exposure')),
     CONSTRAINT ck_movements_subject CHECK ((quantity = 'exposure' AND listing_id IS NOT NULL AND item_id IS NULL AND location_id IS NULL) OR (quantity <> 'exposure' AND listing_id IS NULL AND item_id IS NOT NULL AND location_id IS NOT NULL)),
     CONSTRAINT fk_movements_item_id FOREIGN KEY(item_id) REFERENCES items (id),
     CONSTRAINT fk_movements_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
@@ -293,14 +293,40 @@ CREATE TABLE stock (
     reserved INTEGER DEFAULT '0' NOT NULL,
     safety_stock INTEGER DEFAULT '0' NOT NULL,
     on_order INTEGER DEFAULT '0' NOT NULL,
+    in_transit INTEGER DEFAULT '0' NOT NULL,
     counted_at DOUBLE,
     CONSTRAINT pk_stock PRIMARY KEY (item_id, location_id),
     CONSTRAINT ck_stock_reserved CHECK (reserved >= 0),
     CONSTRAINT ck_stock_safety_stock CHECK (safety_stock >= 0),
     CONSTRAINT ck_stock_on_order CHECK (on_order >= 0),
+    CONSTRAINT ck_stock_in_transit CHECK (in_transit >= 0),
     CONSTRAINT fk_stock_item_id FOREIGN KEY(item_id) REFERENCES items (id),
     CONSTRAINT fk_stock_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
 );
+
+CREATE TABLE transfers (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    item_id INTEGER NOT NULL,
+    source_id INTEGER NOT NULL,
+    target_id INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    units INTEGER NOT NULL,
+    received INTEGER DEFAULT '0' NOT NULL,
+    written_off INTEGER DEFAULT '0' NOT NULL,
+    actor TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    created_at DOUBLE NOT NULL,
+    shipped_at DOUBLE,
+    closed_at DOUBLE,
+    CONSTRAINT ck_transfers_state CHECK (state IN ('preparing', 'in_transit', 'received', 'cancelled')),
+    CONSTRAINT ck_transfers_places CHECK (source_id <> target_id),
+    CONSTRAINT ck_transfers_units CHECK (units > 0 AND received >= 0 AND written_off >= 0 AND received + written_off <= units),
+    CONSTRAINT fk_transfers_item_id FOREIGN KEY(item_id) REFERENCES items (id),
+    CONSTRAINT fk_transfers_source_id FOREIGN KEY(source_id) REFERENCES locations (id),
+    CONSTRAINT fk_transfers_target_id FOREIGN KEY(target_id) REFERENCES locations (id)
+);
+
+CREATE INDEX ix_transfers_open ON transfers (item_id) WHERE closed_at IS NULL;
 
 CREATE TABLE attempts (
     id INTEGER NOT NULL,
@@ -430,6 +456,43 @@ CREATE TABLE seals (
     CONSTRAINT uq_seals_movement_id UNIQUE (movement_id),
     CONSTRAINT fk_seals_movement_id FOREIGN KEY(movement_id) REFERENCES movements (id)
 );
+
+CREATE TABLE transfer_differences (
+    id INTEGER NOT NULL,
+    transfer_id INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    units INTEGER NOT NULL,
+    at DOUBLE NOT NULL,
+    actor TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_transfer_differences PRIMARY KEY (id),
+    CONSTRAINT ck_transfer_differences_cause CHECK (cause IN ('lost', 'damaged', 'miscounted', 'surplus')),
+    CONSTRAINT ck_transfer_differences_units CHECK (units > 0),
+    CONSTRAINT fk_transfer_differences_transfer_id FOREIGN KEY(transfer_id) REFERENCES transfers (id)
+);
+
+CREATE INDEX ix_transfer_differences_transfer ON transfer_differences (transfer_id);
+
+CREATE TABLE inspections (
+    id INTEGER NOT NULL,
+    line_id INTEGER,
+    item_id INTEGER NOT NULL,
+    location_id INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    units INTEGER NOT NULL,
+    by_channel BOOLEAN DEFAULT 0 NOT NULL,
+    at DOUBLE NOT NULL,
+    actor TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_inspections PRIMARY KEY (id),
+    CONSTRAINT ck_inspections_outcome CHECK (outcome IN ('sellable', 'damaged', 'supplier')),
+    CONSTRAINT ck_inspections_units CHECK (units > 0),
+    CONSTRAINT fk_inspections_line_id FOREIGN KEY(line_id) REFERENCES order_lines (id),
+    CONSTRAINT fk_inspections_item_id FOREIGN KEY(item_id) REFERENCES items (id),
+    CONSTRAINT fk_inspections_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
+);
+
+CREATE INDEX ix_inspections_line ON inspections (line_id, item_id);
 
 CREATE TABLE line_events (
     id INTEGER NOT NULL,

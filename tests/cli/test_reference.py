@@ -185,7 +185,13 @@ def test_every_answer_has_its_documented_shape(shop: Shop) -> None:
 
 
 ELSEWHERE = {
+    "stock return",
     "stock transfer",
+    "returns list",
+    "transfers cancel",
+    "transfers list",
+    "transfers receive",
+    "transfers ship",
     "stock import",
     "channels forget",
     "init",
@@ -213,8 +219,7 @@ def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
     shop.write(
         shop.config.read_text().replace("ny-dc: {name: New York DC}", "ny-dc: {}\n  soho: {}")
     )
-    moved = ("stock", "transfer", "MUG", "1", "--from", "ny-dc", "--to", "soho")
-    answers["stock transfer"] = shop.json(*moved)
+    answers |= moved_about(shop)
     corrupt(shop)
     answers["verify"] = shop.run("verify", "--json").data
     assert answers["verify"]["findings"]
@@ -225,6 +230,36 @@ def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
     answers["verify "] = repaired
     for name, data in answers.items():
         assert list(differences(SHAPES[name.strip()], data)) == [], name
+
+
+def moved_about(shop: Shop) -> dict[str, Any]:
+    """Answers about units between locations, and about units that came back."""
+    shop.daemon(20)
+    send = ("stock", "transfer", "MUG", "--from", "ny-dc", "--to", "soho", "--units", "1")
+    answers = {"stock transfer": shop.json(*send)}
+    answers["transfers receive"] = shop.json("transfers", "receive", "1", "0", "--lost", "1")
+    keep = ("stock", "transfer", "IPHONE-15", "--from", "ny-dc", "--to", "soho", "--units", "90")
+    for number, verb in enumerate(("cancel", "ship"), start=2):
+        shop.json(*keep)
+        forced = ("--force",) if verb == "ship" else ()
+        answers[f"transfers {verb}"] = shop.json("transfers", verb, str(number), *forced)
+    answers["transfers list"] = shop.json("transfers", "list", "--all")
+    answers["stock return"] = shop.json("stock", "return", "MUG", "-l", "soho", "--sellable", "1")
+    come_back(shop)
+    answers["returns list"] = shop.json("returns", "list")
+    assert answers["returns list"]["returns"]
+    return answers
+
+
+def come_back(shop: Shop) -> None:
+    """An order that shipped, and came back without a word on what became of its units."""
+
+    async def run(application: Application) -> None:
+        async with application.engine.database.write() as tx:
+            lines = tables.order_lines
+            await tx.execute(sa.update(lines).values(shipped=lines.c.ordered, returned=1))
+
+    shop.work(run)
 
 
 def test_a_failure_has_its_documented_shape(shop: Shop) -> None:

@@ -132,16 +132,6 @@ def test_a_time_that_is_none_is_refused(shop: Shop) -> None:
     )
 
 
-def test_units_are_carried_from_one_place_to_another(shop: Shop) -> None:
-    shop.write(SECOND_PLACE)
-    done = shop.run("stock", "transfer", "IPHONE-15", "30", "--from", "ny-dc", "--to", "soho")
-    assert done.out.splitlines() == [
-        "IPHONE-15 at ny-dc: on hand 100 -> 70",
-        "IPHONE-15 at soho: on hand 0 -> 30",
-    ]
-    assert on_hand(shop) == {"ny-dc": 70, "soho": 30}
-
-
 def test_where_there_are_two_places_one_must_be_named(shop: Shop) -> None:
     shop.write(SECOND_PLACE)
     done = shop.run("stock", "set", "IPHONE-15", "5")

@@ -19,11 +19,13 @@ from channelsync.cli.commands import (
     items,
     orders,
     plan,
+    returns,
     running,
     setup,
     status,
     stock,
     stock_files,
+    transfers,
 )
 from channelsync.cli.exit_codes import MEANINGS
 
@@ -53,14 +55,15 @@ GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
     (
         STOCK,
         "stock",
-        "Show, count, correct, import and export stock.",
+        "Show, count, correct, move, import and export stock.",
         (
             ("show", stock.show),
             ("set", stock.set_units),
             ("count", stock.count),
             ("adjust", stock.adjust),
             ("safety", stock.safety),
-            ("transfer", stock.transfer),
+            ("transfer", transfers.begin),
+            ("return", returns.inspect),
             ("import", stock_files.import_file),
             ("export", stock_files.export_file),
         ),
@@ -71,6 +74,18 @@ GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
         "Add, rename and list the things that are sold.",
         (("add", items.add), ("rename", items.rename), ("list", items.list_items)),
     ),
+    (
+        STOCK,
+        "transfers",
+        "See, ship, receive and cancel units on their way between locations.",
+        (
+            ("list", transfers.list_transfers),
+            ("ship", transfers.ship),
+            ("receive", transfers.receive),
+            ("cancel", transfers.cancel),
+        ),
+    ),
+    (STOCK, "returns", "See what came back and waits.", (("list", returns.list_returns),)),
     (STOCK, "holds", "See what carts keep.", (("list", orders.holds_list),)),
     (
         CHANNELS,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from channelsync.cli.shapes_stock import AT, STOCK, STOCK_SHAPES
+
 __all__ = ["FAILURE", "FREE", "MIXED", "SHAPES"]
 
-_AT: Final = "2026-11-21T09:00:00.000Z"
-
-FREE: Final = frozenset({"by_kind", "checked", "numbers"})
+FREE: Final = frozenset({"by_kind", "checked", "differences", "numbers", "outcomes"})
 """Mappings whose keys are names, not words of the format."""
 MIXED: Final = frozenset({"before", "after"})
 """Numbers, or text where it is a name that changes."""
@@ -26,14 +26,6 @@ FAILURE: Final[Mapping[str, Any]] = MappingProxyType(
     }
 )
 
-_STOCK: Final = {
-    "on_hand": 100,
-    "reserved": 15,
-    "safety_stock": 5,
-    "atp": 80,
-    "on_order": 50,
-    "future_atp": 130,
-}
 _PUSH: Final = {"kind": "raise", "units": 40, "reason": "holds 0 of its target 40", "shadow": False}
 _CHANNEL: Final = {
     "channel": "amazon-us",
@@ -42,9 +34,9 @@ _CHANNEL: Final = {
     "mode": "live",
     "state": "active",
     "paused": None,
-    "heard_at": _AT,
+    "heard_at": AT,
     "quiet": False,
-    "watermark_at": _AT,
+    "watermark_at": AT,
     "failing_since": None,
     "last_error": None,
     "listings": 200,
@@ -55,14 +47,6 @@ _CHANNEL: Final = {
     "parked_lines": 0,
     "broken": ["feed_complete: no sign of life from its order feed for 1200 s"],
 }
-_CHANGE: Final = {
-    "sku": "MUG",
-    "location": "ny-dc",
-    "quantity": "on_hand",
-    "before": 100,
-    "after": 97,
-}
-_CHANGES: Final = {"changes": [_CHANGE]}
 _FINDING: Final = {
     "check": "stock",
     "table": "stock",
@@ -86,7 +70,7 @@ _SIMULATION: Final = {
 SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "status": {
-            "at": _AT,
+            "at": AT,
             "channels": [_CHANNEL],
             "pools": [
                 {
@@ -112,18 +96,18 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                     "subject": "amazon-us",
                     "message": "poll fails: no answer",
                     "channel": "amazon-us",
-                    "raised_at": _AT,
+                    "raised_at": AT,
                 }
             ],
         },
         "explain": {
-            "at": _AT,
+            "at": AT,
             "sku": "MUG",
             "name": "Blue mug",
             "pools": [
                 {
                     "pool": "main",
-                    "stock": _STOCK,
+                    "stock": STOCK,
                     "exposure": 80,
                     "free": 0,
                     "rule": "default",
@@ -140,8 +124,8 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                             "target": 40,
                             "exposure": 0,
                             "shown": 0,
-                            "shown_at": _AT,
-                            "settled_at": _AT,
+                            "shown_at": AT,
+                            "settled_at": AT,
                             "settle_reasons": ["drift"],
                             "waits": "a settle is due (drift)",
                             "next_push": _PUSH,
@@ -152,8 +136,8 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                                 "copies": 1,
                                 "cause": "deficit",
                                 "last_outcome": "applied",
-                                "opened_at": _AT,
-                                "release_at": _AT,
+                                "opened_at": AT,
+                                "release_at": AT,
                             },
                         }
                     ],
@@ -176,7 +160,7 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
             ],
             "causes": [
                 {
-                    "at": _AT,
+                    "at": AT,
                     "what": "sale",
                     "subject": "ny-dc",
                     "quantity": "reserved",
@@ -188,13 +172,13 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
             ],
         },
         "plan": {
-            "at": _AT,
+            "at": AT,
             "items": [
                 {
                     "sku": "MUG",
                     "pool": "main",
                     "rule": "default",
-                    "stock": _STOCK,
+                    "stock": STOCK,
                     "free": 80,
                     "listings": [
                         {
@@ -229,52 +213,12 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                     "returned": 0,
                     "state": "open",
                     "parked": "unmapped",
-                    "sold_at": _AT,
-                    "heard_at": _AT,
+                    "sold_at": AT,
+                    "heard_at": AT,
                 }
             ]
         },
-        "stock show": {
-            "sku": "MUG",
-            "name": "Blue mug",
-            "pools": [
-                {
-                    "pool": "main",
-                    **_STOCK,
-                    "locations": [
-                        {
-                            "location": "ny-dc",
-                            "on_hand": 100,
-                            "reserved": 15,
-                            "safety_stock": 0,
-                            "on_order": 50,
-                            "counted_at": _AT,
-                        }
-                    ],
-                }
-            ],
-        },
-        "stock set": _CHANGES,
-        "stock count": _CHANGES,
-        "stock adjust": _CHANGES,
-        "stock safety": _CHANGES,
-        "stock transfer": {"changes": [_CHANGE, _CHANGE | {"location": "soho"}]},
-        "stock import": {
-            "rows": 200,
-            "changes": [
-                {
-                    "row": 2,
-                    "sku": "MUG",
-                    "location": "ny-dc",
-                    "field": "on_hand",
-                    "before": 90,
-                    "after": 100,
-                }
-            ],
-            "created": ["MUG"],
-            "dry_run": False,
-        },
-        "stock export": {"file": None, "csv": "sku,location,on_hand,safety_stock,name\r\n…"},
+        **STOCK_SHAPES,
         "items add": {"sku": "MUG", "name": "Blue mug"},
         "items rename": {"sku": "MUG-BLUE", "was": "MUG"},
         "items list": {"items": [{"sku": "MUG", "name": "Blue mug"}]},
@@ -286,8 +230,8 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                     "channel": None,
                     "owner": "cart-17",
                     "lines": [{"sku": "MUG", "units": 2}],
-                    "created_at": _AT,
-                    "expires_at": _AT,
+                    "created_at": AT,
+                    "expires_at": AT,
                 }
             ]
         },
@@ -309,7 +253,7 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                     "reference": "1234",
                     "topic": "orders/create",
                     "reason": "line_items is missing",
-                    "created_at": _AT,
+                    "created_at": AT,
                 }
             ]
         },
@@ -354,7 +298,7 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
             "ledger": {
                 "sealed": 52_307,
                 "unsealed": 3,
-                "unsealed_since": _AT,
+                "unsealed_since": AT,
                 "position": 52_307,
                 "digest": "5e8b…",
                 "anchors": 24,

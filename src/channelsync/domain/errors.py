@@ -5,6 +5,7 @@ DomainError
 ├── NotSettleable         a reading may not settle a grant now (the reason says what to wait for)
 ├── PushConflict          a push may not be opened, sent or withdrawn in this state
 ├── HoldConflict          a hold is not in a state that allows the request
+├── TransferConflict      a transfer is not in a state that allows the request
 ├── InvalidRule           an allocation rule contradicts itself; the message says where
 └── InvariantViolated     the books would break: a bug of ours, never an answer to a caller
 """
@@ -19,6 +20,7 @@ __all__ = [
     "InvariantViolated",
     "NotSettleable",
     "PushConflict",
+    "TransferConflict",
 ]
 
 
@@ -45,6 +47,10 @@ class PushConflict(DomainError):
 
 class HoldConflict(DomainError):
     """The hold is not in a state that allows this step."""
+
+
+class TransferConflict(DomainError):
+    """The transfer is not in a state that allows this step; the message says what to do."""
 
 
 class InvalidRule(DomainError):

@@ -18,10 +18,14 @@ class StockLevel:
     reserved: int = 0
     safety_stock: int = 0
     on_order: int = 0
+    in_transit: int = 0
+    """Units on their way here from another location; they count when they arrive."""
 
     def __post_init__(self) -> None:
-        if min(self.reserved, self.safety_stock, self.on_order) < 0:
-            raise InvariantViolated(f"negative reserved, safety stock or on order: {self}")
+        if min(self.reserved, self.safety_stock, self.on_order, self.in_transit) < 0:
+            raise InvariantViolated(
+                f"negative reserved, safety stock, on order or in transit: {self}"
+            )
 
     @property
     def atp(self) -> int:
@@ -43,6 +47,8 @@ class PoolStock:
     safety_stock: int
     on_order: int
     atp: int
+    in_transit: int = 0
+    """Units on their way to one of the locations."""
 
     @property
     def future_atp(self) -> int:
@@ -68,4 +74,5 @@ def pool_stock(levels: Iterable[StockLevel], *, default_safety_stock: int = 0) -
         safety_stock=own_safety or default_safety_stock,
         on_order=sum(level.on_order for level in found),
         atp=atp,
+        in_transit=sum(level.in_transit for level in found),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,12 +52,8 @@ class StockBooks:
     def reserve(self, item_id: int, location_id: int, units: int) -> None:
         """Remember that a route was taken, so that the next one sees it."""
         level = self.levels.get((item_id, location_id), StockLevel())
-        self.levels[item_id, location_id] = StockLevel(
-            on_hand=level.on_hand,
-            reserved=max(level.reserved + units, 0),
-            safety_stock=level.safety_stock,
-            on_order=level.on_order,
-        )
+        reserved = max(level.reserved + units, 0)
+        self.levels[item_id, location_id] = replace(level, reserved=reserved)
 
     def _open(self) -> list[Place]:
         return [self.places[key] for key in sorted(self.places)]
@@ -101,6 +97,7 @@ def _level(row: Any) -> StockLevel:
         reserved=row.reserved,
         safety_stock=row.safety_stock,
         on_order=row.on_order,
+        in_transit=row.in_transit,
     )
 
 

@@ -23,6 +23,7 @@ from channelsync.engine import demand
 from channelsync.engine.alarms import raise_alarm, record_shortfall
 from channelsync.engine.books import StockBooks
 from channelsync.engine.grants import Grants
+from channelsync.engine.inspections import note_told
 from channelsync.engine.lines import KnownLine
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.store import tables
@@ -222,8 +223,13 @@ def _move_stock(
         for place, count in _end_reservations(kept, item_id, gone, last_first=True):
             _move(batch, item_id, place, Quantity.RESERVED, -count, MovementKind.CANCEL, reference)
         if change.restocked:
-            back = change.restocked * units
-            _restock(batch, kept, item_id, back, row["returned_at"], reference, location)
+            home = _home(batch, kept, item_id, change.restocked * units, location)
+            told = row["restocked"] * units
+            fresh = await note_told(
+                batch.tx, line_id, item_id, home, told=told, actor=batch.actor, now=batch.now
+            )
+            back = min(change.restocked * units, fresh)
+            _restock(batch, item_id, home, back, row["returned_at"], reference)
     for (item_id, place), counts in kept.items():
         batch.line_stock[line_id, item_id, place] = counts
 
@@ -289,23 +295,31 @@ def _ship(
             _move(batch, item_id, place, *gone, moved_at=_until(shipped_at, batch.now))
 
 
-def _restock(
+def _home(
     batch: Batch,
     kept: dict[tuple[int, int], list[int]],
     item_id: int,
     units: int,
+    location: str | None,
+) -> int:
+    """Where units go back to: where they were shipped from, else where the channel says."""
+    homes = [place for (item, place), _ in sorted(kept.items()) if item == item_id]
+    return homes[0] if homes else min(batch.stock.route(item_id, units, preferred=location))
+
+
+def _restock(
+    batch: Batch,
+    item_id: int,
+    home: int,
+    units: int,
     returned_at: Instant | None,
     reference: str,
-    location: str | None,
 ) -> None:
-    """Inspected units go back where they were shipped from, else where the channel says.
+    """Inspected units are on the shelf again.
 
     A count taken after they had come back holds them already; where that is not known they are left
     out, which costs no more than the next count.
     """
-    homes = [place for (item, place), counts in sorted(kept.items()) if item == item_id]
-    named = batch.stock.route(item_id, units, preferred=location)
-    home = homes[0] if homes else min(named)
     counted_at = batch.stock.counted_at.get((item_id, home))
     if counted_at is not None and (returned_at is None or returned_at < counted_at):
         return

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.engine.returns_view import uninspected_units
 from channelsync.engine.stock_changes import (
     count_move,
     plan_count,
@@ -32,28 +32,22 @@ from channelsync.engine.stock_errors import (
     ItemExists,
     StaleCount,
     StockRefused,
-    UnknownItem,
-    UnknownLocation,
 )
+from channelsync.engine.stock_places import Place, find_item, find_place
 from channelsync.engine.stock_view import ItemStock, view_stock
 from channelsync.ports import Environment
 from channelsync.store.database import Database
 from channelsync.store.ledger import StockMove
 from channelsync.store.stock_queries import (
-    Item,
-    Location,
-    StoredLevel,
-    closest,
     find_items,
     levels_at,
-    load_items,
     load_levels,
     load_locations,
     units_moved_since,
 )
 from channelsync.store.tables import MovementKind, Quantity, items
 
-__all__ = ["Place", "StockChange", "StockDesk"]
+__all__ = ["StockChange", "StockDesk"]
 
 _log = structlog.get_logger("channelsync.stock")
 
@@ -67,20 +61,6 @@ class StockChange:
     quantity: Quantity
     before: int
     after: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """One item at one location, with its present level."""
-
-    item: Item
-    location: Location
-    stored: StoredLevel
-
-    @property
-    def text(self) -> str:
-        """For messages."""
-        return f"{self.item.sku} at {self.location.code}"
 
 
 class StockDesk:
@@ -127,7 +107,7 @@ class StockDesk:
         """
         check_sku(new_sku)
         async with self._database.write() as tx:
-            item = await _item(tx, sku)
+            item = await find_item(tx, sku)
             if await find_items(tx, [new_sku]):
                 raise ItemExists(new_sku)
             await tx.execute(sa.update(items).where(items.c.id == item.id).values(sku=new_sku))
@@ -142,7 +122,7 @@ class StockDesk:
         """
         check_text("name", name)
         async with self._database.write() as tx:
-            item = await _item(tx, sku)
+            item = await find_item(tx, sku)
             await tx.execute(sa.update(items).where(items.c.id == item.id).values(name=name))
         _log.info("item named", sku=sku, actor=actor)
 
@@ -171,7 +151,7 @@ class StockDesk:
         check_units("a count", on_hand)
         check_reason(reason)
         async with self._database.write() as tx:
-            place = await _place(tx, sku, location)
+            place = await find_place(tx, sku, location)
             now = self._environment.now()
             at = now if counted_at is None else counted_at
             if at > now:
@@ -197,7 +177,7 @@ class StockDesk:
         check_delta(delta)
         check_reason(reason)
         async with self._database.write() as tx:
-            place = await _place(tx, sku, location)
+            place = await find_place(tx, sku, location)
             before = place.stored.level.on_hand
             _check_there(place, -delta)
             now = self._environment.now()
@@ -206,36 +186,6 @@ class StockDesk:
             )
             await write_changes(tx, [move], now=now)
         return _change(place, Quantity.ON_HAND, before, before + delta)
-
-    async def transfer(
-        self, sku: str, source: str, target: str, units: int, *, reason: str, actor: str
-    ) -> tuple[StockChange, StockChange]:
-        """Carry units from one location to another, all at once.
-
-        Raises:
-            UnknownItem, UnknownLocation: there is no such place.
-            StockRefused: the same place twice, no reason, no units, or more than are there.
-        """
-        check_units("a transfer", units, least=1)
-        check_reason(reason)
-        async with self._database.write() as tx:
-            here, there = await _place(tx, sku, source), await _place(tx, sku, target)
-            if here.location.id == there.location.id:
-                raise StockRefused(f"units cannot be carried from {source} to {source}")
-            _check_there(here, units)
-            now = self._environment.now()
-            kind = MovementKind.ADJUSTMENT
-            note = f"from {source} to {target}: {reason}"
-            moves = [
-                _move(here, Quantity.ON_HAND, -units, kind, note, actor, now),
-                _move(there, Quantity.ON_HAND, units, kind, note, actor, now),
-            ]
-            await write_changes(tx, moves, now=now)
-        left, come = here.stored.level.on_hand, there.stored.level.on_hand
-        return (
-            _change(here, Quantity.ON_HAND, left, left - units),
-            _change(there, Quantity.ON_HAND, come, come + units),
-        )
 
     async def set_safety_stock(
         self, sku: str, location: str, units: int, *, reason: str, actor: str
@@ -267,7 +217,7 @@ class StockDesk:
         safety = quantity is Quantity.SAFETY_STOCK
         kind = MovementKind.SAFETY_STOCK if safety else MovementKind.ADJUSTMENT
         async with self._database.write() as tx:
-            place = await _place(tx, sku, location)
+            place = await find_place(tx, sku, location)
             level = place.stored.level
             before = level.safety_stock if safety else level.on_order
             now = self._environment.now()
@@ -291,34 +241,24 @@ class StockDesk:
         if at is not None and at > self._environment.now():
             raise StockRefused(f"{_at(at)} lies in the future: nothing is known of it")
         async with self._database.read() as tx:
-            item = await _item(tx, sku)
+            item = await find_item(tx, sku)
+            uninspected = None
             if at is None:
                 levels = await load_levels(tx, [item.id])
+                uninspected = await uninspected_units(tx, [item.id])
             else:
                 levels = await levels_at(tx, item.id, at)
             places = await load_locations(tx)
-        return view_stock(item, places.values(), levels, default_safety_stock=default_safety_stock)
+        return view_stock(
+            item,
+            places.values(),
+            levels,
+            default_safety_stock=default_safety_stock,
+            uninspected=uninspected,
+        )
 
 
-# ------------------------------------------------------------------ finding
-
-
-async def _item(tx: AsyncConnection, sku: str) -> Item:
-    found = await find_items(tx, [sku])
-    if sku not in found:
-        raise UnknownItem(sku, closest(sku, [item.sku for item in await load_items(tx)]))
-    return found[sku]
-
-
-async def _place(tx: AsyncConnection, sku: str, code: str) -> Place:
-    item = await _item(tx, sku)
-    places = await load_locations(tx)
-    if code not in places:
-        raise UnknownLocation(code, closest(code, places))
-    location = places[code]
-    levels = await load_levels(tx, [item.id], for_update=True)
-    stored = levels.get((item.id, location.id), StoredLevel())
-    return Place(item=item, location=location, stored=stored)
+# ------------------------------------------------------------------ shaping
 
 
 def _check_there(place: Place, taken: int) -> None:
@@ -328,9 +268,6 @@ def _check_there(place: Place, taken: int) -> None:
             f"{place.text} has {on_hand} units on hand, {taken} cannot be taken off: count it, if"
             " the books are wrong"
         )
-
-
-# ------------------------------------------------------------------ shaping
 
 
 def _move(

@@ -29,6 +29,8 @@ class PoolView:
     pool: str
     stock: PoolStock
     locations: tuple[LocationStock, ...]
+    uninspected: int | None = None
+    """Units that came back and that nobody has looked at; None: not known of that time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +48,12 @@ def view_stock(
     levels: Mapping[Place, StoredLevel],
     *,
     default_safety_stock: int = 0,
+    uninspected: Mapping[tuple[int, str], int] | None = None,
 ) -> ItemStock:
-    """Arrange an item's levels. A location out of use shows only what it still has."""
+    """Arrange an item's levels. A location out of use shows only what it still has.
+
+    `uninspected` are units by item id and pool.
+    """
     by_pool: dict[str, list[LocationStock]] = {}
     for place in places:
         stored = levels.get((item.id, place.id))
@@ -72,6 +78,7 @@ def view_stock(
                     (place.level for place in own), default_safety_stock=default_safety_stock
                 ),
                 locations=tuple(own),
+                uninspected=None if uninspected is None else uninspected.get((item.id, pool), 0),
             )
             for pool, own in sorted(by_pool.items())
         ),

@@ -6,7 +6,6 @@ the first line of each check.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -14,6 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channelsync.domain.transfers import TransferState
 from channelsync.store.ledger import SETTLING_KINDS, STOCK_QUANTITIES
 from channelsync.store.tables import (
     MovementKind,
@@ -30,10 +30,10 @@ from channelsync.store.tables import (
     pushes,
     recipes,
     stock,
+    transfers,
 )
 
 __all__ = [
-    "CHECKS",
     "Check",
     "Finding",
     "check_charges",
@@ -42,7 +42,9 @@ __all__ = [
     "check_open_pushes",
     "check_reserved",
     "check_stock",
+    "differences",
     "lines_of_old_recipes",
+    "stock_finding",
 ]
 
 
@@ -55,9 +57,11 @@ class Check(StrEnum):
     LINE_STOCK = "line_stock"
     """What a counted order line holds, against its counts times the recipe."""
     RESERVED = "reserved"
-    """Reserved units in the ledger, against order lines and holds that keep units."""
+    """Reserved units in the ledger, against order lines, holds and transfers that keep units."""
     STOCK = "stock"
     """A balance of a stock row, against its movements."""
+    IN_TRANSIT = "in_transit"
+    """Units in transit in the ledger, against the transfers that are under way."""
     EXPOSURE = "exposure"
     """The exposure of a listing, against its movements."""
     OPEN_PUSHES = "open_pushes"
@@ -211,9 +215,12 @@ async def check_reserved(tx: AsyncConnection) -> list[Finding]:
         sa.select(hold_lines.c.item_id, hold_lines.c.location_id, nothing, hold_lines.c.units)
         .join(holds, holds.c.id == hold_lines.c.hold_id)
         .where(holds.c.state.in_(("active", "confirmed")), holds.c.ended_at.is_(None)),
+        sa.select(transfers.c.item_id, transfers.c.source_id, nothing, transfers.c.units).where(
+            transfers.c.state == TransferState.PREPARING
+        ),
     )
-    rows = await tx.execute(_differences(sa.union_all(*sources).subquery(), ()))
-    return [_stock_finding(Check.RESERVED, "movements", "reserved", row) for row in rows]
+    rows = await tx.execute(differences(sa.union_all(*sources).subquery(), ()))
+    return [stock_finding(Check.RESERVED, "movements", "reserved", row) for row in rows]
 
 
 async def check_stock(tx: AsyncConnection) -> list[Finding]:
@@ -238,11 +245,11 @@ async def check_stock(tx: AsyncConnection) -> list[Finding]:
         )
         for name in STOCK_QUANTITIES
     ]
-    rows = await tx.execute(_differences(sa.union_all(*sources).subquery(), ("quantity",)))
-    return [_stock_finding(Check.STOCK, "stock", row.quantity, row) for row in rows]
+    rows = await tx.execute(differences(sa.union_all(*sources).subquery(), ("quantity",)))
+    return [stock_finding(Check.STOCK, "stock", row.quantity, row) for row in rows]
 
 
-def _differences(both: sa.Subquery, more_keys: tuple[str, ...]) -> sa.Select[Any]:
+def differences(both: sa.Subquery, more_keys: tuple[str, ...]) -> sa.Select[Any]:
     """Groups of item and location (and more) whose stored and rebuilt sums differ, with names."""
     keys = [both.c[name] for name in ("item_id", "location_id", *more_keys)]
     stored, rebuilt = sa.func.sum(both.c.stored), sa.func.sum(both.c.rebuilt)
@@ -260,7 +267,8 @@ def _differences(both: sa.Subquery, more_keys: tuple[str, ...]) -> sa.Select[Any
     )
 
 
-def _stock_finding(check: Check, table: str, column: str, row: Any) -> Finding:
+def stock_finding(check: Check, table: str, column: str, row: Any) -> Finding:
+    """A row of `differences` as a finding."""
     return Finding(
         check=check,
         table=table,
@@ -374,17 +382,6 @@ async def check_charges(tx: AsyncConnection) -> list[Finding]:
         for row in await tx.execute(query)
         if row.charged > min(row.booked, row.left)
     ]
-
-
-CHECKS: Final[Mapping[Check, Callable[[AsyncConnection], Awaitable[list[Finding]]]]] = {
-    Check.LINE_STOCK: check_line_stock,
-    Check.RESERVED: check_reserved,
-    Check.STOCK: check_stock,
-    Check.EXPOSURE: check_exposures,
-    Check.OPEN_PUSHES: check_open_pushes,
-    Check.CHARGE: check_charges,
-}
-"""Every check, evidence first: in this order repairs build on each other."""
 
 
 def _at_least_zero(value: sa.ColumnElement[int]) -> sa.ColumnElement[int]:

@@ -4,8 +4,8 @@ Every change of a stock number or of an exposure is an append-only row in `movem
 the transaction that changes the number itself. Hence every balance can be rebuilt from movements
 (`channelsync.store.verify`):
 
-- `on_hand`, `reserved`, `safety_stock`, `on_order` of an item at a location, and the exposure of
-  a listing, are each the sum of their deltas;
+- `on_hand`, `reserved`, `safety_stock`, `on_order`, `in_transit` of an item at a location, and the
+  exposure of a listing, are each the sum of their deltas;
 - an exposure is NULL ("never settled") exactly while the listing has no movement of a kind in
   `SETTLING_KINDS`. The first of them is therefore written even when its delta is 0;
 - what an open push could give back is covered by the charges whose `reference` is its id.
@@ -42,6 +42,7 @@ STOCK_QUANTITIES: Final = (
     Quantity.RESERVED,
     Quantity.SAFETY_STOCK,
     Quantity.ON_ORDER,
+    Quantity.IN_TRANSIT,
 )
 """The balances of an item at a location, named as the columns of `stock`."""
 

@@ -5,8 +5,9 @@ where two answers are possible it is the one that leaves fewer units to sell:
 
 - A *stock row* is a projection: it is set to the sum of its movements, and a movement of kind
   `repair` with delta 0 says what it held before.
-- *Reserved units* belong to documents: where order lines and holds promise other units than the
-  ledger has reserved, a movement of kind `repair` adds the difference.
+- *Reserved units* belong to documents: where order lines, holds and transfers promise other units
+  than the ledger has reserved, a movement of kind `repair` adds the difference. So do *units in
+  transit*, which belong to transfers.
 - A *counted order line* holds what its counts and its recipe ask for. Units that the facts call
   shipped and that were never taken are taken from `on_hand`; units taken too many are not put
   back, since only a count can tell that they are there.
@@ -31,7 +32,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.errors import InvariantViolated
 from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
-from channelsync.store.checks import CHECKS, Check, Finding
+from channelsync.store.all_checks import CHECKS
+from channelsync.store.checks import Check, Finding
 from channelsync.store.ledger import ExposureMove, StockMove, append_movements, move_stock
 from channelsync.store.locks import lock_books
 from channelsync.store.tables import (
@@ -193,22 +195,25 @@ async def _home_of(tx: AsyncConnection, line_id: int, item_id: int) -> int:
     return int(home)
 
 
-async def _fix_reserved(work: _Repair, finding: Finding) -> None:
+async def _fix_documented(work: _Repair, finding: Finding) -> None:
+    """The ledger follows the documents: reserved units and units in transit are theirs."""
     item_id, location_id = (int(key) for key in finding.ids)
     stored, rebuilt = _numbers(finding)
-    note = f"the ledger had {stored} reserved, orders and holds promise {rebuilt}"
+    quantity = Quantity(finding.column)
+    note = f"the ledger had {stored} {quantity.replace('_', ' ')}, its documents say {rebuilt}"
     delta = rebuilt - stored
-    move = work.stock_move(item_id, location_id, Quantity.RESERVED, delta, note)
+    move = work.stock_move(item_id, location_id, quantity, delta, note)
     await append_movements(work.tx, [move])
     # A row too small for the change is wrong by itself, and the next check's to repair.
+    column = stock.c[quantity]
     statement = (
         sa.update(stock)
         .where(
             stock.c.item_id == item_id,
             stock.c.location_id == location_id,
-            stock.c.reserved + delta >= 0,
+            column + delta >= 0,
         )
-        .values(reserved=stock.c.reserved + delta)
+        .values({quantity.value: column + delta})
     )
     await work.tx.execute(statement)
 
@@ -306,7 +311,8 @@ def _numbers(finding: Finding) -> tuple[int, int]:
 
 _FIXES: Final[Mapping[Check, Callable[[_Repair, Finding], Awaitable[Any]]]] = {
     Check.LINE_STOCK: _fix_line_stock,
-    Check.RESERVED: _fix_reserved,
+    Check.RESERVED: _fix_documented,
+    Check.IN_TRANSIT: _fix_documented,
     Check.STOCK: _fix_stock,
     Check.EXPOSURE: _fix_exposure,
     Check.OPEN_PUSHES: _fix_open_pushes,

@@ -46,10 +46,12 @@ stock = sa.Table(
     sa.Column("reserved", sa.Integer, nullable=False, server_default="0"),
     sa.Column("safety_stock", sa.Integer, nullable=False, server_default="0"),
     sa.Column("on_order", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("in_transit", sa.Integer, nullable=False, server_default="0"),
     sa.Column("counted_at", INSTANT),
     sa.CheckConstraint("reserved >= 0", name="reserved"),
     sa.CheckConstraint("safety_stock >= 0", name="safety_stock"),
     sa.CheckConstraint("on_order >= 0", name="on_order"),
+    sa.CheckConstraint("in_transit >= 0", name="in_transit"),
 )
 
 movements = sa.Table(

@@ -36,8 +36,10 @@ from channelsync.store.stock_tables import (
     movements,
     stock,
 )
+from channelsync.store.transfer_tables import inspections, transfer_differences, transfers
 from channelsync.store.words import (
     ChannelState,
+    InspectionOutcome,
     ListingState,
     MovementKind,
     PushState,
@@ -53,6 +55,7 @@ from channelsync.store.work_tables import (
 
 __all__ = [
     "ChannelState",
+    "InspectionOutcome",
     "ListingState",
     "MovementKind",
     "PushState",
@@ -68,6 +71,7 @@ __all__ = [
     "hold_lines",
     "holds",
     "idempotency",
+    "inspections",
     "items",
     "line_events",
     "line_stock",
@@ -85,5 +89,7 @@ __all__ = [
     "seals",
     "shortfalls",
     "stock",
+    "transfer_differences",
+    "transfers",
     "work",
 ]

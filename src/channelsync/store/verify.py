@@ -3,7 +3,8 @@
 Three kinds of evidence are held against each other (`channelsync.store.checks`):
 
 - *movements*, append-only: every balance of `stock` and every exposure is the sum of its deltas;
-- *documents*: order lines with their recipes, and holds. What they promise is what is reserved;
+- *documents*: order lines with their recipes, holds, and transfers. What they promise is what is
+  reserved, and what transfers have sent and nobody received is what is in transit;
 - *pushes*: an open push may give back no more than it has charged.
 
 That the movements themselves are as they were written is what the chain over them proves
@@ -21,8 +22,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channelsync.store.all_checks import CHECKS
 from channelsync.store.chain_check import Anchor, ChainReport, check_chain
-from channelsync.store.checks import CHECKS, Finding, lines_of_old_recipes
+from channelsync.store.checks import Finding, lines_of_old_recipes
 from channelsync.store.tables import (
     channels,
     hold_lines,
@@ -34,7 +36,9 @@ from channelsync.store.tables import (
     pushes,
     recipes,
     stock,
+    transfers,
 )
+from channelsync.store.transfer_checks import over_inspected
 
 __all__ = ["Note", "Report", "verify"]
 
@@ -73,10 +77,10 @@ async def verify(tx: AsyncConnection, anchors: Iterable[Anchor] = ()) -> Report:
     findings: list[Finding] = []
     for check in CHECKS.values():
         findings += await check(tx)
-    notes = (*await _deficits(tx), *await _old_recipes(tx))
+    notes = (*await _deficits(tx), *await _old_recipes(tx), *await _inspected(tx))
     counted = {
         table.name: (await tx.execute(sa.select(sa.func.count()).select_from(table))).scalar_one()
-        for table in (stock, movements, listings, order_lines, hold_lines, pushes)
+        for table in (stock, movements, listings, order_lines, hold_lines, pushes, transfers)
     }
     return Report(
         findings=tuple(findings),
@@ -137,4 +141,18 @@ async def _old_recipes(tx: AsyncConnection) -> tuple[Note, ...]:
             message=f"{key} was sold under another recipe than its listing has now: not judged",
         )
         for key in await lines_of_old_recipes(tx)
+    )
+
+
+async def _inspected(tx: AsyncConnection) -> tuple[Note, ...]:
+    """More units looked at than came back: some may be on hand that are not there."""
+    return tuple(
+        Note(
+            kind="inspection",
+            key=found.key,
+            units=found.units,
+            message=f"{found.units} more units of {found.key} were inspected than can have come"
+            " back: count its shelf",
+        )
+        for found in await over_inspected(tx)
     )

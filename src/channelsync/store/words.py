@@ -6,6 +6,7 @@ from enum import StrEnum
 
 __all__ = [
     "ChannelState",
+    "InspectionOutcome",
     "ListingState",
     "MovementKind",
     "PushState",
@@ -53,7 +54,18 @@ class Quantity(StrEnum):
     RESERVED = "reserved"
     SAFETY_STOCK = "safety_stock"
     ON_ORDER = "on_order"
+    IN_TRANSIT = "in_transit"
+    """Units that have left one location for this one."""
     EXPOSURE = "exposure"
+
+
+class InspectionOutcome(StrEnum):
+    """What was found when units that came back were looked at."""
+
+    SELLABLE = "sellable"
+    DAMAGED = "damaged"
+    SUPPLIER = "supplier"
+    """It goes back to where it was bought."""
 
 
 class MovementKind(StrEnum):
@@ -68,6 +80,11 @@ class MovementKind(StrEnum):
     SHIPMENT = "shipment"
     RETURN = "return"
     RELIST = "relist"
+    INSPECTION = "inspection"
+    """Units that came back were looked at and are fit for sale."""
+    TRANSFER = "transfer"
+    TRANSFER_DIFFERENCE = "transfer_difference"
+    """Other units arrived than were sent; the note says why."""
     HOLD = "hold"
     HOLD_RELEASE = "hold_release"
     HOLD_EXPIRY = "hold_expiry"

@@ -144,6 +144,7 @@ async def test_books_in_order_are_clean(trading: Books) -> None:
         "order_lines": 3,
         "hold_lines": 2,
         "pushes": 1,
+        "transfers": 0,
     }
 
 

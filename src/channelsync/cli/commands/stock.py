@@ -8,7 +8,7 @@ import typer
 
 from channelsync.cli.commands.plan import stock_text
 from channelsync.cli.commands.stock_door import open_books, open_desk
-from channelsync.cli.output import Grid, Screen, spoken
+from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.times import instant_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from channelsync.engine.stock_desk import StockChange
     from channelsync.engine.stock_view import ItemStock, PoolView
 
-__all__ = ["adjust", "count", "safety", "set_units", "show", "transfer"]
+__all__ = ["adjust", "count", "safety", "set_units", "show"]
 
 SKU = Annotated[str, typer.Argument(help="The item.")]
 LOCATION = Annotated[
@@ -62,6 +62,8 @@ def _pool_json(pool: PoolView) -> dict[str, object]:
         "atp": pool.stock.atp,
         "on_order": pool.stock.on_order,
         "future_atp": pool.stock.future_atp,
+        "in_transit": pool.stock.in_transit,
+        "uninspected": pool.uninspected,
         "locations": [
             {
                 "location": place.code,
@@ -69,6 +71,7 @@ def _pool_json(pool: PoolView) -> dict[str, object]:
                 "reserved": place.level.reserved,
                 "safety_stock": place.level.safety_stock,
                 "on_order": place.level.on_order,
+                "in_transit": place.level.in_transit,
                 "counted_at": place.counted_at,
             }
             for place in pool.locations
@@ -85,6 +88,12 @@ def _show_item(screen: Screen, view: ItemStock) -> None:
         screen.line()
         screen.line(f"Pool {pool.pool}", style="bold")
         screen.line(stock_text(StockNumbers.of(pool.stock)))
+        if pool.stock.in_transit:
+            under_way = counted(pool.stock.in_transit, "unit")
+            screen.line(f"{under_way} in transit: `channelsync transfers list`")
+        if pool.uninspected:
+            waiting = counted(pool.uninspected, "unit")
+            screen.line(f"{waiting} came back, not inspected yet: `channelsync returns list`")
         grid = Grid("Location", *right, "Counted", right=right)
         for place in pool.locations:
             level = place.level
@@ -164,30 +173,11 @@ async def safety(
     _report(session, [change])
 
 
-async def transfer(
-    session: Session,
-    sku: SKU,
-    units: Annotated[int, typer.Argument(help="How many.", min=1)],
-    source: Annotated[str, typer.Option("--from", help="The location that they leave.")],
-    target: Annotated[str, typer.Option("--to", help="The location that they reach.")],
-    reason: REASON = "transfer",
-) -> None:
-    """Carry units from one location to another, both sides at once."""
-    from channelsync.engine.stock_desk import StockDesk
-
-    async with open_books(session) as database:
-        desk = StockDesk(database, session.environment)
-        changes = await desk.transfer(
-            sku, source, target, units, reason=reason, actor=session.actor
-        )
-    _report(session, changes)
-
-
-def _report(session: Session, changes: list[StockChange] | tuple[StockChange, ...]) -> None:
+def _report(session: Session, changes: list[StockChange]) -> None:
     session.output.result({"changes": changes}, lambda screen: _show_changes(screen, changes))
 
 
-def _show_changes(screen: Screen, changes: list[StockChange] | tuple[StockChange, ...]) -> None:
+def _show_changes(screen: Screen, changes: list[StockChange]) -> None:
     for change in changes:
         what = change.quantity.replace("_", " ")
         screen.line(
