@@ -127,7 +127,7 @@ async def count_line(
     reference = f"{row['order_id']}/{row['line_id']}"
     await _count_exposure(batch, listing_id, change, row, reference)
     location = row.get("location") or (known.location if known else None)
-    _move_stock(batch, line_id, listing_id, change, row, location)
+    await _move_stock(batch, line_id, listing_id, change, row, location)
     batch.events += [
         {
             "line_id": line_id,
@@ -199,7 +199,7 @@ async def _count_exposure(
 # ------------------------------------------------------------------ stock
 
 
-def _move_stock(
+async def _move_stock(
     batch: Batch,
     line_id: int,
     listing_id: int,

@@ -23,6 +23,7 @@ from channelsync.engine.stock_desk import StockChange
 from channelsync.engine.stock_errors import StockRefused
 from channelsync.engine.stock_places import Place, find_item, find_place
 from channelsync.store.ledger import StockMove
+from channelsync.store.locks import lock_orders
 from channelsync.store.stock_queries import Item, load_locations
 from channelsync.store.tables import (
     InspectionOutcome,
@@ -127,7 +128,8 @@ class ReturnDesk:
 
 
 async def _line(tx: AsyncConnection, ref: OrderRef, item: Item) -> Any:
-    """The one line of the order that sold the item."""
+    """The one line of the order that sold the item; its facts stay as they are meanwhile."""
+    await lock_orders(tx, ref.channel)
     line = order_lines.c
     query = (
         sa.select(order_lines, recipes.c.units)
@@ -138,7 +140,6 @@ async def _line(tx: AsyncConnection, ref: OrderRef, item: Item) -> Any:
             recipes.c.item_id == item.id,
         )
         .order_by(line.line_id)
-        .with_for_update(of=order_lines)
     )
     if ref.line is not None:
         query = query.where(line.line_id == ref.line)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.transfers import TransferState
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.stock_errors import StockRefused
+from channelsync.store.locks import lock_items
 from channelsync.store.tables import items, locations, transfer_differences, transfers
 
 __all__ = ["TransferView", "transfer_row", "view_transfer"]
@@ -42,7 +43,9 @@ class TransferView:
 
 
 async def transfer_row(tx: AsyncConnection, transfer_id: int, *, lock: bool = False) -> Any:
-    """A transfer with its SKU, its places and their pools; with `lock` nobody else may write it.
+    """A transfer with its SKU, its places and their pools.
+
+    With `lock` nobody else may write it: every writer of transfers locks the item first.
 
     Raises:
         StockRefused: there is no such transfer.
@@ -62,7 +65,8 @@ async def transfer_row(tx: AsyncConnection, transfer_id: int, *, lock: bool = Fa
         .where(transfers.c.id == transfer_id)
     )
     if lock:
-        query = query.with_for_update(of=transfers)
+        item = sa.select(transfers.c.item_id).where(transfers.c.id == transfer_id)
+        await lock_items(tx, (await tx.execute(item)).scalars())
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise StockRefused(
