@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from channelsync.sdk.quality import FILE_NAME, missing_tests, read_quality
 from tests.support.checkout import ROOT, connector_folders, parse, pyproject, source_files
 
 PREFIX = "channelsync_"
@@ -80,6 +81,20 @@ def test_a_connector_imports_only_the_sdk_of_ours(name: str) -> None:
         and not _is_within(module, name)
     ]
     assert foreign == []
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_connector_ships_its_types(name: str) -> None:
+    """What lies in a connector's folder is in the wheel, and is checked strictly."""
+    assert (ROOT / "connectors" / name / "py.typed").is_file()
+    assert pyproject()["tool"]["mypy"]["strict"]
+    assert "connectors" in pyproject()["tool"]["mypy"]["mypy_path"]
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_connector_says_how_good_it_is(name: str) -> None:
+    text = (ROOT / "connectors" / name / FILE_NAME).read_text(encoding="utf-8")
+    assert missing_tests(read_quality(text), ROOT) == []
 
 
 def test_the_import_reader_sees_every_way_of_importing() -> None:

@@ -194,6 +194,7 @@ ELSEWHERE = {
     "transfers ship",
     "stock import",
     "channels forget",
+    "connectors new",
     "init",
     "verify",
     "db backup",
@@ -215,6 +216,7 @@ def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
         "stock import": shop.json("stock", "import", str(sheet), "--create-items"),
         "db backup": shop.json("db", "backup", str(shop.folder / "copy.db")),
         "init": shop.json("init", "--path", str(shop.folder / "new.yaml")),
+        "connectors new": shop.json("connectors", "new", "acme", "--into", str(shop.folder)),
     }
     shop.write(
         shop.config.read_text().replace("ny-dc: {name: New York DC}", "ny-dc: {}\n  soho: {}")

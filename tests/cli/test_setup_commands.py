@@ -75,8 +75,10 @@ def test_a_connector_that_is_broken_is_listed_with_the_reason(bare: Shop) -> Non
             {
                 "connector": "etsy",
                 "title": "",
+                "package": None,
                 "push_semantics": None,
                 "enforces": None,
+                "quality": None,
                 "broken": "it does not load",
             }
         ]

@@ -13,6 +13,7 @@ from channelsync.cli.command import Command, command, common_parameters, session
 from channelsync.cli.commands import (
     books,
     channels,
+    connectors,
     database,
     dead_letters,
     explain,
@@ -109,7 +110,12 @@ GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
             ("drop", dead_letters.drop),
         ),
     ),
-    (CHANNELS, "connectors", "See what is installed.", (("list", setup.connectors_list),)),
+    (
+        CHANNELS,
+        "connectors",
+        "See what is installed; write another.",
+        (("list", connectors.list_connectors), ("new", connectors.new)),
+    ),
     (
         HOUSE,
         "db",

@@ -264,11 +264,24 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                 {
                     "connector": "shopify",
                     "title": "Shopify",
+                    "package": "channelsync 0.1.0",
                     "push_semantics": "keyed_compare_and_set",
                     "enforces": "strict",
+                    "quality": {
+                        "tier": "platinum",
+                        "done": 20,
+                        "todo": 0,
+                        "exempt": 3,
+                        "broken": None,
+                    },
                     "broken": None,
                 }
             ]
+        },
+        "connectors new": {
+            "connector": "acme",
+            "folder": "channelsync-acme",
+            "files": ["pyproject.toml", "src/channelsync_acme/connector.py"],
         },
         "init": {"configuration": "channelsync.yaml", "schema": "channelsync.schema.json"},
         "check": {

@@ -37,7 +37,16 @@ def discover(found: Iterable[EntryPoint] | None = None) -> Registry:
             broken[name] = reason[:REASON_CHARACTERS_MAX]
         else:
             connectors[name] = connector
-    return Registry(MappingProxyType(connectors), MappingProxyType(broken))
+    packages = {name: origin for name, points in by_name.items() if (origin := _package(points))}
+    return Registry(
+        MappingProxyType(connectors), MappingProxyType(broken), MappingProxyType(packages)
+    )
+
+
+def _package(points: Sequence[EntryPoint]) -> str:
+    """The one package that offers a connector, with its version."""
+    found = {f"{point.dist.name} {point.dist.version}" for point in points if point.dist}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _load(name: str, points: Sequence[EntryPoint]) -> tuple[Any, str]:

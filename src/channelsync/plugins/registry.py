@@ -27,6 +27,8 @@ class Registry:
     connectors: Mapping[str, Connector] = field(default_factory=lambda: MappingProxyType({}))
     broken: Mapping[str, str] = field(default_factory=_none)
     """Connectors that are installed and cannot be used, with the reason."""
+    packages: Mapping[str, str] = field(default_factory=_none)
+    """The package that offers each of them, with its version, where one does."""
 
     @property
     def manifests(self) -> Mapping[str, Manifest]:
@@ -59,5 +61,7 @@ class Registry:
             raise ValueError(f"there is a connector {name} already")
         broken = {key: reason for key, reason in self.broken.items() if key != name}
         return Registry(
-            MappingProxyType({**self.connectors, name: connector}), MappingProxyType(broken)
+            MappingProxyType({**self.connectors, name: connector}),
+            MappingProxyType(broken),
+            self.packages,
         )

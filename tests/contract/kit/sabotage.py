@@ -65,7 +65,11 @@ def broken_suite(
         @override
         def connector(self) -> Any:
             if self._broken is None:
-                self._broken = _BrokenConnector(super().connector, self, methods, declared)
+                sound = super().connector
+                # A connector's package, where its quality.yaml lies, is that of its type.
+                attributes = {"__module__": type(sound).__module__}
+                made = type("BrokenConnector", (_BrokenConnector,), attributes)
+                self._broken = made(sound, self, methods, declared)
             return self._broken
 
     class Suite(ConnectorContract):

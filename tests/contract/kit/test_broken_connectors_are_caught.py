@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typing_extensions import override
 
+from channelsync.sdk.quality import FILE_NAME, RULES
 from channelsync.sdk.testing.contract import ConnectorContract, ContractBroken, World
+from channelsync_acme.connector import AcmeConnector
 from templates.connector.tests.test_contract import AcmeWorld
 from tests.contract.kit import broken_hearing as hearing
 from tests.contract.kit import broken_pushes as pushes
@@ -43,6 +46,19 @@ class SignsUrls(AcmeWorld):
     signs_url = True
 
 
+class Quiet(AcmeConnector):
+    """Of a package, this one, that says nothing of its quality."""
+
+
+class SaysNothing(AcmeWorld):
+    """A connector from a package without a quality.yaml."""
+
+    @property
+    @override
+    def connector(self) -> AcmeConnector:
+        return Quiet()
+
+
 @dataclass(frozen=True)
 class Control:
     """One broken connector."""
@@ -61,6 +77,7 @@ class Control:
 
 CONTROLS = [
     Control("test_what_is_declared_can_be_used", AcmeWorld, declared={"sdk_version": 0}),
+    Control("test_the_quality_file_is_true", SaysNothing),
     Control("test_a_channel_opens_without_the_network", AcmeWorld, {"open": pushes.calls_home}),
     Control("test_the_marketplace_enforces_what_is_declared", SellsBeyond),
     Control(
@@ -317,6 +334,37 @@ def test_what_breaks_them_is_the_sabotage_and_not_its_frame(world: type[World]) 
     suite = broken_suite(world, {}, {})
     for clause in sorted({control.clause for control in CONTROLS if control.world is world}):
         getattr(suite, clause)()
+
+
+@pytest.mark.parametrize(
+    ("boast", "said"),
+    [
+        ("contract::test_a_number_told_is_shown", "does not apply: the channel has no capability"),
+        ("contract::test_everything", "is no clause of the contract"),
+        ("tests/test_contract.py::TestAcme::test_everything", "that do not exist"),
+    ],
+)
+def test_a_boast_in_the_quality_file_is_caught(
+    boast: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / f"boastful_{abs(hash(boast))}"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    rules = dict.fromkeys(RULES, "todo") | {"pushes": f"{{done: ['{boast}']}}"}
+    lines = [f"  {name}: {answer}" for name, answer in rules.items()]
+    (package / FILE_NAME).write_text("\n".join(["rules:", *lines]), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    class Boastful(AcmeWorld):
+        @property
+        @override
+        def connector(self) -> AcmeConnector:
+            made = type("Boastful", (AcmeConnector,), {"__module__": package.name})()
+            assert isinstance(made, AcmeConnector)
+            return made
+
+    with pytest.raises(ContractBroken, match=said):
+        broken_suite(Boastful, {}, {}).test_the_quality_file_is_true()
 
 
 def test_what_a_world_neither_writes_nor_exempts_fails() -> None:

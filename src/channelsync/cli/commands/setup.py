@@ -1,4 +1,4 @@
-"""`init`, `check`, `connectors list`: from nothing to a configuration that is right."""
+"""`init` and `check`: from nothing to a configuration that is right."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from channelsync.cli.variables import misspelt_variables
 
 if TYPE_CHECKING:
     from channelsync.configuration.configuration import Configuration
-    from channelsync.sdk.connector import Manifest
 
-__all__ = ["check", "connectors_list", "init"]
+__all__ = ["check", "init"]
 
 SCHEMA_NAME = "channelsync.schema.json"
 
@@ -128,51 +127,3 @@ def _show_check(screen: Screen, report: CheckReport) -> None:
         grid.row(one.channel, one.connector, one.pool, one.mode)
     if report.channels:
         screen.grid(grid)
-
-
-# ------------------------------------------------------------------ connectors
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectorView:
-    """One installed connector."""
-
-    connector: str
-    title: str
-    push_semantics: str | None
-    enforces: str | None
-    broken: str | None
-    """Why it cannot be used."""
-
-
-def connectors_list(session: Session) -> None:
-    """List the installed connectors, and why some cannot be used."""
-    registry = session.registry
-    views = [_connector(name, one) for name, one in registry.manifests.items()]
-    views += [
-        ConnectorView(connector=name, title="", push_semantics=None, enforces=None, broken=why)
-        for name, why in registry.broken.items()
-    ]
-    views.sort(key=lambda view: view.connector)
-    session.output.result({"connectors": views}, lambda screen: _show_connectors(screen, views))
-
-
-def _connector(name: str, manifest: Manifest) -> ConnectorView:
-    return ConnectorView(
-        connector=name,
-        title=manifest.title,
-        push_semantics=manifest.push_semantics,
-        enforces=manifest.enforces,
-        broken=None,
-    )
-
-
-def _show_connectors(screen: Screen, views: list[ConnectorView]) -> None:
-    if not views:
-        screen.line("No connector is installed.")
-        return
-    grid = Grid("Connector", "What", "Writes", "Enforces", "State")
-    for view in views:
-        state = f"broken: {view.broken}" if view.broken else "usable"
-        grid.row(view.connector, view.title, view.push_semantics or "", view.enforces or "", state)
-    screen.grid(grid)

@@ -18,8 +18,9 @@ from channelsync.sdk.connector import (
     Manifest,
     ReceivesWebhooks,
     Subscribes,
+    VariesBySettings,
 )
-from channelsync.sdk.errors import Retryable
+from channelsync.sdk.errors import Resting, Retryable
 from channelsync.sdk.http import http_client
 from channelsync.sdk.testing.contract.breaking import ContractBroken, expect
 from channelsync.sdk.testing.contract.hearing import Word
@@ -72,8 +73,8 @@ class Bench:
 
     @property
     def manifest(self) -> Manifest:
-        """What the connector declares."""
-        return self.world.connector.manifest
+        """What the connector declares for this world's settings."""
+        return declared_by(self.world)
 
     @property
     def semantics(self) -> PushSemantics:
@@ -192,11 +193,11 @@ class Bench:
     # ------------------------------------------------------------ looking
 
     async def patiently(self, method: str, *given: Any) -> Any:
-        """Call as the host does: again after `Retryable`, when it says, a few times."""
+        """Call as the host does: again when `Retryable` or `Resting` say so, a few times."""
         for _ in range(TRIES_MAX):
             try:
                 return await getattr(self.channel, method)(*given)
-            except Retryable as error:
+            except (Retryable, Resting) as error:
                 self.clock.passes((error.after_seconds or 0.0) + MOMENT_SECONDS)
         raise ContractBroken(f"{method} still raises Retryable after {TRIES_MAX} tries")
 
@@ -278,6 +279,14 @@ class Bench:
         return isinstance(self.channel, ReceivesWebhooks)
 
 
+def declared_by(world: World) -> Manifest:
+    """The manifest of a channel with this world's settings."""
+    connector = world.connector
+    if isinstance(connector, VariesBySettings):
+        return connector.manifest_for(world.settings)
+    return connector.manifest
+
+
 def words_of(page: OrderPage) -> list[Word]:
     """The facts and voids of a page."""
     return [*page.facts, *page.voids]
@@ -286,7 +295,7 @@ def words_of(page: OrderPage) -> list[Word]:
 async def open_bench(world: World) -> Bench:
     """Open the channel of a world on a wire that records."""
     wire = Wire(world.transport(), world.clock)
-    manifest = world.connector.manifest
+    manifest = declared_by(world)
     numbers = itertools.count(1)
     http = http_client(allowed_hosts=(*manifest.own_hosts, *world.allowed_hosts), transport=wire)
     context = ChannelContext(

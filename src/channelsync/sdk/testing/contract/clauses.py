@@ -56,6 +56,7 @@ def clause(
             except DoesNotApply as reason:
                 pytest.skip(f"{DOES_NOT_APPLY}{reason}")
 
+        vars(test)["reason_against"] = lambda bench: _reason_against(bench, needs, rules, world)
         # pytest asks the signature for fixtures, and there are none.
         del vars(test)["__wrapped__"]
         vars(test)["__signature__"] = inspect.Signature(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -10,6 +12,7 @@ import httpx
 from channelsync.sdk.connector import Discovers, FetchesOrders, Pushes, Reads, TestsItself
 from channelsync.sdk.declarations import faults_of_channel, faults_of_connector
 from channelsync.sdk.errors import ConnectorError, NeedsReauthorization, Retryable
+from channelsync.sdk.quality import CONTRACT, BadQualityFile, missing_tests, quality_of
 from channelsync.sdk.testing.contract.bench import Bench
 from channelsync.sdk.testing.contract.breaking import ContractBroken, expect
 from channelsync.sdk.testing.contract.clauses import Clauses, clause, pushes
@@ -33,6 +36,23 @@ class DeclaringClauses(Clauses):
         expect(not reason, f"the connector cannot be used: {reason}")
         reason = faults_of_channel(bench.manifest, bench.channel)
         expect(not reason, f"the channel cannot be used: {reason}")
+
+    @clause()
+    async def test_the_quality_file_is_true(self, bench: Bench) -> None:
+        """Each rule is answered; a test that is to show one exists, and applies."""
+        try:
+            quality = quality_of(bench.world.connector)
+        except BadQualityFile as error:
+            raise ContractBroken(f"quality.yaml: {error}") from error
+        if quality is None:
+            raise ContractBroken("the connector's package holds no quality.yaml")
+        missing = missing_tests(quality, _project_of(type(self)))
+        expect(not missing, f"quality.yaml names tests that do not exist: {missing}")
+        for rule, answer in quality.answers.items():
+            for test in answer.tests:
+                if test.startswith(CONTRACT):
+                    reason = _reason_not_to_count(self, test.removeprefix(CONTRACT), bench)
+                    expect(not reason, f"quality.yaml, {rule}: {test} {reason}")
 
     @clause()
     async def test_a_channel_opens_without_the_network(self, bench: Bench) -> None:
@@ -149,6 +169,21 @@ class DeclaringClauses(Clauses):
             any(not one.ok for one in results) or not bench.wire.exchanges,
             "nothing answers, and every check of the self-test passes",
         )
+
+
+def _project_of(suite: type) -> Path:
+    """The folder of the project that the suite's subclass stands in."""
+    here = Path(inspect.getfile(suite)).resolve()
+    found = next((one for one in here.parents if (one / "pyproject.toml").is_file()), None)
+    return found or here.parent
+
+
+def _reason_not_to_count(suite: object, name: str, bench: Bench) -> str:
+    clause_of = getattr(type(suite), name, None)
+    if clause_of is None:
+        return "is no clause of the contract"
+    reason: str = clause_of.reason_against(bench)
+    return f"does not apply: {reason}" if reason else ""
 
 
 async def _collected(channel: Discovers) -> list[object]:
