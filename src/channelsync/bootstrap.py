@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 import httpx
@@ -26,18 +28,22 @@ from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
 from channelsync.plugins.discovery import discover
 from channelsync.plugins.opening import ChannelUnusable, Lent, OpenChannel, open_channel
 from channelsync.plugins.registry import Registry
-from channelsync.ports import Environment, RunningChannel
+from channelsync.ports import Clock, Environment, Presence, RunningChannel
 from channelsync.queue.in_process import InProcessBus
 from channelsync.sdk.http import http_client
 from channelsync.sdk.signatures import decode_standard_secret
 from channelsync.settings import Settings
 from channelsync.store import migrate
+from channelsync.store.clock import DatabaseClock
 from channelsync.store.database import Database
+from channelsync.store.presence import Alone, DatabasePresence
 
 __all__ = [
     "AlreadyRunning",
     "Application",
+    "NeedsPostgreSQL",
     "OpenedChannels",
+    "Part",
     "data_lock",
     "lent_by",
     "open_application",
@@ -52,6 +58,27 @@ _log = structlog.get_logger("channelsync.bootstrap")
 
 class AlreadyRunning(Exception):
     """Another daemon works on this data folder."""
+
+
+class Part(StrEnum):
+    """What of the daemon one process is."""
+
+    ALL = "all"
+    WEB = "web"
+    """Receivers, pages and API."""
+    WORK = "work"
+    """Workers; its door answers probes and metrics alone."""
+
+
+class NeedsPostgreSQL(Exception):
+    """Several processes cannot share a SQLite file."""
+
+    def __init__(self, part: Part) -> None:
+        command = "worker" if part is Part.WORK else "web"
+        super().__init__(
+            f"`channelsync {command}` is one process of several, and they need PostgreSQL: set"
+            " CHANNELSYNC_DATABASE_URL, or run everything in one process with `channelsync run`"
+        )
 
 
 @dataclass(slots=True)
@@ -126,14 +153,16 @@ class Application:
     lent: Lent
     engine: Engine
     anchoring: Anchoring
+    clock: DatabaseClock | None = None
+    """Where several processes work: to be set right now and then."""
 
 
-def system_environment() -> Environment:
-    """The machine's clock and randomness; this process as owner."""
+def system_environment(now: Clock = time.time) -> Environment:
+    """The machine's clock (or another) and randomness; this process as owner."""
     return Environment(
-        now=time.time,
+        now=now,
         new_id=lambda: str(uuid.uuid4()),
-        owner=f"{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
     )
 
 
@@ -227,20 +256,24 @@ async def open_application(
     """
     registry = registry or discover()
     configuration = read_configuration(settings, registry, configuration_path)
-    environment = environment or system_environment()
     database = await _open_store(settings)
     channels = OpenedChannels()
-    engine = Engine(
-        database=database,
-        channels=channels,
-        environment=environment,
-        bus=InProcessBus(),
-        policy=policy_of(configuration),
-    )
-    database.on_marked = engine.wake
-    lent = lent_by(settings, environment, transport)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(database.close)
+        clock = None if database.is_sqlite else DatabaseClock()
+        if clock is not None:
+            await clock.synchronise(database)
+        environment = environment or system_environment(clock or time.time)
+        engine = Engine(
+            database=database,
+            channels=channels,
+            environment=environment,
+            bus=InProcessBus(),
+            policy=policy_of(configuration),
+            presence=await _presence(database, environment, opened),
+        )
+        database.on_marked = engine.wake
+        lent = lent_by(settings, environment, transport)
         opened.push_async_callback(channels.close_all)
         application = Application(
             settings=settings,
@@ -250,11 +283,24 @@ async def open_application(
             lent=lent,
             engine=engine,
             anchoring=await _anchoring(settings, opened, transport),
+            clock=clock,
         )
         if with_channels:
             for channel in configuration.channels.values():
                 await channels.open(registry, channel, lent)
         yield application
+
+
+async def _presence(
+    database: Database, environment: Environment, opened: AsyncExitStack
+) -> Presence:
+    """How the other processes see this one. Embedded there are none."""
+    if database.is_sqlite:
+        return Alone()
+    presence = DatabasePresence(database.url, environment.owner)
+    opened.push_async_callback(presence.close)
+    await presence.start()
+    return presence
 
 
 async def _anchoring(

@@ -1,4 +1,7 @@
-"""The daemon: receivers, pages, workers and the watch over the configuration, in one process."""
+"""The daemon: receivers, pages, workers and the watch over the configuration, in one process.
+
+Or in several on PostgreSQL: any number of `web` and of `work`, each of which may die at any time.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,6 +20,8 @@ from starlette.types import ASGIApp
 
 from channelsync.bootstrap import (
     Application,
+    NeedsPostgreSQL,
+    Part,
     data_lock,
     open_application,
     policy_of,
@@ -32,11 +37,13 @@ from channelsync.engine.setup import (
     note_right_configuration,
     note_unusable,
 )
+from channelsync.engine.work import WorkKind
 from channelsync.settings import Settings
 from channelsync.store import tables
-from channelsync.web.app import WebOptions, build_app
+from channelsync.store.errors import is_passing
+from channelsync.web.app import WebOptions, build_app, build_probes
 from channelsync.worker.daemon import drain, handlers
-from channelsync.worker.supervisor import Supervisor
+from channelsync.worker.supervisor import Handler, Supervisor
 
 __all__ = ["reload_configuration", "run_daemon", "serve"]
 
@@ -44,13 +51,18 @@ _log = structlog.get_logger("channelsync.daemon")
 
 WATCH_SECONDS = 1.0
 """How often the configuration file's time is looked at."""
+HOUSEKEEPING_SECONDS = 5.0
+"""How often the dead are looked for and the clock is set."""
 
 
-async def serve(settings: Settings, *, configuration_path: Path | None = None) -> int:
+async def serve(
+    settings: Settings, *, configuration_path: Path | None = None, part: Part = Part.ALL
+) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code: 0 after a clean stop.
 
     Raises:
-        AlreadyRunning, ConfigurationInvalid, SchemaMismatch: it cannot start; nothing was changed.
+        NeedsPostgreSQL, AlreadyRunning, ConfigurationInvalid, SchemaMismatch: it cannot start;
+            nothing was changed.
         OSError: the port is taken.
     """
     stop, reload_now = asyncio.Event(), asyncio.Event()
@@ -58,12 +70,23 @@ async def serve(settings: Settings, *, configuration_path: Path | None = None) -
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload_now.set)
-    with data_lock(settings.data_dir):
-        path = configuration_path or settings.config
+    path = configuration_path or settings.config
+    with _only_one(settings, part):
         async with open_application(settings, configuration_path=path) as application:
             door = listen(settings.host, settings.port)
-            await run_daemon(application, door, stop=stop, watched=path, reload_now=reload_now)
+            await run_daemon(
+                application, door, stop=stop, watched=path, reload_now=reload_now, part=part
+            )
     return 0
+
+
+def _only_one(settings: Settings, part: Part) -> AbstractContextManager[None]:
+    """On SQLite one daemon works on the data folder; on PostgreSQL any number does."""
+    if sa.make_url(settings.database).get_backend_name() != "sqlite":
+        return contextlib.nullcontext()
+    if part is not Part.ALL:
+        raise NeedsPostgreSQL(part)
+    return data_lock(settings.data_dir)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -93,24 +116,26 @@ async def run_daemon(
     reload_now: asyncio.Event | None = None,
     options: WebOptions | None = None,
     on_ready: Callable[[], None] | None = None,
+    part: Part = Part.ALL,
 ) -> None:
     """Recover, set up, serve and work until `stop` is set; then drain.
 
-    The caller holds the data lock, or knows otherwise that no other daemon uses the store.
+    On SQLite the caller holds the data lock, or knows otherwise that no other daemon uses the
+    store.
     """
     engine = application.engine
     await recover(engine)
     await apply_setup(engine, setup_of(application.configuration))
     await note_unusable(engine, application.configuration.channels, application.channels.unusable)
-    supervisor = Supervisor(
-        engine=engine, handlers=handlers(application.settings.public_url, application.anchoring)
-    )
-    app = build_app(engine, options or _options(application, stop))
+    supervisor = Supervisor(engine=engine, handlers=_handlers(application, part))
+    build = build_probes if part is Part.WORK else build_app
+    app = build(engine, options or _options(application, stop))
     async with _serving(app, door):
         working = asyncio.create_task(supervisor.run(), name="supervisor")
         watching = asyncio.create_task(
             _watch(application, watched, reload_now or asyncio.Event()), name="configuration"
         )
+        keeping = asyncio.create_task(_keep_house(application), name="housekeeping")
         host, port = door.getsockname()[:2]
         _log.info("channelsync is up", url=f"http://{host}:{port}/")
         if on_ready is not None:
@@ -120,7 +145,27 @@ async def run_daemon(
         finally:
             watching.cancel()
             await drain(supervisor, working)
-            await asyncio.gather(watching, working, return_exceptions=True)
+            keeping.cancel()
+            await asyncio.gather(watching, keeping, working, return_exceptions=True)
+
+
+def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler]:
+    if part is Part.WEB:
+        return {}
+    return handlers(application.settings.public_url, application.anchoring)
+
+
+async def _keep_house(application: Application) -> None:
+    """Find what dead processes left behind, and set the clock: again and again."""
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        try:
+            await recover(application.engine)
+            if application.clock is not None:
+                await application.clock.synchronise(application.engine.database)
+        except Exception as error:  # noqa: BLE001 - the next round may do better
+            if not is_passing(error):
+                _log.exception("housekeeping failed")
 
 
 def _options(application: Application, stop: asyncio.Event) -> WebOptions:
@@ -178,10 +223,17 @@ async def _watch(application: Application, watched: Path | None, reload_now: asy
                 await reload_now.wait()
         asked, changed_at = reload_now.is_set(), _changed_at(watched)
         reload_now.clear()
-        if watched is not None and (asked or changed_at != seen):
-            seen = changed_at
-            await reload_configuration(application, watched)
-        await _close_emptied(application)
+        try:
+            if watched is not None and (asked or changed_at != seen):
+                await reload_configuration(application, watched)
+                seen = changed_at
+            await _close_emptied(application)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            _log.warning("the database cannot be used; the configuration waits", why=str(error))
+            if asked:
+                reload_now.set()
 
 
 def _changed_at(path: Path | None) -> int | None:

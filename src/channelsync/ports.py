@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.sdk.connector import Channel, Manifest
 
-__all__ = ["Clock", "Environment", "OpenChannels", "RunningChannel", "WakeBus"]
+__all__ = ["Clock", "Environment", "OpenChannels", "Presence", "RunningChannel", "WakeBus"]
 
 Clock = Callable[[], Instant]
 
@@ -21,7 +21,8 @@ class Environment:
     now: Clock
     new_id: Callable[[], str]
     owner: str
-    """This process; leases and attempts carry it."""
+    """This process; leases and attempts carry it. Its last part, behind a hyphen, is eight
+    hexadecimal digits that no other process has."""
 
 
 class WakeBus(Protocol):
@@ -32,6 +33,24 @@ class WakeBus(Protocol):
 
     async def wait(self, kind: str, timeout_seconds: float) -> None:
         """Return after a wake-up of this kind, or after the time."""
+
+
+class Presence(Protocol):
+    """Which of the processes on one store are still there."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether this is the only process that can be there."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the others can see us; nothing may be sent while they cannot."""
+
+    async def absent(self, owners: Collection[str]) -> set[str]:
+        """Those of the owners that are known to be gone for good."""
+
+    async def count(self) -> int:
+        """How many processes are there, this one included."""
 
 
 @dataclass(frozen=True, slots=True)

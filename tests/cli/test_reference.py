@@ -21,7 +21,7 @@ from tests.cli.test_exit_codes import corrupt
 from tests.support.checkout import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "cli.md"
-WITHOUT_SHAPE = {"run"}
+WITHOUT_SHAPE = {"run", "web", "worker"}
 
 
 def test_the_page_is_current() -> None:

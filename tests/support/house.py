@@ -135,10 +135,17 @@ async def build_house(
     safety_stock: int = 0,
     declared: Mapping[str, Any] | None = None,
     counters: Mapping[str, int] | None = None,
+    database: Database | None = None,
 ) -> House:
-    """A house with one location and a memory market a channel, quotas in basis points."""
-    path = folder / "house.db"
-    database = Database(sqlite_url(path), connect=inline_connections(path))
+    """A house with one location and a memory market a channel, quotas in basis points.
+
+    Without a migrated `database` of its own it gets a SQLite file.
+    """
+    if database is None:
+        path = folder / "house.db"
+        database = Database(sqlite_url(path), connect=inline_connections(path))
+        async with database.write() as tx:
+            await tx.run_sync(tables.metadata.create_all)
     clock = Clock()
     ids = itertools.count(1)
     channels = Channels()
@@ -152,8 +159,6 @@ async def build_house(
             safety_stock={"main": safety_stock},
         ),
     )
-    async with database.write() as tx:
-        await tx.run_sync(tables.metadata.create_all)
     house = House(
         engine=engine,
         clock=clock,
@@ -168,6 +173,28 @@ async def build_house(
     await apply_setup(engine, setup_for(semantics))
     await put_stock(house, stock.items())
     return house
+
+
+def neighbour(house: House, name: str) -> House:
+    """Another daemon on the same store and marketplaces, with connections and names of its own."""
+    ids = itertools.count(1)
+    database = Database(house.engine.database.url)
+    engine = Engine(
+        database=database,
+        channels=house.channels,
+        environment=Environment(
+            now=house.clock, new_id=lambda: f"{name}-{next(ids):06d}", owner=name
+        ),
+        bus=InProcessBus(),
+        policy=house.engine.policy,
+    )
+    return House(
+        engine=engine,
+        clock=house.clock,
+        supervisor=Supervisor(engine=engine, handlers=HANDLERS),
+        channels=house.channels,
+        markets=house.markets,
+    )
 
 
 def open_market(house: House, name: str, **declared: Any) -> None:

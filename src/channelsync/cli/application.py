@@ -43,6 +43,8 @@ ALONE: tuple[tuple[str, str, Command], ...] = (
     (EVERY_DAY, "explain", explain.explain),
     (EVERY_DAY, "plan", plan.plan),
     (EVERY_DAY, "run", running.run),
+    (HOUSE, "web", running.web),
+    (HOUSE, "worker", running.worker),
     (STOCK, "orders", orders.orders),
     (HOUSE, "init", setup.init),
     (HOUSE, "check", setup.check),

@@ -34,9 +34,11 @@ def unreachable(url: str) -> Iterator[None]:
     """Say which database it is that does not answer, without its password."""
     import sqlalchemy as sa
 
+    from channelsync.store.errors import StoreUnavailable
+
     try:
         yield
-    except (OSError, sa.exc.SQLAlchemyError) as error:
+    except (OSError, sa.exc.SQLAlchemyError, StoreUnavailable) as error:
         shown = sa.make_url(url).render_as_string(hide_password=True)
         said = str(getattr(error, "orig", None) or error).splitlines()
         raise Unreachable(
@@ -133,14 +135,17 @@ def _engine(error: Exception) -> Failure | None:
 def _store(error: Exception) -> Failure | None:
     import sqlalchemy as sa
 
-    from channelsync.bootstrap import AlreadyRunning
+    from channelsync.bootstrap import AlreadyRunning, NeedsPostgreSQL
     from channelsync.store.backup import BackupRefused
+    from channelsync.store.errors import StoreUnavailable
     from channelsync.store.migrate import SchemaMismatch
 
     if isinstance(error, SchemaMismatch):
         return _failed("schema_mismatch", error)
-    if isinstance(error, AlreadyRunning | BackupRefused):
+    if isinstance(error, AlreadyRunning | BackupRefused | NeedsPostgreSQL):
         return _failed("refused", error)
+    if isinstance(error, StoreUnavailable):
+        return Failure(code=ExitCode.UNREACHABLE, kind="unreachable", message=str(error))
     if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
         message = f"the database does not answer: {error.orig}"
         return Failure(code=ExitCode.UNREACHABLE, kind="unreachable", message=message)

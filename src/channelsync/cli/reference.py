@@ -31,9 +31,10 @@ for one run and have none. The settings of the daemon are variables as well; `ch
 names variables that nothing reads.
 """
 
-_WITHOUT_JSON = {
-    "run": "It writes log lines to stderr (`CHANNELSYNC_LOG_FORMAT`) and nothing to stdout.",
-}
+_WITHOUT_JSON = dict.fromkeys(
+    ("run", "web", "worker"),
+    "It writes log lines to stderr (`CHANNELSYNC_LOG_FORMAT`) and nothing to stdout.",
+)
 _NOTES = {
     "demo": "The object is printed at the end; durations are in seconds.",
     "simulate": "The object below is that of one scenario; of all of them it is"

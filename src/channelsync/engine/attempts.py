@@ -53,6 +53,10 @@ async def record(
     by_push = {result.push_id: result for result in results}
     grants = Grants(tx, now, f"push:{running.name}")
     await grants.load(listing_id for listing_id, _ in sending.pushes.values())
+    if not await _is_ours(tx, sending.attempt_id):
+        _log.warning("an answer came after its sender was taken for dead", channel=running.name)
+        await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
+        return
     for push_id, (listing_id, push) in sorted(sending.pushes.items()):
         missing = ChangeResult(
             push_id=push_id, outcome=Outcome.UNKNOWN, reason="the connector gave no result"
@@ -69,6 +73,13 @@ async def record(
         items = {item for listing in grants.all() for item in listing.recipe}
         await mark_items(tx, items, now)
         await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
+
+
+async def _is_ours(tx: AsyncConnection, attempt_id: int) -> bool:
+    """Whether nobody has ended the attempt in our place."""
+    attempts = tables.attempts
+    query = sa.select(attempts.c.ended_at).where(attempts.c.id == attempt_id).with_for_update()
+    return (await tx.execute(query)).scalar_one() is None
 
 
 def _is_open(grant: Grant, push_id: str) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from channelsync.domain.escrow import ChannelLimits
 from channelsync.engine.policy import Policy
-from channelsync.ports import Environment, OpenChannels, RunningChannel, WakeBus
+from channelsync.ports import Environment, OpenChannels, Presence, RunningChannel, WakeBus
 from channelsync.store.database import Database
+from channelsync.store.presence import Alone
 
 __all__ = ["Engine", "limits_of"]
 
@@ -22,6 +23,9 @@ class Engine:
     environment: Environment
     bus: WakeBus
     policy: Policy
+    presence: Presence = field(default_factory=Alone)
+    sending: set[str] = field(default_factory=set)
+    """Requests that this process is sending: from before a copy is committed until its end is."""
 
     @property
     def now(self) -> Callable[[], float]:

@@ -59,32 +59,34 @@ class Once:
             KeyInFlight: this process is just answering that key.
         """
         if key is None:
-            async with self.engine.database.write() as tx:
-                return await act(tx)
+            return await self.engine.database.transact(act)
         if key in self._in_flight:
             raise KeyInFlight(key)
         self._in_flight.add(key)
         try:
-            return await self._answer_once(key, fingerprint, act)
+            return await self.engine.database.transact(
+                lambda tx: self._answer_once(tx, key, fingerprint, act)
+            )
         finally:
             self._in_flight.discard(key)
 
-    async def _answer_once(self, key: str, fingerprint: str, act: Act) -> Answer:
-        async with self.engine.database.write() as tx:
-            insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(idempotency)
-            values = {"key": key, "fingerprint": fingerprint, "created_at": self.engine.now()}
-            # Another process's transaction on the same key is waited for here.
-            claimed = await tx.execute(insert.on_conflict_do_nothing().values(values))
-            mine = idempotency.c.key == key
-            if claimed.rowcount != 1:
-                row = (await tx.execute(sa.select(idempotency).where(mine))).one()
-                if row.fingerprint != fingerprint:
-                    raise KeyReused(key)
-                return Answer(status=row.status, body=row.body)
-            answer = await act(tx)
-            stored = {"status": answer.status, "body": answer.body}
-            await tx.execute(sa.update(idempotency).where(mine).values(stored))
-            return answer
+    async def _answer_once(
+        self, tx: AsyncConnection, key: str, fingerprint: str, act: Act
+    ) -> Answer:
+        insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(idempotency)
+        values = {"key": key, "fingerprint": fingerprint, "created_at": self.engine.now()}
+        # Another process's transaction on the same key is waited for here.
+        claimed = await tx.execute(insert.on_conflict_do_nothing().values(values))
+        mine = idempotency.c.key == key
+        if claimed.rowcount != 1:
+            row = (await tx.execute(sa.select(idempotency).where(mine))).one()
+            if row.fingerprint != fingerprint:
+                raise KeyReused(key)
+            return Answer(status=row.status, body=row.body)
+        answer = await act(tx)
+        stored = {"status": answer.status, "body": answer.body}
+        await tx.execute(sa.update(idempotency).where(mine).values(stored))
+        return answer
 
 
 async def forget_old_keys(tx: AsyncConnection, *, now: Instant) -> None:

@@ -21,9 +21,11 @@ from channelsync.engine.core import Engine
 from channelsync.engine.work import WorkKind, mark
 from channelsync.sdk.types import Delivery
 from channelsync.store import tables
+from channelsync.store.errors import is_passing
 
-__all__ = ["Inbox", "Received"]
+__all__ = ["Inbox", "Received", "note_delivery"]
 
+NOTED_EVERY_SECONDS: Final = 1.0
 COMMIT_MAX: Final = 200
 """Deliveries in one transaction."""
 
@@ -71,8 +73,8 @@ class Inbox:
 
     async def _commit(self, batch: Sequence[tuple[Received, asyncio.Future[bool]]]) -> None:
         try:
-            async with self.engine.database.write() as tx:
-                fresh = await _write(tx, [received for received, _ in batch])
+            received = [one for one, _ in batch]
+            fresh = await self.engine.database.transact(lambda tx: _write(tx, received))
         except Exception as error:  # noqa: BLE001 - whoever sent it must hear of it
             await self._commit_apart(batch, error)
             return
@@ -84,13 +86,13 @@ class Inbox:
         self, batch: Sequence[tuple[Received, asyncio.Future[bool]]], error: Exception
     ) -> None:
         """One delivery that the store refuses must not keep its neighbours out."""
-        if len(batch) > 1:
+        if len(batch) > 1 and not is_passing(error):
             for one in batch:
                 await self._commit([one])
             return
-        [(_, stored)] = batch
-        if not stored.done():
-            stored.set_exception(error)
+        for _, stored in batch:
+            if not stored.done():
+                stored.set_exception(error)
 
 
 async def _write(tx: AsyncConnection, batch: Sequence[Received]) -> list[bool]:
@@ -109,7 +111,8 @@ async def _write(tx: AsyncConnection, batch: Sequence[Received]) -> list[bool]:
             "body_sha256": hashlib.sha256(received.body).hexdigest(),
             "reduced": dict(received.delivery.reduced),
         }
-        for received in batch
+        # In one order, lest two processes wait for each other's deliveries.
+        for received in sorted(batch, key=lambda one: (one.channel, one.delivery.dedupe_key))
     ]
     inserted = {(row.channel, row.dedupe_key) for row in await tx.execute(statement, rows)}
     fresh = []
@@ -121,13 +124,23 @@ async def _write(tx: AsyncConnection, batch: Sequence[Received]) -> list[bool]:
     return fresh
 
 
+async def note_delivery(tx: AsyncConnection, channel: str, at: Instant) -> None:
+    """Remember a channel's sign of life; to the second, for many writers meet at its row."""
+    channels = tables.channels
+    older = sa.or_(
+        channels.c.last_delivery_at.is_(None),
+        channels.c.last_delivery_at < at - NOTED_EVERY_SECONDS,
+    )
+    statement = sa.update(channels).where(channels.c.name == channel, older)
+    await tx.execute(statement.values(last_delivery_at=at))
+
+
 async def _note_channels(
     tx: AsyncConnection, batch: Sequence[Received], fresh: Sequence[bool]
 ) -> None:
     heard = {received.channel: received.at for received in batch}
     for channel, at in sorted(heard.items()):
-        statement = sa.update(tables.channels).where(tables.channels.c.name == channel)
-        await tx.execute(statement.values(last_delivery_at=at))
+        await note_delivery(tx, channel, at)
     told = {received.channel for received, new in zip(batch, fresh, strict=True) if new}
     for channel in sorted(told):
         await mark(tx, WorkKind.INTAKE, channel, not_before=heard[channel])

@@ -49,17 +49,25 @@ async def publish(engine: Engine, held: Claim) -> Instant | None:
     running = engine.channels.get(held.key)
     if running is None or not isinstance(running.channel, Pushes):
         return None
-    now = engine.now()
-    async with engine.database.write() as tx:
-        await require_lease(tx, held, now=now)
-        if not await _may_send(tx, running.name):
-            return None
-        sending = await _next_copy(engine, tx, running, now)
-        if sending is None:
-            return await _next_time(tx, running.name)
-    results = await _send(engine, held, running, sending)
-    async with engine.database.write() as tx:
-        await record(engine, tx, running, sending, results)
+    sending: Sending | None = None
+    try:
+        async with engine.database.write() as tx:
+            now = engine.now()
+            await require_lease(tx, held, now=now)
+            if not await _may_send(tx, running.name):
+                return None
+            sending = await _next_copy(engine, tx, running, now)
+            if sending is None:
+                return await _next_time(tx, running.name)
+            # From before the commit on: its end is ours to record.
+            engine.sending.add(sending.request_id)
+        results = await _send(engine, held, running, sending)
+        # Whatever the database is up to, the answer must not be lost for want of a second try.
+        sent = sending
+        await engine.database.transact(lambda tx: record(engine, tx, running, sent, results))
+    finally:
+        if sending is not None:
+            engine.sending.discard(sending.request_id)
     return engine.now()
 
 
@@ -279,6 +287,8 @@ async def _send(
     now = engine.now()
     if now >= min(sending.deadline, held.lease_until) or not isinstance(channel, Pushes):
         return _same_for_all(sending, Outcome.UNSENT, "the send deadline had passed")
+    if not engine.presence.held:
+        return _same_for_all(sending, Outcome.UNSENT, "the other processes cannot see this one")
     try:
         return await channel.push(sending.request)
     except ConnectorError as error:

@@ -1,6 +1,17 @@
-"""Recover: what a dead process left behind. Runs once, before any work, under the data lock."""
+"""Recover: what dead processes left behind. At every start, and again and again while it runs.
+
+An attempt of a dead sender may still apply within the channel's limit from now on, and no later.
+Dead is who holds no presence any more (`channelsync.ports.Presence`); a lease that has ended proves
+nothing, since its holder may only be frozen. Where several processes work, an attempt's deadline
+must have passed for a while as well: its sender writes nothing after it.
+
+This process ends its own attempts alike, if their end could not be recorded.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
@@ -9,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.escrow import ChannelLimits, Outcome, finish_attempt
 from channelsync.engine.core import Engine, limits_of
 from channelsync.engine.grants import Grants, PushNote
-from channelsync.engine.work import WorkKind, mark_many
+from channelsync.engine.work import WorkKind, free_leases, lease_owners, mark
 from channelsync.store import tables
 from channelsync.store.tables import MovementKind
 
@@ -21,58 +32,86 @@ UNOPENED = ChannelLimits(
     apply_limit_seconds=86_400.0, quarantine_seconds=3_600.0, clock_skew_seconds=60.0
 )
 """For a channel that is not open, hence with limits unknown: wait longer than any would need."""
+GRACE_SECONDS: Final = 20.0
+"""So long after its deadline an attempt of another process is left alone."""
 
 
 async def recover(engine: Engine) -> int:
-    """End every attempt whose sender is dead, as unknown, and free every lease.
+    """End every attempt whose sender is dead, as unknown, and free the leases of the dead.
 
-    The caller holds the data directory's lock, so every earlier process is known dead. From now on
-    an attempt of theirs may still apply within the channel's limit, and no later.
-    Returns how many attempts were open.
+    Returns how many attempts were ended.
     """
-    async with engine.database.write() as tx:
+    me = engine.environment.owner
+    async with engine.database.read() as connection:
+        waiting = await _open_attempts(connection)
+        owners = {row.owner for row in waiting} | await lease_owners(connection)
+    dead = await engine.presence.absent(owners - {me}) if owners - {me} else set()
+    ended = 0
+    for attempt in waiting:
+        if _is_over(engine, attempt, dead):
+            ended += await _end(engine, attempt)
+    if dead:
+        await engine.database.transact(lambda tx: free_leases(tx, dead))
+    if ended:
+        _log.warning("attempts of unknown end: their senders are gone", count=ended)
+    return ended
+
+
+async def _open_attempts(connection: AsyncConnection) -> Sequence[Any]:
+    attempts = tables.attempts
+    query = sa.select(attempts).where(attempts.c.ended_at.is_(None)).order_by(attempts.c.id)
+    return (await connection.execute(query)).all()
+
+
+def _is_over(engine: Engine, attempt: Any, dead: set[str]) -> bool:
+    late = engine.now() > attempt.deadline + GRACE_SECONDS
+    if attempt.owner == engine.environment.owner:
+        return late and attempt.request_id not in engine.sending
+    return attempt.owner in dead and (late or engine.presence.is_alone)
+
+
+async def _end(engine: Engine, attempt: Any) -> bool:
+    """End one attempt, unless somebody was quicker."""
+
+    async def act(tx: AsyncConnection) -> bool:
         now = engine.now()
-        open_attempts = (
-            await tx.execute(
-                sa.select(tables.attempts.c.id, tables.attempts.c.request_id).where(
-                    tables.attempts.c.ended_at.is_(None)
-                )
-            )
-        ).all()
-        channels = set()
-        for attempt in open_attempts:
-            channels.add(await _end(engine, tx, attempt.request_id))
-            await tx.execute(
-                sa.update(tables.attempts)
-                .where(tables.attempts.c.id == attempt.id)
-                .values(ended_at=now, outcome=Outcome.UNKNOWN, detail="the sender died")
-            )
-        await tx.execute(sa.update(tables.work).values(lease_until=None, lease_token=None))
-        await mark_many(tx, WorkKind.PUBLISH, sorted(channels), not_before=now)
-        await mark_many(tx, WorkKind.SETTLE, sorted(channels), not_before=now)
-    if open_attempts:
-        _log.warning("attempts of a dead process ended as unknown", count=len(open_attempts))
-    return len(open_attempts)
+        pushes = tables.pushes
+        query = sa.select(pushes.c.listing_id, pushes.c.id, pushes.c.channel).where(
+            pushes.c.request_id == attempt.request_id
+        )
+        rows = (await tx.execute(query)).all()
+        grants = Grants(tx, now, "recover")
+        await grants.load(row.listing_id for row in rows)
+        if not await _close(tx, attempt.id, now):
+            return False
+        for row in rows:
+            _end_push(engine, grants, row, now)
+        await grants.flush()
+        for row in rows[:1]:
+            await mark(tx, WorkKind.PUBLISH, row.channel, not_before=now)
+            await mark(tx, WorkKind.SETTLE, row.channel, not_before=now)
+        return True
+
+    return await engine.database.transact(act)
 
 
-async def _end(engine: Engine, tx: AsyncConnection, request_id: str) -> str:
-    now = engine.now()
-    query = sa.select(
-        tables.pushes.c.listing_id, tables.pushes.c.id, tables.pushes.c.channel
-    ).where(tables.pushes.c.request_id == request_id)
-    rows = (await tx.execute(query)).all()
-    channel = rows[0].channel
-    running = engine.channels.get(channel)
+async def _close(tx: AsyncConnection, attempt_id: int, now: float) -> bool:
+    attempts = tables.attempts
+    statement = (
+        sa.update(attempts)
+        .where(attempts.c.id == attempt_id, attempts.c.ended_at.is_(None))
+        .values(ended_at=now, outcome=Outcome.UNKNOWN, detail="the sender died")
+    )
+    return bool((await tx.execute(statement)).rowcount)
+
+
+def _end_push(engine: Engine, grants: Grants, row: Any, now: float) -> None:
+    running = engine.channels.get(row.channel)
     limits = limits_of(running) if running is not None else UNOPENED
-    grants = Grants(tx, now, "recover")
-    await grants.load(row.listing_id for row in rows)
-    for row in rows:
-        listing = grants[row.listing_id]
-        push = listing.grant.push
-        if push is None or push.push_id != row.id or not listing.grant.attempts_open:
-            continue
-        grant = finish_attempt(listing.grant, push, Outcome.UNKNOWN, now=now, limits=limits)
-        note = PushNote(result=Outcome.UNKNOWN, reason="the sender died")
-        grants.put(listing.id, grant, MovementKind.UNCHARGE, reference=row.id, note=note)
-    await grants.flush()
-    return str(channel)
+    listing = grants[row.listing_id]
+    push = listing.grant.push
+    if push is None or push.push_id != row.id or not listing.grant.attempts_open:
+        return
+    grant = finish_attempt(listing.grant, push, Outcome.UNKNOWN, now=now, limits=limits)
+    note = PushNote(result=Outcome.UNKNOWN, reason="the sender died")
+    grants.put(listing.id, grant, MovementKind.UNCHARGE, reference=row.id, note=note)

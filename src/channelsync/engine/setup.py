@@ -77,7 +77,8 @@ async def apply_setup(engine: Engine, setup: Setup) -> None:
     A new channel starts adopting, from the instant of the stock baseline. A channel that is no
     longer configured keeps its exposure: nothing proves that it stopped selling.
     """
-    async with engine.database.write() as tx:
+
+    async def act(tx: AsyncConnection) -> None:
         await lock_setup(tx)
         now = engine.now()
         await _locations(tx, setup.locations)
@@ -90,6 +91,8 @@ async def apply_setup(engine: Engine, setup: Setup) -> None:
         await mark(tx, WorkKind.EXPIRE, "holds", not_before=now)
         for kind in (WorkKind.SEAL, WorkKind.ANCHOR):
             await mark(tx, kind, LEDGER_KEY, not_before=now)
+
+    await engine.database.transact(act)
 
 
 async def note_refused_configuration(engine: Engine, error: str) -> None:

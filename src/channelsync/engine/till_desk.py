@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.engine.inbox import note_delivery
 from channelsync.engine.work import WorkKind, mark
 from channelsync.sdk.connector import AcceptsSales
 from channelsync.sdk.errors import BadDelivery
@@ -62,11 +63,7 @@ async def store_batch(
 ) -> list[RowResult]:
     """Commit the good rows of a batch as deliveries, all in the caller's transaction."""
     results = [await _store_row(tx, channel, door, row, now) for row in rows]
-    await tx.execute(
-        sa.update(tables.channels)
-        .where(tables.channels.c.name == channel)
-        .values(last_delivery_at=now)
-    )
+    await note_delivery(tx, channel, now)
     if any(result.status == "accepted" for result in results):
         await mark(tx, WorkKind.INTAKE, channel, not_before=now)
     return results

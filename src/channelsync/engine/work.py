@@ -28,10 +28,14 @@ __all__ = [
     "due_kinds",
     "fail",
     "finish",
+    "free_leases",
+    "give_back",
+    "lease_owners",
     "mark",
     "mark_items",
     "mark_many",
     "next_due",
+    "release",
     "require_lease",
 ]
 
@@ -287,6 +291,36 @@ async def fail(tx: AsyncConnection, held: Claim, *, now: Instant, error: str) ->
     }
     await _write_held(tx, held, values)
     return now + pause
+
+
+async def give_back(tx: AsyncConnection, held: Claim, *, not_before: Instant) -> None:
+    """Give the key back unworked, through no fault of its own; due again then."""
+    values: dict[str, object] = {
+        "lease_until": None,
+        "lease_token": None,
+        "not_before": not_before,
+    }
+    await _write_held(tx, held, values)
+
+
+async def release(tx: AsyncConnection, token: str) -> None:
+    """Let go of whatever was claimed under a token, if anything was."""
+    statement = sa.update(work).where(work.c.lease_token == token)
+    await tx.execute(statement.values(lease_until=None, lease_token=None))
+
+
+async def lease_owners(connection: AsyncConnection) -> set[str]:
+    """Who holds leases. A token is its owner's name, a slash and a number."""
+    query = sa.select(work.c.lease_token).where(work.c.lease_token.is_not(None)).distinct()
+    return {token.partition("/")[0] for token in (await connection.execute(query)).scalars()}
+
+
+async def free_leases(tx: AsyncConnection, owners: Iterable[str]) -> None:
+    """Let go of what dead owners hold."""
+    for owner in sorted(owners):
+        theirs = work.c.lease_token.startswith(f"{owner}/", autoescape=True)
+        statement = sa.update(work).where(theirs)
+        await tx.execute(statement.values(lease_until=None, lease_token=None))
 
 
 async def _write_held(tx: AsyncConnection, held: Claim, values: dict[str, object]) -> None:

@@ -27,7 +27,7 @@ from channelsync.store.errors import (
     may_be_committed,
 )
 
-__all__ = ["Database", "at_end", "is_writing", "sqlite_url"]
+__all__ = ["Database", "at_end", "connected", "is_writing", "pause_before_retry", "sqlite_url"]
 
 BUSY_SECONDS = 10.0
 READERS_MAX = 4
@@ -85,7 +85,7 @@ class Database:
             StoreUnavailable: the database cannot be reached; nothing was changed.
             OutcomeUnknown: the connection broke while committing; it may or may not be done.
         """
-        async with self._turn(), _connected(self._writer) as connection:
+        async with self._turn(), connected(self._writer) as connection:
             marked: set[str] = set()
             ends: dict[str, AtEnd] = {}
             connection.info.update(marked=marked, at_end=ends)
@@ -136,7 +136,7 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        async with _connected(self._reader) as connection:
+        async with connected(self._reader) as connection:
             yield connection
             await connection.rollback()
 
@@ -181,7 +181,12 @@ def _forget(connection: AsyncConnection) -> None:
 
 
 @asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection, without a transaction yet.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
     connection = engine.connect()
     try:
         await connection.start()

@@ -24,6 +24,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from channelsync.resources import resource_folder
+from channelsync.store.database import connected
 
 __all__ = [
     "SchemaMismatch",
@@ -81,7 +82,7 @@ async def current(url: str) -> str | None:
         return None
     engine = _engine(url, begin="BEGIN")
     try:
-        async with engine.connect() as connection:
+        async with connected(engine) as connection:
             return await connection.run_sync(_revision)
     finally:
         await engine.dispose()
@@ -131,7 +132,7 @@ async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
     """
     engine = _engine(url, begin="BEGIN IMMEDIATE")
     try:
-        async with engine.begin() as connection:
+        async with connected(engine) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
                 await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
             yield connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -19,11 +20,19 @@ from channelsync.web.metrics import Metrics
 from channelsync.web.options import WebOptions
 from channelsync.web.pages import Pages
 from channelsync.web.probes import Probes
-from channelsync.web.problems import Problem, on_crash, on_http_error, on_invalid, on_problem
+from channelsync.web.problems import (
+    STORE_TROUBLE,
+    Problem,
+    on_crash,
+    on_http_error,
+    on_invalid,
+    on_problem,
+    on_store_trouble,
+)
 from channelsync.web.receivers import Receiver
 from channelsync.web.tills import Tills
 
-__all__ = ["WebOptions", "build_app"]
+__all__ = ["WebOptions", "build_app", "build_probes"]
 
 
 def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
@@ -42,6 +51,7 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
             Problem: on_problem,
             HTTPException: on_http_error,
             RequestValidationError: on_invalid,
+            **dict.fromkeys(STORE_TROUBLE, on_store_trouble),
             Exception: on_crash,
         },
     )
@@ -56,3 +66,21 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
     ]
     app.include_router(holds_router(engine, once))
     return app
+
+
+def build_probes(engine: Engine, options: WebOptions) -> ASGIApp:
+    """What a worker answers: whether it lives, whether it can work, and its figures."""
+    meters, probes = Meters(), Probes(engine, options)
+    return Starlette(
+        middleware=[Middleware(Guard, operators=options.operators)],
+        exception_handlers={
+            **dict.fromkeys(STORE_TROUBLE, on_store_trouble),
+            HTTPException: on_http_error,
+            Exception: on_crash,
+        },
+        routes=[
+            Route("/livez", probes.live, methods=["GET"]),
+            Route("/readyz", probes.ready, methods=["GET"]),
+            Route("/metrics", Metrics(engine, meters).show, methods=["GET"]),
+        ],
+    )

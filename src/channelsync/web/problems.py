@@ -5,26 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
+import sqlalchemy as sa
+import structlog
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from channelsync.store.errors import StoreUnavailable, is_passing
+
 __all__ = [
     "MEDIA_TYPE",
+    "STORE_TROUBLE",
     "Problem",
     "on_crash",
     "on_http_error",
     "on_invalid",
     "on_problem",
+    "on_store_trouble",
     "problem_body",
     "problem_response",
 ]
 
+_log = structlog.get_logger("channelsync.web")
+
 MEDIA_TYPE = "application/problem+json"
 COMPLAINTS_MAX = 10
+STORE_TROUBLE: Final = (StoreUnavailable, sa.exc.DBAPIError, sa.exc.TimeoutError)
+"""What the database raises when it cannot do what it is asked to."""
+STORE_RETRY_AFTER_SECONDS: Final = 5
 
 
 class Problem(Exception):
@@ -89,6 +100,18 @@ async def on_invalid(_request: Request, error: Exception) -> Response:
     ]
     words = "; ".join(f"{one['where']}: {one['what']}" for one in complaints)
     return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, words, errors=complaints)
+
+
+async def on_store_trouble(_request: Request, error: Exception) -> Response:
+    """The database is away, full or busy: nothing was acknowledged, the sender tries again."""
+    if not is_passing(error):
+        raise error
+    _log.warning("the database could not be used", why=str(getattr(error, "orig", error)))
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "the database cannot be used now; try again",
+        headers={"retry-after": str(STORE_RETRY_AFTER_SECONDS)},
+    )
 
 
 async def on_crash(_request: Request, _error: Exception) -> Response:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
@@ -23,9 +24,13 @@ from channelsync.engine.work import (
     due_kinds,
     fail,
     finish,
+    give_back,
     next_due,
+    release,
 )
 from channelsync.sdk.errors import ConnectorError, Resting
+from channelsync.store.database import pause_before_retry
+from channelsync.store.errors import OutcomeUnknown, is_passing, is_rolled_back
 
 __all__ = ["Handler", "Supervisor"]
 
@@ -35,6 +40,9 @@ Handler = Callable[[Engine, Claim], Awaitable[Instant | None]]
 
 LEASE_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
+TROUBLE_SECONDS_FIRST = 0.05
+PUT_OFF_SECONDS = 1.0
+TRIES_MAX = 5
 RUNS_MAX = 32
 """Keys of one kind worked on at once."""
 
@@ -53,6 +61,7 @@ class Supervisor:
         async with asyncio.TaskGroup() as loops:
             for kind in self.handlers:
                 loops.create_task(self._loop(kind), name=f"loop:{kind}")
+            await self._stopping.wait()
         if self._runs:
             await asyncio.wait(self._runs)
 
@@ -71,17 +80,38 @@ class Supervisor:
 
     async def _loop(self, kind: WorkKind) -> None:
         mine: set[asyncio.Task[None]] = set()
+        failed = 0
         while not self._stopping.is_set():
-            room = RUNS_MAX - len(mine)
-            claims = await self._claim(kind, room) if room else []
-            for held in claims:
-                task = asyncio.create_task(self._work(held), name=f"{kind}:{held.key}")
-                for group in (mine, self._runs):
-                    group.add(task)
-                    task.add_done_callback(group.discard)
-                task.add_done_callback(lambda _task: self.engine.bus.wake(kind))
-            if not claims:
-                await self.engine.bus.wait(kind, await self._pause(kind))
+            try:
+                busy = await self._start_some(kind, mine)
+                pause = 0.0 if busy else await self._pause(kind)
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                failed += 1
+                pause = self._trouble(error, failed)
+            else:
+                failed = 0
+            if pause:
+                await self.engine.bus.wait(kind, pause)
+
+    async def _start_some(self, kind: WorkKind, mine: set[asyncio.Task[None]]) -> bool:
+        """Claim what is due and start it. Returns whether there was anything."""
+        room = RUNS_MAX - len(mine)
+        claims = await self._claim(kind, room) if room else []
+        for held in claims:
+            task = asyncio.create_task(self._work(held), name=f"{kind}:{held.key}")
+            for group in (mine, self._runs):
+                group.add(task)
+                task.add_done_callback(group.discard)
+            task.add_done_callback(lambda _task: self.engine.bus.wake(kind))
+        return bool(claims)
+
+    def _trouble(self, error: BaseException, failed: int) -> float:
+        """The database cannot be used. Said once; returns how long to leave it alone."""
+        if failed == 1:
+            _log.warning("the database cannot be used; work waits", why=str(error))
+        return min(TROUBLE_SECONDS_FIRST * 2.0**failed, SWEEP_SECONDS)
 
     async def _pause(self, kind: WorkKind) -> float:
         now = self.engine.now()
@@ -97,15 +127,22 @@ class Supervisor:
             due = await next_due(connection, kind, now=now)
         if due is None or due > now:
             return []
-        async with self.engine.database.write() as tx:
-            return await claim(
-                tx,
-                kind,
-                now=now,
-                lease_seconds=LEASE_SECONDS,
-                token=self.engine.environment.new_id(),
-                limit=limit,
-            )
+        environment = self.engine.environment
+        token = f"{environment.owner}/{environment.new_id()}"
+        try:
+            async with self.engine.database.write() as tx:
+                return await claim(
+                    tx,
+                    kind,
+                    now=now,
+                    lease_seconds=LEASE_SECONDS,
+                    token=token,
+                    limit=limit,
+                )
+        except OutcomeUnknown:
+            # Nobody would work on what was claimed until the lease ends.
+            await self._patiently(lambda tx: release(tx, token))
+            return []
 
     async def _run_one_round(self, horizon: Instant) -> bool:
         async with self.engine.database.read() as connection:
@@ -120,24 +157,70 @@ class Supervisor:
 
     async def _work(self, held: Claim) -> None:
         try:
-            again_at = await self.handlers[held.kind](self.engine, held)
+            again_at = await self._handle(held)
         except LeaseLost:
             _log.warning("lease lost", kind=held.kind, key=held.key)
         except Resting as rest:
-            async with self.engine.database.write() as tx:
-                await finish(tx, held, again_at=self.engine.now() + rest.after_seconds)
+            rested_at = self.engine.now() + rest.after_seconds
+            await self._patiently(lambda tx: finish(tx, held, again_at=rested_at))
         except ConnectorError as error:
             await self._failed(held, str(error) or type(error).__name__, expected=True)
         except Exception as error:  # noqa: BLE001 - one bad key must not stop the others
+            if is_passing(error):
+                _log.warning("work put off", kind=held.kind, key=held.key, why=str(error))
+                await self._put_off(held)
+                return
             _log.exception("work failed", kind=held.kind, key=held.key)
             await self._failed(held, f"{type(error).__name__}: {error}", expected=False)
         else:
-            async with self.engine.database.write() as tx:
-                await finish(tx, held, again_at=again_at)
-                await note_success(tx, held, now=self.engine.now())
+            await self._patiently(lambda tx: self._finish(tx, held, again_at))
+
+    async def _handle(self, held: Claim) -> Instant | None:
+        """Do the work; again at once where writers met. Whoever lost left no trace."""
+        for tried in range(1, TRIES_MAX):
+            try:
+                return await self.handlers[held.kind](self.engine, held)
+            except Exception as error:
+                if not is_rolled_back(error):
+                    raise
+            await asyncio.sleep(pause_before_retry(tried))
+        return await self.handlers[held.kind](self.engine, held)
+
+    async def _finish(self, tx: AsyncConnection, held: Claim, again_at: Instant | None) -> None:
+        await finish(tx, held, again_at=again_at)
+        await note_success(tx, held, now=self.engine.now())
 
     async def _failed(self, held: Claim, error: str, *, expected: bool) -> None:
-        async with self.engine.database.write() as tx:
+        async def act(tx: AsyncConnection) -> None:
             now = self.engine.now()
             await fail(tx, held, now=now, error=error)
             await note_failure(tx, held, error, now=now, expected=expected)
+
+        await self._patiently(act)
+
+    async def _put_off(self, held: Claim) -> None:
+        """The database cannot do it now: nobody's failure, and no alarm."""
+        again_at = self.engine.now() + PUT_OFF_SECONDS
+        await self._patiently(lambda tx: give_back(tx, held, not_before=again_at))
+
+    async def _patiently(self, act: Callable[[AsyncConnection], Awaitable[None]]) -> None:
+        """Write, and for as long as a lease lasts try again while the database is away.
+
+        After that the lease ends by itself, and somebody else finds the key due.
+        """
+        waited, failed = 0.0, 0
+        while True:
+            try:
+                await self.engine.database.transact(act)
+            except Exception as error:
+                failed += 1
+                if not is_passing(error):
+                    raise
+                if waited > LEASE_SECONDS:
+                    _log.warning("the end of a piece of work could not be written", why=str(error))
+                    return
+                pause = self._trouble(error, failed)
+            else:
+                return
+            waited += pause
+            await asyncio.sleep(pause)

@@ -1,4 +1,4 @@
-"""`run`, `demo`, `simulate`: the daemon, and two ways to see what it does."""
+"""`run`, `web`, `worker`, `demo`, `simulate`: the daemon, and two ways to see what it does."""
 
 from __future__ import annotations
 
@@ -21,34 +21,50 @@ from channelsync.cli.variables import misspelt_variables
 if TYPE_CHECKING:
     from channelsync.simulate import Result
 
-__all__ = ["demo", "run", "simulate"]
+__all__ = ["demo", "run", "simulate", "web", "worker"]
 
 OURS = "escrow"
 """The policy whose promise is that nothing is sold twice."""
 
 
-def run(
-    session: Session,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            envvar="CHANNELSYNC_PORT",
-            min=0,
-            max=65_535,
-            help="Port to listen on; 0 takes any free one.",
-            show_default="8484",
-        ),
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            envvar="CHANNELSYNC_HOST", help="Address to listen on.", show_default="127.0.0.1"
-        ),
-    ] = None,
-) -> int:
+Port = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CHANNELSYNC_PORT",
+        min=0,
+        max=65_535,
+        help="Port to listen on; 0 takes any free one.",
+        show_default="8484",
+    ),
+]
+Host = Annotated[
+    str | None,
+    typer.Option(envvar="CHANNELSYNC_HOST", help="Address to listen on.", show_default="127.0.0.1"),
+]
+
+
+def run(session: Session, port: Port = None, host: Host = None) -> int:
     """Run the daemon: webhook receivers, workers and the live page, until Ctrl-C or SIGTERM."""
+    return _serve(session, port, host, "all")
+
+
+def web(session: Session, port: Port = None, host: Host = None) -> int:
+    """Run webhook receivers, API and page alone; workers are other processes. Needs PostgreSQL."""
+    return _serve(session, port, host, "web")
+
+
+def worker(session: Session, port: Port = None, host: Host = None) -> int:
+    """Run workers alone, as many processes as you like, any of which may die. Needs PostgreSQL.
+
+    They listen too, for probes and metrics.
+    """
+    return _serve(session, port, host, "work")
+
+
+def _serve(session: Session, port: int | None, host: str | None, part: str) -> int:
     import structlog
 
+    from channelsync.bootstrap import Part
     from channelsync.cli.logs import start_logs
     from channelsync.daemon import serve
 
@@ -57,7 +73,8 @@ def run(
     for warning in misspelt_variables():
         structlog.get_logger("channelsync.run").warning(warning)
     try:
-        return asyncio.run(serve(settings, configuration_path=settings.config))
+        serving = serve(settings, configuration_path=settings.config, part=Part(part))
+        return asyncio.run(serving)
     except OSError as error:
         raise _refused_address(error, f"{settings.host}:{settings.port}") from error
 
