@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -26,13 +26,26 @@ from channelsync.engine.core import Engine
 from channelsync.engine.policy import Policy
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
 from channelsync.plugins.discovery import discover
-from channelsync.plugins.opening import ChannelUnusable, Lent, OpenChannel, open_channel
+from channelsync.plugins.opening import (
+    ChannelUnusable,
+    Lent,
+    OpenChannel,
+    Sharing,
+    open_channel,
+)
 from channelsync.plugins.registry import Registry
-from channelsync.ports import Clock, Environment, Presence, RunningChannel
+from channelsync.ports import (
+    Clock,
+    Environment,
+    FarBus,
+    Presence,
+    RateTokens,
+    RunningChannel,
+)
 from channelsync.queue.in_process import InProcessBus
 from channelsync.sdk.http import http_client
 from channelsync.sdk.signatures import decode_standard_secret
-from channelsync.settings import Settings
+from channelsync.settings import Settings, SettingsInvalid
 from channelsync.store import migrate
 from channelsync.store.clock import DatabaseClock
 from channelsync.store.database import Database
@@ -143,6 +156,13 @@ class OpenedChannels:
 
 
 @dataclass(slots=True)
+class Neighbours:
+    """How many processes work on the store, as last looked: they share the channels' rates."""
+
+    count: int = 1
+
+
+@dataclass(slots=True)
 class Application:
     """The program, put together over one store and one configuration."""
 
@@ -155,6 +175,9 @@ class Application:
     anchoring: Anchoring
     clock: DatabaseClock | None = None
     """Where several processes work: to be set right now and then."""
+    far_bus: FarBus | None = None
+    """Wakes the other processes, where Redis is configured; to be run beside the work."""
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
 
 def system_environment(now: Clock = time.time) -> Environment:
@@ -264,16 +287,20 @@ async def open_application(
         if clock is not None:
             await clock.synchronise(database)
         environment = environment or system_environment(clock or time.time)
+        far_bus, tokens = _redis(settings, opened) if clock is not None else (None, None)
         engine = Engine(
             database=database,
             channels=channels,
             environment=environment,
-            bus=InProcessBus(),
+            bus=far_bus or InProcessBus(),
             policy=policy_of(configuration),
             presence=await _presence(database, environment, opened),
         )
         database.on_marked = engine.wake
+        neighbours = Neighbours()
         lent = lent_by(settings, environment, transport)
+        if clock is not None:
+            lent = replace(lent, sharing=Sharing(tokens, lambda: neighbours.count))
         opened.push_async_callback(channels.close_all)
         application = Application(
             settings=settings,
@@ -284,11 +311,35 @@ async def open_application(
             engine=engine,
             anchoring=await _anchoring(settings, opened, transport),
             clock=clock,
+            far_bus=far_bus,
+            neighbours=neighbours,
         )
         if with_channels:
             for channel in configuration.channels.values():
                 await channels.open(registry, channel, lent)
         yield application
+
+
+def _redis(settings: Settings, opened: AsyncExitStack) -> tuple[FarBus | None, RateTokens | None]:
+    """What Redis does where it is configured: wake-ups and common rates, neither of them needed.
+
+    Raises:
+        SettingsInvalid: its packages are not installed.
+    """
+    if settings.redis_url is None:
+        return None, None
+    url = settings.redis_url.get_secret_value()
+    try:
+        from channelsync.queue.arq_bus import ArqBus
+        from channelsync.queue.redis_tokens import RedisTokens
+    except ModuleNotFoundError as error:
+        raise SettingsInvalid(
+            f"CHANNELSYNC_REDIS_URL is set and {error.name} is not installed: install"
+            " channelsync[redis]"
+        ) from None
+    tokens = RedisTokens(url)
+    opened.push_async_callback(tokens.close)
+    return ArqBus(url), tokens
 
 
 async def _presence(

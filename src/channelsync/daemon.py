@@ -135,7 +135,10 @@ async def run_daemon(
         watching = asyncio.create_task(
             _watch(application, watched, reload_now or asyncio.Event()), name="configuration"
         )
-        keeping = asyncio.create_task(_keep_house(application), name="housekeeping")
+        beside = [watching, asyncio.create_task(_keep_house(application), name="housekeeping")]
+        if application.far_bus is not None:
+            telling = application.far_bus.run(listens=part is not Part.WEB)
+            beside.append(asyncio.create_task(telling, name="wake-ups"))
         host, port = door.getsockname()[:2]
         _log.info("channelsync is up", url=f"http://{host}:{port}/")
         if on_ready is not None:
@@ -145,8 +148,9 @@ async def run_daemon(
         finally:
             watching.cancel()
             await drain(supervisor, working)
-            keeping.cancel()
-            await asyncio.gather(watching, keeping, working, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, working, return_exceptions=True)
 
 
 def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler]:
@@ -161,6 +165,7 @@ async def _keep_house(application: Application) -> None:
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         try:
             await recover(application.engine)
+            application.neighbours.count = await application.engine.presence.count()
             if application.clock is not None:
                 await application.clock.synchronise(application.engine.database)
         except Exception as error:  # noqa: BLE001 - the next round may do better

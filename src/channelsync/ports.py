@@ -9,7 +9,17 @@ from typing import Protocol
 from channelsync.domain.vocabulary import Instant
 from channelsync.sdk.connector import Channel, Manifest
 
-__all__ = ["Clock", "Environment", "OpenChannels", "Presence", "RunningChannel", "WakeBus"]
+__all__ = [
+    "Clock",
+    "Environment",
+    "FarBus",
+    "OpenChannels",
+    "Presence",
+    "RateTokens",
+    "RunningChannel",
+    "TokensUnavailable",
+    "WakeBus",
+]
 
 Clock = Callable[[], Instant]
 
@@ -35,6 +45,13 @@ class WakeBus(Protocol):
         """Return after a wake-up of this kind, or after the time."""
 
 
+class FarBus(WakeBus, Protocol):
+    """Wakes the workers of other processes as well."""
+
+    async def run(self, *, listens: bool) -> None:
+        """Tell the others and, with `listens`, hear them; until cancelled."""
+
+
 class Presence(Protocol):
     """Which of the processes on one store are still there."""
 
@@ -51,6 +68,30 @@ class Presence(Protocol):
 
     async def count(self) -> int:
         """How many processes are there, this one included."""
+
+
+class TokensUnavailable(Exception):
+    """The common buckets cannot be asked now."""
+
+
+class RateTokens(Protocol):
+    """One bucket a channel for all processes."""
+
+    async def take(
+        self, channel: str, *, rate: float, burst: float, now: Instant, must: bool = False
+    ) -> float:
+        """Take a token and return 0; or none, and return the seconds until there is one.
+
+        Raises:
+            TokensUnavailable: it cannot be asked.
+        """
+
+    async def pause(self, channel: str, until: Instant) -> None:
+        """Nobody gets a token before then.
+
+        Raises:
+            TokensUnavailable: it cannot be told.
+        """
 
 
 @dataclass(frozen=True, slots=True)

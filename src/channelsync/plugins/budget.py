@@ -87,6 +87,24 @@ class RateBudget:
             self._tokens -= 1
         return wait
 
+    async def spend(self) -> None:
+        """Count a request that cannot wait, in a push that has its token already."""
+        self.debit()
+
+    def _give_back(self) -> None:
+        """A token that was taken was not used."""
+        self._tokens = min(self._tokens + 1, self._burst)
+
+    def _set_declared(self, per_second: float, burst: float) -> None:
+        """Keep to another rate from now on; a slowdown that the channel asked for stays."""
+        if per_second == self._declared and burst == self._burst:
+            return
+        self._refreshed()
+        self._rate *= per_second / self._declared
+        self._declared = per_second
+        self._burst = burst
+        self._tokens = min(self._tokens, burst)
+
     def debit(self) -> None:
         """Count a request that could not wait; the next ones wait for it."""
         self._refreshed()

@@ -50,7 +50,7 @@ async def pace(budget: RateBudget) -> None:
     elif pushing.prepaid > 0:
         pushing.prepaid -= 1
     else:
-        budget.debit()
+        await budget.spend()
 
 
 @dataclass(frozen=True, slots=True)

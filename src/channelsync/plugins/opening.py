@@ -14,16 +14,28 @@ from channelsync.plugins.guarded import Guard, guarded, pace
 from channelsync.plugins.health import ChannelHealth, Log
 from channelsync.plugins.registry import Registry
 from channelsync.plugins.retrying import Retrying
+from channelsync.plugins.shared_budget import SharedBudget
+from channelsync.ports import RateTokens
 from channelsync.sdk.connector import Channel, ChannelContext, Manifest, VariesBySettings
 from channelsync.sdk.declarations import faults_of_channel
 from channelsync.sdk.http import http_client
 from channelsync.sdk.types import Instant
 
-__all__ = ["ChannelUnusable", "Lent", "OpenChannel", "open_channel"]
+__all__ = ["ChannelUnusable", "Lent", "OpenChannel", "Sharing", "open_channel"]
 
 
 class ChannelUnusable(Exception):
     """A channel that does not open, or lacks what its semantics need; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How a channel's rate is kept to by several processes together."""
+
+    tokens: RateTokens | None
+    """The common bucket; without it everybody keeps to his share."""
+    sharers: Callable[[], int]
+    """How many processes there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +53,8 @@ class Lent:
     transport: httpx.AsyncBaseTransport | None = None
     """Replaces the network (simulators, tests)."""
     log: Log | None = None
+    sharing: Sharing | None = None
+    """Where several processes make requests for one channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +78,19 @@ class OpenChannel:
             await self.http.aclose()
 
 
+def _budget(channel: str, per_second: float, lent: Lent) -> RateBudget:
+    if lent.sharing is None:
+        return RateBudget(per_second, now=lent.now, sleep=lent.sleep)
+    return SharedBudget(
+        channel,
+        per_second,
+        tokens=lent.sharing.tokens,
+        sharers=lent.sharing.sharers,
+        now=lent.now,
+        sleep=lent.sleep,
+    )
+
+
 async def open_channel(
     registry: Registry, *, name: str, connector: str, settings: BaseModel, lent: Lent
 ) -> OpenChannel:
@@ -77,7 +104,7 @@ async def open_channel(
     manifest = found.manifest
     if isinstance(found, VariesBySettings):
         manifest = found.manifest_for(settings)
-    budget = RateBudget(manifest.requests_per_second, now=lent.now, sleep=lent.sleep)
+    budget = _budget(name, manifest.requests_per_second, lent)
     http = http_client(
         allowed_hosts=(*manifest.own_hosts, *lent.allow_hosts), transport=lent.transport
     )
