@@ -28,6 +28,8 @@ def own_checks(settings: TillSettings) -> tuple[CheckResult, ...]:
     interface = (
         f"sales are fetched from {settings.base_url}"
         if settings.base_url is not None
+        else "sales arrive as files"
+        if settings.drop_folder
         else "sales arrive by webhook or in batches only: a lost one is found by its number"
         " and must be sent again by the till"
     )

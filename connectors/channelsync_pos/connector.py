@@ -7,36 +7,30 @@ better a location of its own.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from channelsync.sdk.connector import SDK_VERSION, Channel, ChannelContext, Manifest
-from channelsync.sdk.errors import BadDelivery, Retryable, Unauthentic
-from channelsync.sdk.signatures import matches_any
+from channelsync.sdk.errors import BadDelivery, Retryable
 from channelsync.sdk.types import (
     Assumption,
     AssumptionFinding,
     CancelEffect,
     CheckResult,
-    Delivery,
     Enforces,
     Instant,
     ListingRef,
     OrderPage,
-    Parsed,
     PushSemantics,
-    WebhookRequest,
 )
 from channelsync_pos.api import Page, RegisterStatus, StockItem, TillApi
 from channelsync_pos.checks import api_checks, feed_finding, own_checks
 from channelsync_pos.cursor import Cursor, complete_to
-from channelsync_pos.mapping import Mapping as EventMapping
+from channelsync_pos.drop.channel import open_folder
 from channelsync_pos.mapping import joined
 from channelsync_pos.settings import TillSettings
-from channelsync_pos.webhooks import authenticate, reduce, reduce_webhook
-from channelsync_pos.wire import SALE, SEQUENCE_MAX, Event, read_envelope, read_event
+from channelsync_pos.till import Till
+from channelsync_pos.wire import SEQUENCE_MAX, Event, read_envelope, read_event
 
 __all__ = ["PosConnector", "TillChannel", "TillChannelWithApi", "connector"]
 
@@ -58,56 +52,7 @@ ORDERS_A_CALL: Final = 50
 UNREAD_MAX: Final = 100
 
 
-class _Till:
-    """What every till can do: tell us of its sales, by webhook or in batches."""
-
-    def __init__(self, context: ChannelContext, settings: TillSettings) -> None:
-        self._context = context
-        self._settings = settings
-        self._secrets = settings.secrets
-        self._mapping = EventMapping(settings.location)
-
-    async def close(self) -> None:
-        """Nothing to let go of: the client is the host's."""
-
-    # ------------------------------------------------------------ what it tells
-
-    def verify_webhook(self, request: WebhookRequest) -> Delivery:
-        """Authenticate a Standard Webhooks request, then reduce its event to the whitelist."""
-        return reduce_webhook(request, self._secrets)
-
-    def parse(self, delivery: Delivery) -> Parsed:
-        """What a stored event says."""
-        return self._mapping.parsed(read_event(delivery.topic, delivery.reduced))
-
-    def authenticate(self, request: WebhookRequest) -> None:
-        """Prove a request by its API key, or else by a signature like a webhook's."""
-        key = self._settings.api_key
-        if key is None or "authorization" not in request.headers:
-            authenticate(request, self._secrets)
-            return
-        expected = f"Bearer {key.get_secret_value()}"
-        if not matches_any(request.headers["authorization"], [expected]):
-            raise Unauthentic("the bearer token does not match: check api_key on both sides")
-
-    def accept_sale(self, data: Mapping[str, Any]) -> Delivery:
-        """One object of a batch: an event's data, with its `type` unless it is a sale."""
-        kind = data.get("type", SALE)
-        if not isinstance(kind, str):
-            raise BadDelivery("type: write it as text, or leave it out for a sale")
-        event = read_event(kind, data)
-        delivery = reduce(kind, event, dedupe_key="", received_at=self._context.now())
-        content = json.dumps([kind, delivery.reduced], sort_keys=True).encode()
-        digest = hashlib.sha256(content).hexdigest()[:16]
-        key = f"row/{event.register_id}/{event.sequence}:{digest}"
-        return Delivery(dedupe_key=key, topic=kind, reduced=delivery.reduced)
-
-    def parse_batch(self, data: Mapping[str, Any]) -> Parsed:
-        """What one object of a batch says."""
-        return self.parse(self.accept_sale(data))
-
-
-class TillChannel(_Till):
+class TillChannel(Till):
     """A till that is only heard."""
 
     async def test(self) -> Sequence[CheckResult]:
@@ -119,7 +64,7 @@ class TillChannel(_Till):
         return ()
 
 
-class TillChannelWithApi(_Till):
+class TillChannelWithApi(Till):
     """A till that can also be asked what it sold, and told what to show."""
 
     def __init__(self, context: ChannelContext, settings: TillSettings, base_url: str) -> None:
@@ -266,6 +211,8 @@ class PosConnector:
     async def open(self, context: ChannelContext) -> Channel:
         """Open one till. Which capabilities it has follows from its settings."""
         settings = cast("TillSettings", context.settings)
+        if settings.drop_folder:
+            return await open_folder(context, settings)
         if settings.base_url is None:
             return TillChannel(context, settings)
         return TillChannelWithApi(context, settings, settings.base_url)

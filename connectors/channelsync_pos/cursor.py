@@ -65,6 +65,9 @@ class Cursor(BaseModel):
     uploaded_from: Instant | None = None
     """Without `after`: begin with what reached the till's server at this instant or later."""
     registers: dict[str, Heard] = {}
+    file: str | None = None
+    """Of a drop folder: the file that the page before this place was made of."""
+    file_sha256: str | None = None
 
     def text(self) -> str:
         """To be kept by the host."""

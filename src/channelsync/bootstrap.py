@@ -200,6 +200,7 @@ def lent_by(
         new_id=environment.new_id,
         draw=random.SystemRandom().random,
         allow_hosts=settings.allow_hosts,
+        drop_dir=settings.drops,
         transport=transport,
         log=structlog.get_logger("channelsync.channels"),
     )

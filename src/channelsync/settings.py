@@ -130,6 +130,9 @@ class Settings(BaseSettings):
     base64."""
     anchor_interval_seconds: Annotated[float, Field(ge=ANCHOR_SECONDS_MIN)] = 3_600.0
     """How often the head is told, if it moved."""
+    drop_dir: Path | None = None
+    """Folder below which each channel with a `drop_folder` has its own. Default: `drop` in the
+    data folder."""
     secrets_dir: Path | None = None
     """Folder that `file:` references of the merchant's file are read from. Without it they are
     refused."""
@@ -208,6 +211,11 @@ class Settings(BaseSettings):
             return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'channelsync.db'}"
         scheme, separator, rest = self.database_url.get_secret_value().partition("://")
         return _ASYNC_DRIVERS.get(scheme, scheme) + separator + rest
+
+    @property
+    def drops(self) -> Path:
+        """Folder of the channels' drop folders."""
+        return self.drop_dir or self.data_dir / "drop"
 
     @property
     def secret_files(self) -> frozenset[Path]:

@@ -53,11 +53,11 @@ async def poll(engine: Engine, held: Claim) -> Instant | None:
     cursor = await _cursor(engine, running, running.channel)
     for _ in range(PAGES_MAX):
         page = await running.channel.orders_since(cursor)
-        # Counts first: a repetition after a crash finds them in the books and changes nothing.
-        await apply_counts(engine, running.name, page.counts)
         async with engine.database.write() as tx:
             now = engine.now()
             await require_lease(tx, held, now=now)
+            # Counts first: what was sold before one is no part of it any more.
+            await apply_counts(tx, running.name, page.counts, now=now)
             await apply_orders(tx, running.name, page.facts, page.voids, now=now)
             await hear_sequences(tx, running.name, page.sequences, now=now)
             if page.look_at is not None:

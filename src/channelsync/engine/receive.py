@@ -40,13 +40,13 @@ async def intake(engine: Engine, held: Claim) -> Instant | None:
         return None
     parsed, bad = _parse_all(running.channel, rows)
     joined = _joined(parsed)
-    # Counts first: a repetition after a crash finds them in the books and changes nothing.
-    await apply_counts(engine, running.name, joined.counts)
     async with engine.database.write() as tx:
         now = engine.now()
         await require_lease(tx, held, now=now)
         for delivery_id, reason in bad:
             await _bury(tx, running.name, delivery_id, reason, now)
+        # Counts first: what was sold before one is no part of it any more.
+        await apply_counts(tx, running.name, joined.counts, now=now)
         await apply_parsed(tx, running.name, joined, now=now)
         await tx.execute(
             sa.update(tables.deliveries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 from pydantic import BaseModel
@@ -50,6 +51,8 @@ class Lent:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     allow_hosts: tuple[str, ...] = ()
     """Hosts that the operator lets credentials go to, beside the marketplaces' own."""
+    drop_dir: Path | None = None
+    """Folder that holds a folder for each channel that is handed files."""
     transport: httpx.AsyncBaseTransport | None = None
     """Replaces the network (simulators, tests)."""
     log: Log | None = None
@@ -114,7 +117,12 @@ async def open_channel(
 
     http.event_hooks = {"request": [paced]}
     context = ChannelContext(
-        channel=name, settings=settings, http=http, now=lent.now, new_id=lent.new_id
+        channel=name,
+        settings=settings,
+        http=http,
+        now=lent.now,
+        new_id=lent.new_id,
+        folder=None if lent.drop_dir is None else lent.drop_dir / name,
     )
     try:
         channel = await found.open(context)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 import httpx
@@ -105,6 +106,9 @@ class ChannelContext:
     now: Callable[[], Instant]
     new_id: Callable[[], str] = field(repr=False)
     """A fresh UUID, from the host's source of randomness."""
+    folder: Path | None = None
+    """The channel's own folder for files that are handed over; None: the host lends none. Where it
+    is, the operator decides: no merchant's setting names a path."""
 
 
 @runtime_checkable

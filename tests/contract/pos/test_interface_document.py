@@ -14,6 +14,8 @@ from channelsync.sdk.connector import Manifest
 from channelsync.sdk.signatures import decode_standard_secret, standard_webhook_signature
 from channelsync.sdk.types import Parsed
 from channelsync_pos import connector
+from channelsync_pos.drop.rows import COLUMNS
+from channelsync_pos.drop.sheet import read_report
 from channelsync_pos.settings import TillSettings
 from channelsync_pos.simulator.app import till_app
 from channelsync_pos.wire import EVENTS
@@ -102,13 +104,26 @@ async def test_the_example_of_numbers_shown_is_understood_by_the_simulated_till(
 
 
 def test_the_example_of_settings_names_every_setting_and_loads() -> None:
-    block = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    assert block is not None
-    given = YAML(typ="safe").load(block[1])["channels"]["soho-till"]["settings"]
+    called, filed = [
+        YAML(typ="safe").load(block)["channels"]
+        for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    ]
+    given, drops = called["soho-till"]["settings"], filed["dock-till"]["settings"]
     given["webhook_secret"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     assert TillSettings.model_validate(given).registers == ("T1", "T3")
-    assert given.keys() | {"webhook_secret_old"} == TillSettings.model_fields.keys()
+    assert TillSettings.model_validate(drops).drop_folder
+    named = given.keys() | drops.keys() | {"webhook_secret_old"}
+    assert named == TillSettings.model_fields.keys()
     assert "`webhook_secret_old`" in PAGE
+
+
+def test_the_example_of_a_report_is_read() -> None:
+    block = re.search(r"```csv\n(.*?)```", PAGE, re.DOTALL)
+    assert block is not None
+    content = block[1].encode()
+    report = read_report(content, register_id="T3", zone=None, now=CLOCK())
+    assert [event.sequence for event in report.events] == [871, 872, 873, 874]
+    assert block[1].splitlines()[0].split(",") == list(COLUMNS)
 
 
 def test_the_page_bears_the_name_of_the_manifest() -> None:

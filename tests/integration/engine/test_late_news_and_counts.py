@@ -46,6 +46,11 @@ def desk_of(house: House) -> StockDesk:
 COUNT: dict[str, Any] = {"reason": "stocktaking", "actor": "test"}
 
 
+async def apply(house: House, taken: StockCount) -> None:
+    async with house.engine.database.write() as tx:
+        await apply_counts(tx, "a", (taken,), now=house.clock())
+
+
 async def test_a_count_entered_before_the_news_of_a_shipment_is_not_lowered_by_it(
     build: Build,
 ) -> None:
@@ -98,9 +103,9 @@ async def test_a_till_s_count_and_its_sale_meet_in_either_order(
     )
     house.clock.at += HOUR
     if count_first:
-        await apply_counts(house.engine, "a", (taken,))
+        await apply(house, taken)
     await hear_of_it(house)
-    await apply_counts(house.engine, "a", (taken,))
+    await apply(house, taken)
     await house.settle_down(HOUR, step=300)
     assert await on_hand(house) == 9
     assert (await house.exposures("MUG"))["a"] == 9

@@ -1,0 +1,1 @@
+"""The drop folder: a till or a warehouse that hands over CSV files instead of calling anybody."""
