@@ -201,6 +201,15 @@ class AmazonApi:
         except httpx.RequestError as error:
             raise Retryable(f"Amazon could not be reached ({type(error).__name__})") from error
 
+    def take_now(self, operation: str) -> None:
+        """Take a token of an operation's plan without waiting for one.
+
+        Raises:
+            Resting: there is none now.
+        """
+        if wait := self.bucket(operation).take():
+            raise Resting(f"{operation}: the usage plan is spent", after_seconds=wait)
+
     async def _wait_for(self, operation: str) -> None:
         waited = 0.0
         while wait := self.bucket(operation).take():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from importlib.util import find_spec
 from typing import Final
 
+from typing_extensions import override
+
 from channelsync.sdk.connector import SDK_VERSION, ChannelContext, Manifest
-from channelsync.sdk.errors import Misconfigured
+from channelsync.sdk.errors import BadDelivery, Misconfigured
 from channelsync.sdk.types import (
     Assumption,
     AssumptionFinding,
@@ -15,25 +18,40 @@ from channelsync.sdk.types import (
     Change,
     ChangeResult,
     CheckResult,
+    Delivery,
     Enforces,
     Instant,
     ListingRef,
     OrderPage,
+    Parsed,
+    Pulled,
+    PushKind,
     PushRequest,
     PushSemantics,
     RemoteListing,
     RemoteReading,
+    SubscriptionReport,
 )
 from channelsync_amazon.api import AmazonApi, Sleep
 from channelsync_amazon.catalogue import Discovery
+from channelsync_amazon.feeds import FEED, FEED_MAX, Feeds
 from channelsync_amazon.health import SelfTest
+from channelsync_amazon.notifications import parse, reduce
 from channelsync_amazon.offers import Offers
 from channelsync_amazon.orders import Orders
 from channelsync_amazon.pushing import Pushing
+from channelsync_amazon.queue import Message, Queue
 from channelsync_amazon.reading import Fitness, Reading
-from channelsync_amazon.settings import AmazonSettings
+from channelsync_amazon.settings import AmazonSettings, QueueAddress
+from channelsync_amazon.subscriptions import Subscriptions
 
-__all__ = ["MANIFEST", "AmazonChannel", "AmazonConnector", "connector"]
+__all__ = [
+    "MANIFEST",
+    "AmazonChannel",
+    "AmazonChannelWithQueue",
+    "AmazonConnector",
+    "connector",
+]
 
 MANIFEST: Final = Manifest(
     name="amazon",
@@ -52,7 +70,14 @@ MANIFEST: Final = Manifest(
         "sandbox.sellingpartnerapi-fe.amazon.com",
         "api.amazon.com",
         "sqs.*.amazonaws.com",
+        # Where documents of feeds are put and fetched: buckets of Amazon's own, by signed URLs.
+        "tortuga-prod-na.s3*.amazonaws.com",
+        "tortuga-prod-eu.s3*.amazonaws.com",
+        "tortuga-prod-fe.s3*.amazonaws.com",
     ),
+    batch_size=FEED_MAX,
+    # A feed with an offer that may not be written is not sent at all.
+    batch_atomic=True,
     # Every operation has a plan of its own (`buckets`); this one only bounds all of them together.
     requests_per_second=20.0,
     confirms_at_once=False,
@@ -80,9 +105,12 @@ class AmazonChannel:
     ) -> None:
         self._sleep = sleep
         api = AmazonApi(context, settings, sleep=sleep)
+        self._api = api
+        self._feed_above = settings.feed_above
         offers = Offers(api, settings)
         fitness = Fitness(api)
         self._pushing = Pushing(api, settings, offers, fitness)
+        self._feeds = Feeds(api, context.http, settings, self._pushing)
         self._reading = Reading(offers, fitness, api)
         self._discovery = Discovery(offers)
         self._orders = Orders(api, settings)
@@ -92,13 +120,27 @@ class AmazonChannel:
         """Nothing is held: the HTTP client belongs to the host."""
 
     def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
-        """Fix one request for these changes. Pure."""
-        [change] = changes
-        return self._pushing.prepare(change, key=key)
+        """Fix one request for these changes: a patch of one, a feed of more. Pure."""
+        if len(changes) == 1:
+            return self._pushing.prepare(changes[0], key=key)
+        return self._feeds.prepare(changes, key=key)
+
+    def request_size(self, kinds: Sequence[PushKind]) -> int:
+        """One patch a request, unless so much waits that a feed is quicker. Zeros never wait."""
+        urgent = PushKind.ZERO in kinds
+        if urgent or self._feed_above is None or len(kinds) <= self._feed_above:
+            return 1
+        return min(len(kinds), FEED_MAX)
 
     async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
         """Send exactly these bytes once."""
+        if request.operation == FEED:
+            return await self._feeds.push(request)
         return [await self._pushing.push(request, sleep=self._sleep)]
+
+    async def follow(self, request: PushRequest, ticket: str) -> Sequence[ChangeResult] | None:
+        """What became of a feed; None while Amazon is not done with it."""
+        return await self._feeds.follow(request, ticket)
 
     async def read(self, listings: Sequence[ListingRef]) -> Sequence[RemoteReading]:
         """One reading for every listing."""
@@ -129,6 +171,57 @@ class AmazonChannel:
         return await self._self_test.check_assumptions()
 
 
+class AmazonChannelWithQueue(AmazonChannel):
+    """One open seller account whose notifications come by a queue."""
+
+    def __init__(
+        self,
+        context: ChannelContext,
+        settings: AmazonSettings,
+        address: QueueAddress,
+        *,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        super().__init__(context, settings, sleep=sleep)
+        self._seller_id = settings.seller_id
+        self._queue = Queue(settings, address)
+        self._subscriptions = Subscriptions(self._api, address, context.channel)
+        self._manages = settings.manage_subscriptions
+
+    @override
+    async def close(self) -> None:
+        """Close the client of the queue."""
+        await self._queue.close()
+
+    async def pull(self) -> Sequence[Pulled]:
+        """What waits in the queue."""
+        return [self._pulled(one) for one in await self._queue.receive()]
+
+    def _pulled(self, message: Message) -> Pulled:
+        try:
+            delivery = reduce(message.body, seller_id=self._seller_id)
+        except BadDelivery as error:
+            problem = str(error)
+            return Pulled(
+                receipt=message.receipt, body=message.body, delivery=None, problem=problem
+            )
+        return Pulled(receipt=message.receipt, body=message.body, delivery=delivery)
+
+    async def acknowledge(self, receipts: Sequence[str]) -> None:
+        """Take messages out of the queue for good."""
+        await self._queue.delete(receipts)
+
+    def parse(self, delivery: Delivery) -> Parsed:
+        """What a stored notification says."""
+        return parse(delivery)
+
+    async def ensure_subscriptions(self, url: str) -> SubscriptionReport:
+        """Keep Amazon delivering to the queue."""
+        if not self._manages:
+            return SubscriptionReport()
+        return await self._subscriptions.ensure()
+
+
 class AmazonConnector:
     """The kind of channel that an Amazon seller account is. `sleep` is how calls wait."""
 
@@ -144,11 +237,17 @@ class AmazonConnector:
         """Open one account. Needs no network.
 
         Raises:
-            Misconfigured: the settings are another connector's.
+            Misconfigured: the settings are another connector's, or ask for an extra that is not
+                installed.
         """
         if not isinstance(context.settings, AmazonSettings):
             raise Misconfigured("these are not the settings of an Amazon channel")
-        return AmazonChannel(context, context.settings, sleep=self._sleep)
+        address = context.settings.queue
+        if address is None:
+            return AmazonChannel(context, context.settings, sleep=self._sleep)
+        if find_spec("aiobotocore") is None:
+            raise Misconfigured("queue_url needs the AWS client: install channelsync[aws]")
+        return AmazonChannelWithQueue(context, context.settings, address, sleep=self._sleep)
 
 
 connector: Final = AmazonConnector()

@@ -32,7 +32,7 @@ from channelsync_amazon.reading import GONE, Fitness
 from channelsync_amazon.settings import AmazonSettings
 from channelsync_amazon.wire import Issue, Submission
 
-__all__ = ["NOTHING_LEFT_US", "PREPARE_SECONDS_MAX", "Pushing", "patch_of", "same_for_all"]
+__all__ = ["NOTHING_LEFT_US", "Pushing", "patch_of", "same_for_all", "units_of"]
 
 PATCH: Final = "patch"
 PRODUCT_TYPE: Final = "PRODUCT"

@@ -339,6 +339,8 @@ CREATE TABLE attempts (
     ended_at DOUBLE PRECISION,
     outcome TEXT,
     detail TEXT DEFAULT '' NOT NULL,
+    ticket TEXT,
+    look_at DOUBLE PRECISION,
     CONSTRAINT pk_attempts PRIMARY KEY (id),
     CONSTRAINT fk_attempts_request_id FOREIGN KEY(request_id) REFERENCES requests (id)
 );

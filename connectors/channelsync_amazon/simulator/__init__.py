@@ -15,9 +15,11 @@ import httpx
 from starlette.types import ASGIApp
 
 from channelsync.sdk.testing.faults import FaultPlan
+from channelsync.sdk.testing.network import SimulatedNetwork
 from channelsync_amazon.simulator.account import Account, Quota
+from channelsync_amazon.simulator.feeds import Feeds
 from channelsync_amazon.simulator.listings import Listings
-from channelsync_amazon.simulator.network import SimulatedNetwork
+from channelsync_amazon.simulator.notifications import Notifications
 from channelsync_amazon.simulator.orders import Orders, state_of
 from channelsync_amazon.simulator.server import Operation, Server
 from channelsync_amazon.simulator.shoppers import Seller
@@ -30,6 +32,8 @@ MARKETPLACE: Final = "A1PA6795UKMFR9"
 LISTINGS: Final = "/listings/2021-08-01/items/{sellerId}"
 ORDERS: Final = "/orders/2026-01-01/orders"
 ORDERS_V0: Final = "/orders/v0/orders"
+FEEDS: Final = "/feeds/2021-06-30"
+NOTIFICATIONS: Final = "/notifications/v1"
 
 
 class AmazonSimulator:
@@ -61,6 +65,8 @@ class AmazonSimulator:
         self.seller = Seller(self.world, rng, state_of)
         self.listings = Listings(self.world, rng)
         self.orders = Orders(self.world, self.seller)
+        self.feeds = Feeds(self.world, rng)
+        self.notifications = Notifications(self.world, self.faults, rng)
         self.server = Server(
             self.world,
             self.account,
@@ -68,7 +74,7 @@ class AmazonSimulator:
             self._operations(),
             faults=self.faults,
             rng=rng,
-            routes=[],
+            routes=self.feeds.routes,
         )
 
     @property
@@ -97,6 +103,7 @@ class AmazonSimulator:
         # A SKU may hold anything: the last parameter of a path takes encoded slashes as well.
         item = f"{LISTINGS}/{{sku:path}}"
         return [
+            *self._around(),
             _listing("patchListingsItem", "PATCH", item, listings.patch),
             _listing("searchListingsItems", "GET", LISTINGS, listings.search),
             _listing("getListingsItem", "GET", item, listings.get),
@@ -117,6 +124,28 @@ class AmazonSimulator:
                 path="/sellers/v1/marketplaceParticipations",
                 answer=self._participations,
             ),
+        ]
+
+    def _around(self) -> list[Operation]:
+        feeds, told = self.feeds, self.notifications
+        kind = f"{NOTIFICATIONS}/subscriptions/{{notificationType}}"
+        places = f"{NOTIFICATIONS}/destinations"
+        return [
+            _listing("createFeedDocument", "POST", f"{FEEDS}/documents", feeds.create_document),
+            _listing(
+                "getFeedDocument",
+                "GET",
+                f"{FEEDS}/documents/{{feedDocumentId}}",
+                feeds.get_document,
+            ),
+            _listing("createFeed", "POST", f"{FEEDS}/feeds", feeds.create),
+            _listing("getFeed", "GET", f"{FEEDS}/feeds/{{feedId}}", feeds.get),
+            _app("getDestinations", "GET", places, told.list_destinations),
+            _app("createDestination", "POST", places, told.create_destination),
+            Operation(
+                name="getSubscription", method="GET", path=kind, answer=told.get_subscription
+            ),
+            Operation(name="createSubscription", method="POST", path=kind, answer=told.subscribe),
         ]
 
     def _participations(self, _asked: Asked) -> Reply:
@@ -140,6 +169,10 @@ class AmazonSimulator:
 
 def _listing(name: str, method: str, path: str, answer: Callable[[Asked], Reply]) -> Operation:
     return Operation(name=name, method=method, path=path, answer=answer, role="listings")
+
+
+def _app(name: str, method: str, path: str, answer: Callable[[Asked], Reply]) -> Operation:
+    return Operation(name=name, method=method, path=path, answer=answer, grantless=True)
 
 
 def _order(name: str, method: str, path: str, answer: Callable[[Asked], Reply]) -> Operation:

@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from channelsync.sdk.testing.faults import FaultPlan
+from channelsync.sdk.testing.network import FAULT_HEADER
 from channelsync_amazon.simulator.account import TOKEN_SECONDS, Account, Quota
-from channelsync_amazon.simulator.network import FAULT_HEADER
 from channelsync_amazon.simulator.state import World
 from channelsync_amazon.simulator.wire import Asked, Called, Reply, error
 
@@ -58,6 +58,8 @@ class Server:
     ) -> None:
         self.next_faults: deque[str] = deque()
         """Faults of the coming calls, one each, before the plan is asked."""
+        self.faults_of: dict[str, str] = {}
+        """The fault of the next call of an operation, by its name."""
         self.calls: list[Called] = []
         """Every call that got as far as its operation, for checks."""
         self._world = world
@@ -97,7 +99,7 @@ class Server:
     def _endpoint(self, operation: Operation) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             self._world.catch_up()
-            fault = self._draw()
+            fault = self._draw(operation.name)
             if fault == "offline":
                 return _broken(503, "offline")
             if fault in {"server_error_before", "timeout_before"}:
@@ -143,6 +145,7 @@ class Server:
             query=dict(request.query_params),
             body=body,
             now=self._world.now(),
+            origin=f"{request.url.scheme}://{request.headers.get('host', '')}",
         )
 
     def _response(
@@ -176,9 +179,11 @@ class Server:
             return Response(status_code=reply.status, headers=headers)
         return JSONResponse(reply.body, status_code=reply.status, headers=headers)
 
-    def _draw(self) -> str | None:
+    def _draw(self, operation: str) -> str | None:
         if self._faults.offline:
             fault: str | None = "offline"
+        elif operation in self.faults_of:
+            fault = self.faults_of.pop(operation)
         elif self.next_faults:
             fault = self.next_faults.popleft()
         else:

@@ -118,7 +118,7 @@ class World:
         self.application = Application()
         self.feed_application = Application(seconds_median=5.0, sigma=0.5)
         self.listeners: list[Callable[[str, Any], None]] = []
-        """Called with `quantity` or `order` and what changed."""
+        """Called with `quantity`, `order` or `feed` and what changed."""
         self._clock = now
         self._reached = now()
         self._due: list[_Due] = []
@@ -170,7 +170,7 @@ class World:
         """A live quantity changed; whoever listens is told."""
         self.tell("quantity", offer)
 
-    def tell(self, what: str, subject: Offer | Order) -> None:
+    def tell(self, what: str, subject: object) -> None:
         """Something happened that Amazon notifies of."""
         for listener in self.listeners:
             listener(what, subject)

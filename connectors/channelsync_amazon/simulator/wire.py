@@ -23,6 +23,8 @@ class Asked:
     query: Mapping[str, str]
     body: Any
     now: float
+    origin: str = ""
+    """How the caller names this server."""
 
     def listed(self, name: str) -> list[str]:
         """A comma-separated parameter."""

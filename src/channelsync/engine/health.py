@@ -15,6 +15,7 @@ __all__ = ["note_failure", "note_success"]
 _BY_CHANNEL = frozenset(
     {
         WorkKind.POLL,
+        WorkKind.PULL,
         WorkKind.FETCH,
         WorkKind.DISCOVER,
         WorkKind.SUBSCRIBE,

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.engine.follow import hasten
 from channelsync.engine.settle import request_drift_check
 from channelsync.engine.work import WorkKind, mark, mark_many
 from channelsync.sdk.types import LookAt, ShownQuantity
@@ -36,6 +37,7 @@ async def look(tx: AsyncConnection, channel: str, at: LookAt, *, now: Instant) -
     )
     for kind in (kind for kind, asked in wanted if asked):
         await mark(tx, kind, channel, not_before=now)
+    await hasten(tx, channel, at.tickets, now=now)
     suspects: set[int] = set()
     for rows in await _matching(tx, channel, at.listings):
         suspects.update(row.id for row in rows)

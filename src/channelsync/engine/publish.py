@@ -25,11 +25,12 @@ from channelsync.domain.escrow import (
 from channelsync.domain.vocabulary import Instant, PushKind
 from channelsync.engine.attempts import Sending, finish_request, record
 from channelsync.engine.core import Engine
+from channelsync.engine.follow import follow, hand_over, next_look, ticket_of
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.listings import takeable_for
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
-from channelsync.sdk.connector import Pushes
+from channelsync.sdk.connector import Pushes, SizesRequests
 from channelsync.sdk.errors import ConnectorError
 from channelsync.sdk.types import Change, ChangeResult, PushRequest
 from channelsync.store import tables
@@ -49,13 +50,14 @@ async def publish(engine: Engine, held: Claim) -> Instant | None:
     running = engine.channels.get(held.key)
     if running is None or not isinstance(running.channel, Pushes):
         return None
+    await follow(engine, held, running)
     sending: Sending | None = None
     try:
         async with engine.database.write() as tx:
             now = engine.now()
             await require_lease(tx, held, now=now)
             if not await _may_send(tx, running.name):
-                return None
+                return await next_look(tx, running.name)
             sending = await _next_copy(engine, tx, running, now)
             if sending is None:
                 return await _next_time(tx, running.name)
@@ -64,11 +66,26 @@ async def publish(engine: Engine, held: Claim) -> Instant | None:
         results = await _send(engine, held, running, sending)
         # Whatever the database is up to, the answer must not be lost for want of a second try.
         sent = sending
-        await engine.database.transact(lambda tx: record(engine, tx, running, sent, results))
+        await engine.database.transact(lambda tx: _note_end(engine, tx, running, sent, results))
     finally:
         if sending is not None:
             engine.sending.discard(sending.request_id)
     return engine.now()
+
+
+async def _note_end(
+    engine: Engine,
+    tx: AsyncConnection,
+    running: RunningChannel,
+    sending: Sending,
+    results: Sequence[ChangeResult],
+) -> None:
+    """What the copy's answer says, or that the channel is to be asked for it later."""
+    ticket = ticket_of(results)
+    if ticket is None:
+        await record(engine, tx, running, sending, results)
+    else:
+        await hand_over(tx, sending, ticket, now=engine.now())
 
 
 async def _may_send(tx: AsyncConnection, channel: str) -> bool:
@@ -85,7 +102,8 @@ async def _next_time(tx: AsyncConnection, channel: str) -> Instant | None:
         requests.c.channel == channel, sa.not_(requests.c.done)
     )
     waits_until: Instant | None = (await tx.execute(query)).scalar()
-    return waits_until
+    times = (waits_until, await next_look(tx, channel))
+    return min((at for at in times if at is not None), default=None)
 
 
 # ------------------------------------------------------------------ choosing and committing a copy
@@ -194,6 +212,9 @@ async def _new_request(
     # One request is of one form: comparing or not.
     form = planned[0].compare_with is None
     chosen = [push for push in planned if (push.compare_with is None) is form]
+    if isinstance(running.channel, SizesRequests):
+        size = running.channel.request_size([PushKind(push.kind) for push in chosen])
+        chosen = chosen[: max(size, 1)]
     grants = Grants(tx, now, f"push:{running.name}")
     await grants.load(push.listing_id for push in chosen)
     changes = [_change(push, grants[push.listing_id]) for push in chosen]

@@ -17,7 +17,7 @@ from channelsync.engine.look import look
 from channelsync.engine.registers import hear_sequences
 from channelsync.engine.till_counts import apply_counts
 from channelsync.engine.work import Claim, require_lease
-from channelsync.sdk.connector import ReceivesWebhooks
+from channelsync.sdk.connector import PullsDeliveries, ReceivesWebhooks
 from channelsync.sdk.errors import BadDelivery
 from channelsync.sdk.types import Delivery, LookAt, Parsed
 from channelsync.store import tables
@@ -32,7 +32,7 @@ DELIVERIES_MAX = 200
 async def intake(engine: Engine, held: Claim) -> Instant | None:
     """Apply what waits on one channel. Returns when to look again."""
     running = engine.channels.get(held.key)
-    if running is None or not isinstance(running.channel, ReceivesWebhooks):
+    if running is None or not isinstance(running.channel, ReceivesWebhooks | PullsDeliveries):
         return None
     async with engine.database.read() as connection:
         rows = await _pending(connection, running.name)
@@ -68,7 +68,7 @@ async def _pending(tx: AsyncConnection, channel: str) -> Sequence[Any]:
 
 
 def _parse_all(
-    door: ReceivesWebhooks, rows: Sequence[Any]
+    door: ReceivesWebhooks | PullsDeliveries, rows: Sequence[Any]
 ) -> tuple[list[Parsed], list[tuple[int, str]]]:
     """What the deliveries say, and those that say nothing we understand."""
     parsed, bad = [], []
@@ -110,6 +110,7 @@ def _joined(parsed: Sequence[Parsed]) -> Parsed:
             orders=tuple(order for look in looks for order in look.orders),
             listings=tuple(listing for look in looks for listing in look.listings),
             shown=tuple(shown for look in looks for shown in look.shown),
+            tickets=tuple(ticket for look in looks for ticket in look.tickets),
             catalogue=any(look.catalogue for look in looks),
             subscriptions=any(look.subscriptions for look in looks),
             feed=any(look.feed for look in looks),

@@ -34,6 +34,8 @@ UNOPENED = ChannelLimits(
 """For a channel that is not open, hence with limits unknown: wait longer than any would need."""
 GRACE_SECONDS: Final = 20.0
 """So long after its deadline an attempt of another process is left alone."""
+TICKET_LIFE_SECONDS: Final = 7 * 86_400.0
+"""No channel speaks of a batch that is older than this."""
 
 
 async def recover(engine: Engine) -> int:
@@ -64,6 +66,9 @@ async def _open_attempts(connection: AsyncConnection) -> Sequence[Any]:
 
 
 def _is_over(engine: Engine, attempt: Any, dead: set[str]) -> bool:
+    if attempt.ticket is not None:
+        # The channel itself answers for it, whoever sent it.
+        return bool(engine.now() > attempt.started_at + TICKET_LIFE_SECONDS)
     late = engine.now() > attempt.deadline + GRACE_SECONDS
     if attempt.owner == engine.environment.owner:
         return late and attempt.request_id not in engine.sending

@@ -34,6 +34,7 @@ UNUSABLE: Final = "channel_unusable"
 CHANNEL_WORK = (
     WorkKind.DISCOVER,
     WorkKind.POLL,
+    WorkKind.PULL,
     WorkKind.SUBSCRIBE,
     WorkKind.SETTLE,
     WorkKind.WATCH,

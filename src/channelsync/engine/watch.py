@@ -14,7 +14,7 @@ from channelsync.engine.core import Engine
 from channelsync.engine.settle import request_drift_check
 from channelsync.engine.work import Claim, mark_items, require_lease
 from channelsync.ports import RunningChannel
-from channelsync.sdk.connector import Reads, Subscribes, TestsItself
+from channelsync.sdk.connector import PullsDeliveries, Reads, Subscribes, TestsItself
 from channelsync.sdk.types import Assumption, AssumptionFinding
 from channelsync.store import tables
 from channelsync.store.tables import ChannelState, ListingState
@@ -29,11 +29,14 @@ DRIFT_CHECKS_MAX = 100
 
 
 async def subscribe(engine: Engine, held: Claim, public_url: str | None) -> Instant | None:
-    """Make the channel call us. Without a public URL polling alone does the work."""
+    """Make the channel call us. Without a public URL, or a queue, polling alone does the work."""
     running = engine.channels.get(held.key)
-    if running is None or not isinstance(running.channel, Subscribes) or public_url is None:
+    if running is None or not isinstance(running.channel, Subscribes):
         return None
-    url = f"{public_url.rstrip('/')}/webhooks/{running.name}"
+    pulled = isinstance(running.channel, PullsDeliveries)
+    if public_url is None and not pulled:
+        return None
+    url = "" if pulled else f"{(public_url or '').rstrip('/')}/webhooks/{running.name}"
     await running.channel.ensure_subscriptions(url)
     async with engine.database.write() as tx:
         await require_lease(tx, held, now=engine.now())

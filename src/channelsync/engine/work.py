@@ -58,6 +58,8 @@ class WorkKind(StrEnum):
     """Key: channel. Cuts to release, exposures to prove."""
     POLL = "poll"
     """Key: channel. Orders to page through."""
+    PULL = "pull"
+    """Key: channel. Its queue to fetch from."""
     FETCH = "fetch"
     """Key: channel, a tab, order id. One order to look at."""
     DISCOVER = "discover"

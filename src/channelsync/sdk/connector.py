@@ -28,6 +28,8 @@ from channelsync.sdk.types import (
     ListingRef,
     OrderPage,
     Parsed,
+    Pulled,
+    PushKind,
     PushRequest,
     PushSemantics,
     RemoteListing,
@@ -44,12 +46,15 @@ __all__ = [
     "Connector",
     "Discovers",
     "FetchesOrders",
+    "FollowsPushes",
     "Manifest",
     "Mirrors",
+    "PullsDeliveries",
     "Pushes",
     "Reads",
     "ReceivesWebhooks",
     "RecordsPushes",
+    "SizesRequests",
     "Subscribes",
     "TestsItself",
     "VariesBySettings",
@@ -138,6 +143,25 @@ class Pushes(Protocol):
 
 
 @runtime_checkable
+class SizesRequests(Protocol):
+    """Decides how many changes share a request (without it: as many as `batch_size` allows)."""
+
+    def request_size(self, kinds: Sequence[PushKind]) -> int:
+        """How many of the waiting changes, from the first, make the next request. Pure.
+
+        They come in the order of their urgency: zeros, cuts, then whatever puts units on sale.
+        """
+
+
+@runtime_checkable
+class FollowsPushes(Protocol):
+    """Some of its pushes are taken in under a ticket and applied in a batch of the channel's."""
+
+    async def follow(self, request: PushRequest, ticket: str) -> Sequence[ChangeResult] | None:
+        """What became of a request that was taken in under a ticket; None: it is not done yet."""
+
+
+@runtime_checkable
 class Reads(Protocol):
     """Reads quantities back."""
 
@@ -188,6 +212,24 @@ class ReceivesWebhooks(Protocol):
 
 
 @runtime_checkable
+class PullsDeliveries(Protocol):
+    """Fetches what a channel tells from a queue, at least once and in any order."""
+
+    async def pull(self) -> Sequence[Pulled]:
+        """What waits now; waits itself for a few seconds where nothing does."""
+
+    async def acknowledge(self, receipts: Sequence[str]) -> None:
+        """These were stored for good and need not come again. A loss is harmless."""
+
+    def parse(self, delivery: Delivery) -> Parsed:
+        """What a stored delivery says. Pure.
+
+        Raises:
+            BadDelivery: the reduction is not understood.
+        """
+
+
+@runtime_checkable
 class AcceptsSales(Protocol):
     """Understands what a till posts in batches to `/pos/v1/{channel}/sales`, object by object.
 
@@ -220,10 +262,13 @@ class AcceptsSales(Protocol):
 
 @runtime_checkable
 class Subscribes(Protocol):
-    """Keeps webhook subscriptions alive."""
+    """Keeps subscriptions alive."""
 
     async def ensure_subscriptions(self, url: str) -> SubscriptionReport:
-        """Make the channel deliver every topic we need to `url`; mend what is missing."""
+        """Make the channel deliver every topic we need to `url`; mend what is missing.
+
+        A channel that is pulled from (`PullsDeliveries`) knows its queue, and gets no URL.
+        """
 
 
 @runtime_checkable

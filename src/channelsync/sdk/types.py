@@ -35,6 +35,7 @@ __all__ = [
     "OrderVoid",
     "Outcome",
     "Parsed",
+    "Pulled",
     "PushKind",
     "PushRequest",
     "PushSemantics",
@@ -111,6 +112,10 @@ class ChangeResult:
     """Refused because the channel held another value than `compare`."""
     after_seconds: float | None = None
     """Not before this long from now may a copy be sent."""
+    ticket: str | None = None
+    """Accepted for a later batch of the channel's own, which `FollowsPushes.follow` is to ask for
+    under this name. Until that tells an end, the attempt has none. All changes of a request bear
+    the same ticket, or none does."""
     refuse_listing: str | None = None
     """The listing itself is unfit (deleted, bundle, …): stop syncing it, for this reason."""
 
@@ -225,6 +230,8 @@ class LookAt:
     """Identifiers of offers to read; matched against the listings' `external` as a subset."""
     shown: tuple[ShownQuantity, ...] = ()
     """Offers to read only where the number contradicts the books."""
+    tickets: tuple[str, ...] = ()
+    """Pushes to follow now: the channel says that it is done with them."""
     catalogue: bool = False
     """Discover the listings again."""
     subscriptions: bool = False
@@ -289,6 +296,18 @@ class Delivery:
     topic: str
     reduced: Mapping[str, Any]
     """JSON-able; `parse` must understand it alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """One message fetched from the channel's queue; it comes again unless it is acknowledged."""
+
+    receipt: str
+    """What `acknowledge` is told."""
+    body: bytes
+    delivery: Delivery | None
+    """None: it is not understood, as `problem` says."""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -206,6 +206,9 @@ attempts = sa.Table(
     sa.Column("ended_at", INSTANT),
     sa.Column("outcome", sa.Text),
     sa.Column("detail", sa.Text, nullable=False, server_default=""),
+    # the channel's own batch that carries it, and when to ask for that again
+    sa.Column("ticket", sa.Text),
+    sa.Column("look_at", INSTANT),
     sa.Index("ix_attempts_request", "request_id"),
     sa.Index(
         "ix_attempts_open",

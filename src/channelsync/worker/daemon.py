@@ -14,6 +14,7 @@ from channelsync.engine.discover import discover
 from channelsync.engine.expire import expire
 from channelsync.engine.poll import fetch, poll
 from channelsync.engine.publish import publish
+from channelsync.engine.pull import pull
 from channelsync.engine.receive import intake
 from channelsync.engine.reconcile import reconcile
 from channelsync.engine.seal import seal
@@ -51,6 +52,7 @@ def handlers(
         WorkKind.TELL: tell,
         WorkKind.SETTLE: settle,
         WorkKind.POLL: poll,
+        WorkKind.PULL: pull,
         WorkKind.FETCH: fetch,
         WorkKind.DISCOVER: discover,
         WorkKind.SUBSCRIBE: subscribe_here,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,14 +14,18 @@ import pytest
 
 from channelsync.sdk.errors import ConnectorError
 from channelsync_amazon.buckets import PLANS
+from channelsync_amazon.connector import AmazonChannelWithQueue
 from channelsync_amazon.simulator.wire import Called
 from tests.support.amazon import MORNING, Bench, open_bench
+
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/210987654321/channelsync"
 
 
 async def an_eventful_day(version: str) -> Bench:
     """An account in which every operation is called and every kind of answer is given."""
-    bench = await open_bench(orders_api=version, unlimited=True)
+    bench = await open_bench(orders_api=version, unlimited=True, queue_url=QUEUE)
     seller = bench.seller
+    bench.simulator.notifications.eventbridge = True
     for number in range(23):
         seller.add_offer(f"SKU-{number:02}", 9)
     seller.add_offer("FBA", 0, code="AMAZON_EU")
@@ -29,6 +35,10 @@ async def an_eventful_day(version: str) -> Bench:
     await bench.channel.test()
     await bench.offers()
     await bench.read("A,B")
+    assert isinstance(bench.channel, AmazonChannelWithQueue)
+    await bench.channel.ensure_subscriptions("")
+    await bench.channel.ensure_subscriptions("")
+    await a_feed(bench)
     await bench.set_to("SKU-01", 5)
     await bench.set_to("SKU-02", 0)
     request = bench.prepared(bench.change("SKU-03", 4))
@@ -58,6 +68,16 @@ async def an_eventful_day(version: str) -> Bench:
     return bench
 
 
+async def a_feed(bench: Bench) -> None:
+    request = bench.prepared(*(bench.change(f"SKU-{number:02}", 5) for number in range(10, 15)))
+    bench.simulator.feeds.broken["SKU-12"] = "'condition_type' is required but not supplied."
+    [result, *_] = await bench.channel.push(request)
+    assert result.ticket is not None
+    await bench.channel.follow(request, result.ticket)
+    bench.clock.passes(200)
+    assert await bench.channel.follow(request, result.ticket) is not None
+
+
 async def gently(bench: Bench) -> None:
     try:
         await bench.read("SKU-01")
@@ -70,6 +90,14 @@ OPERATIONS = {
     "v0": {"getOrders", "getOrder", "getOrderItems"},
 }
 COMMON = {
+    "createDestination",
+    "createFeed",
+    "createFeedDocument",
+    "createSubscription",
+    "getDestinations",
+    "getFeed",
+    "getFeedDocument",
+    "getSubscription",
     "patchListingsItem",
     "searchListingsItems",
     "getListingsItem",
@@ -108,6 +136,37 @@ async def test_every_call_of_an_eventful_day_is_valid_both_ways(
             call.method, call.path, call.status, call.answer, call.answer_headers
         )
         assert amazon_contract.errors(problems) == [], where
+
+
+@pytest.mark.contracts
+async def test_every_notification_is_of_amazons_shape(
+    contracts_folder: Path, amazon_contract: ModuleType, validator: Any
+) -> None:
+    bench = await an_eventful_day("2026-01-01")
+    bench.clock.passes(1)
+    kinds = set()
+    for message in map(json.loads, bench.simulator.notifications.take()):
+        assert amazon_contract.errors(validator.notification(message)) == []
+        inner = message.get("detail", message)
+        kinds.add(inner.get("NotificationType") or inner.get("notificationType"))
+    assert kinds == {
+        "ORDER_CHANGE",
+        "FEED_PROCESSING_FINISHED",
+        "LISTINGS_ITEM_MFN_QUANTITY_CHANGE",
+    }
+
+
+@pytest.mark.contracts
+async def test_feeds_and_their_reports_are_of_amazons_shape(
+    contracts_folder: Path, amazon_contract: ModuleType, validator: Any
+) -> None:
+    bench = await an_eventful_day("2026-01-01")
+    documents = [one.content for one in bench.simulator.feeds._documents.values()]
+    [fed] = [json.loads(one) for one in documents if one and not one.startswith(b"\x1f")]
+    [report] = [json.loads(gzip.decompress(one)) for one in documents if one and one[0] == 0x1F]
+    assert amazon_contract.errors(validator.feed(fed)) == []
+    assert amazon_contract.errors(validator.feed_report(report)) == []
+    assert [issue["sku"] for issue in report["issues"]] == ["SKU-12"]
 
 
 @pytest.mark.contracts

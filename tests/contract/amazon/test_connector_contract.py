@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from channelsync.sdk.testing.contract import Clock, ConnectorContract, World
 from channelsync.sdk.types import ListingRef
+from channelsync_amazon.buckets import Plan
 from channelsync_amazon.connector import AmazonConnector
 from channelsync_amazon.settings import AmazonSettings
 from channelsync_amazon.simulator import CANARY, MARKETPLACE, AmazonSimulator
@@ -39,6 +40,8 @@ class AmazonWorld(World):
         self.simulator = AmazonSimulator(
             now=clock, rng=Random(7), faults=self.faults, unlimited=True
         )
+        # A seller of this size is granted more searches than the documented plan allows.
+        self.simulator.quota.set_plan("searchOrders", Plan(20.0, 20))
         self.simulator.orders.empties_cancelled_v0 = False
         self.simulator.world.application = Application(seconds_median=60.0, sigma=0.3)
 

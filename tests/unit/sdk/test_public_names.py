@@ -12,9 +12,9 @@ from channelsync.sdk.connector import SDK_VERSION
 
 PUBLIC: Final = {
     "connector": (
-        "AcceptsSales Channel ChannelContext Connector Discovers FetchesOrders Manifest Mirrors"
-        " Pushes Reads ReceivesWebhooks RecordsPushes SDK_VERSION Subscribes TestsItself"
-        " VariesBySettings"
+        "AcceptsSales Channel ChannelContext Connector Discovers FetchesOrders"
+        " FollowsPushes Manifest Mirrors PullsDeliveries Pushes Reads ReceivesWebhooks"
+        " RecordsPushes SDK_VERSION SizesRequests Subscribes TestsItself VariesBySettings"
     ),
     "errors": (
         "BadDelivery ConnectorError Misconfigured NeedsReauthorization Resting Retryable"
@@ -25,10 +25,11 @@ PUBLIC: Final = {
         "base64_hmac_sha256 decode_standard_secret matches_any standard_webhook_signature"
     ),
     "types": (
-        "Assumption AssumptionFinding CancelEffect Change ChangeResult CheckResult Delivery"
-        " Enforces External Instant ListingRef LookAt Notice OrderFact OrderPage OrderVoid Outcome"
-        " Parsed PushKind PushRequest PushSemantics RegisterSequence RemoteListing RemoteReading"
-        " ShownQuantity StockCount SubscriptionReport WebhookRequest"
+        "Assumption AssumptionFinding CancelEffect Change ChangeResult CheckResult"
+        " Delivery Enforces External Instant ListingRef LookAt Notice OrderFact OrderPage"
+        " OrderVoid Outcome Parsed Pulled PushKind PushRequest PushSemantics"
+        " RegisterSequence RemoteListing RemoteReading ShownQuantity StockCount"
+        " SubscriptionReport WebhookRequest"
     ),
     "testing.faults": "AnswerFault DeliveryPlan FaultPlan",
 }

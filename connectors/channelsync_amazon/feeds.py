@@ -1,0 +1,266 @@
+"""Many quantities at once, by one `JSON_LISTINGS_FEED`.
+
+Amazon works the feeds of a seller off one after the other and tells the end of each; until then a
+feed is under a ticket. Nothing of it can apply before `createFeed`, the last of three requests, so
+whatever fails earlier was never sent ("Feeds API v2021-06-30", "Submit a feed").
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import httpx
+from pydantic import ValidationError
+
+from channelsync.sdk.errors import Misconfigured, Resting, Retryable
+from channelsync.sdk.http import HostRefused
+from channelsync.sdk.types import Change, ChangeResult, Outcome, PushRequest
+from channelsync_amazon.answers import refusal_of, shortened, words_of
+from channelsync_amazon.api import AmazonApi, Answer, Call, NotFound, path_part
+from channelsync_amazon.pushing import (
+    NOTHING_LEFT_US,
+    Pushing,
+    patch_of,
+    same_for_all,
+    units_of,
+)
+from channelsync_amazon.settings import AmazonSettings
+from channelsync_amazon.wire import FeedAnswer, FeedDocument, FeedReport, understood
+
+__all__ = ["FEED", "FEED_MAX", "Feeds"]
+
+FEED: Final = "feed"
+FEED_TYPE: Final = "JSON_LISTINGS_FEED"
+FEED_MAX: Final = 2_000
+"""Amazon takes 25,000 messages; before each a look at its offer is taken, twenty at a time."""
+CONTENT_TYPE: Final = "application/json; charset=UTF-8"
+PATH: Final = "/feeds/2021-06-30"
+READY_SECONDS_MAX: Final = 40.0
+"""Looking and uploading may take so long; the sender's lease is longer."""
+REPORT_BYTES_MAX: Final = 64 * 1024 * 1024
+GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+
+
+class Feeds:
+    """The writing of many quantities."""
+
+    def __init__(
+        self,
+        api: AmazonApi,
+        http: httpx.AsyncClient,
+        settings: AmazonSettings,
+        pushing: Pushing,
+    ) -> None:
+        self._api = api
+        self._http = http
+        self._seller = settings.seller_id
+        self._marketplaces = settings.marketplace_ids
+        self._pushing = pushing
+
+    def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
+        """Fix the document of a feed. Pure.
+
+        Raises:
+            ValueError: the changes do not make one feed.
+        """
+        skus = [change.listing.sku for change in changes]
+        if len(set(skus)) != len(skus) or len(skus) > FEED_MAX:
+            raise ValueError(f"{len(skus)} changes do not make one feed")
+        messages = [
+            {
+                "messageId": number,
+                "sku": change.listing.sku,
+                "operationType": "PATCH",
+                **patch_of(units_of(change)),
+            }
+            for number, change in enumerate(changes, start=1)
+        ]
+        header = {"sellerId": self._seller, "version": "2.0", "issueLocale": "en_US"}
+        document = {"header": header, "messages": messages}
+        return PushRequest(
+            key=key,
+            body=json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(),
+            push_ids=tuple(change.push_id for change in changes),
+            operation=FEED,
+        )
+
+    # ------------------------------------------------------------------ sending
+
+    async def push(self, request: PushRequest) -> list[ChangeResult]:
+        """Upload exactly these bytes and let Amazon work on them, once.
+
+        Raises:
+            NeedsReauthorization, Misconfigured: nothing was sent.
+        """
+        began = self._api.now()
+        self._api.require_rights("createFeed")
+        try:
+            unfit = await self._unfit(request)
+            if unfit:
+                return _without(request, unfit)
+            document = await self._upload(request.body)
+            self._api.take_now("createFeed")
+            token = await self._api.tokens().current()
+        except (Retryable, Resting) as error:
+            return same_for_all(request, Outcome.UNSENT, str(error))
+        if self._api.now() - began > READY_SECONDS_MAX:
+            return same_for_all(request, Outcome.UNSENT, "it took too long to get ready")
+        content = {
+            "feedType": FEED_TYPE,
+            "marketplaceIds": list(self._marketplaces),
+            "inputFeedDocumentId": document,
+        }
+        call = Call(
+            operation="createFeed",
+            method="POST",
+            path=f"{PATH}/feeds",
+            body=json.dumps(content).encode(),
+        )
+        try:
+            answer = await self._api.send(call, token=token)
+        except HostRefused as error:
+            raise Misconfigured(str(error)) from error
+        except NOTHING_LEFT_US as error:
+            reason = f"no connection ({type(error).__name__})"
+            return same_for_all(request, Outcome.UNSENT, reason)
+        except httpx.RequestError as error:
+            return same_for_all(request, Outcome.UNKNOWN, f"no answer ({type(error).__name__})")
+        return self._meaning(request, answer)
+
+    async def _unfit(self, request: PushRequest) -> Mapping[str, str]:
+        """The pushes whose offers may not be written, with the reason."""
+        messages = json.loads(request.body)["messages"]
+        by_sku = dict(zip((one["sku"] for one in messages), request.push_ids, strict=True))
+        found = await self._pushing.why_unfit(dict.fromkeys(by_sku, ""))
+        return {by_sku[sku]: reason for sku, reason in found.items()}
+
+    async def _upload(self, content: bytes) -> str:
+        call = Call(
+            operation="createFeedDocument",
+            method="POST",
+            path=f"{PATH}/documents",
+            body=json.dumps({"contentType": CONTENT_TYPE}).encode(),
+        )
+        told = understood(FeedDocument, await self._api.read(call))
+        try:
+            response = await self._http.put(
+                told.url, content=content, headers={"content-type": CONTENT_TYPE}
+            )
+        except HostRefused as error:
+            raise Misconfigured(f"the feed's upload: {error}") from error
+        except httpx.RequestError as error:
+            raise Retryable(f"the feed was not uploaded ({type(error).__name__})") from error
+        if not response.is_success:
+            raise Retryable(f"the feed was not uploaded (status {response.status_code})")
+        return told.feed_document_id
+
+    def _meaning(self, request: PushRequest, answer: Answer) -> list[ChangeResult]:
+        if not answer.ok:
+            row = refusal_of(answer.status)
+            self._api.error_of(answer, "createFeed")
+            reason = f"{row.message} (status {answer.status}: {words_of(answer.body)})"
+            return same_for_all(request, row.push, shortened(reason))
+        try:
+            told = FeedAnswer.model_validate(answer.body)
+        except ValidationError:
+            reason = "the answer is not of the documented shape"
+            return same_for_all(request, Outcome.UNKNOWN, reason)
+        return [
+            ChangeResult(push_id=push_id, outcome=Outcome.ACCEPTED, ticket=told.feed_id)
+            for push_id in request.push_ids
+        ]
+
+    # ------------------------------------------------------------------ following
+
+    async def follow(self, request: PushRequest, feed_id: str) -> list[ChangeResult] | None:
+        """What became of a feed; None while Amazon is not done with it.
+
+        Raises:
+            ConnectorError: nothing was learnt.
+        """
+        call = Call(operation="getFeed", method="GET", path=f"{PATH}/feeds/{path_part(feed_id)}")
+        try:
+            told = understood(FeedAnswer, await self._api.read(call))
+            if told.processing_status in {"IN_QUEUE", "IN_PROGRESS"}:
+                return None
+            if told.processing_status == "CANCELLED":
+                # Only a feed that still waits in the queue can be cancelled.
+                return same_for_all(request, Outcome.REFUSED, "the feed was cancelled")
+            if told.processing_status != "DONE" or told.result_feed_document_id is None:
+                reason = f"the feed ended as {told.processing_status}: some, none or all applied"
+                return same_for_all(request, Outcome.ACCEPTED, shortened(reason))
+            report = await self._report(told.result_feed_document_id)
+        except NotFound:
+            return same_for_all(request, Outcome.ACCEPTED, "Amazon forgot the feed")
+        except Resting:
+            # One report in 45 seconds: the next look gets it.
+            return None
+        return _results(request, report)
+
+    async def _report(self, document_id: str) -> FeedReport:
+        call = Call(
+            operation="getFeedDocument",
+            method="GET",
+            path=f"{PATH}/documents/{path_part(document_id)}",
+        )
+        told = understood(FeedDocument, await self._api.read(call))
+        try:
+            response = await self._http.get(told.url)
+        except HostRefused as error:
+            raise Misconfigured(f"the feed's report: {error}") from error
+        except httpx.RequestError as error:
+            raise Retryable(f"the report was not had ({type(error).__name__})") from error
+        if not response.is_success:
+            raise Retryable(f"the report was not had (status {response.status_code})")
+        return _read_report(response.content, told.compression_algorithm)
+
+
+def _read_report(content: bytes, compression: str | None) -> FeedReport:
+    """The report, unpacked where it is packed, and never more than a bounded part of it.
+
+    Raises:
+        Retryable: it is not of the documented shape.
+    """
+    try:
+        if compression == "GZIP":
+            content = zlib.decompressobj(GZIP_WINDOW).decompress(content, REPORT_BYTES_MAX)
+        return FeedReport.model_validate_json(content)
+    except (zlib.error, ValidationError) as error:
+        raise Retryable("the report is not of the documented shape") from error
+
+
+def _results(request: PushRequest, report: FeedReport) -> list[ChangeResult]:
+    """One result a message: refused where Amazon finds an error, else queued for application."""
+    errors = [one for one in report.issues if one.severity == "ERROR"]
+    whole = [one for one in errors if one.message_id is None]
+    if whole:
+        reason = shortened(f"{whole[0].code}: {whole[0].message}")
+        return same_for_all(request, Outcome.REFUSED, reason)
+    words: dict[int, str] = {}
+    for one in errors:
+        words.setdefault(one.message_id or 0, shortened(f"{one.code}: {one.message}"))
+    return [_result(push_id, words.get(n)) for n, push_id in enumerate(request.push_ids, start=1)]
+
+
+def _result(push_id: str, refused: str | None) -> ChangeResult:
+    if refused is None:
+        return ChangeResult(push_id=push_id, outcome=Outcome.ACCEPTED)
+    return ChangeResult(
+        push_id=push_id, outcome=Outcome.REFUSED, reason=refused, refuse_listing=refused
+    )
+
+
+def _without(request: PushRequest, unfit: Mapping[str, str]) -> list[ChangeResult]:
+    """Nothing is sent: the unfit are taken out, the others planned anew without them."""
+    waits = "another offer of the same feed may not be written"
+    results: list[ChangeResult] = []
+    for push_id in request.push_ids:
+        more: dict[str, Any] = {"outcome": Outcome.UNSENT, "reason": waits}
+        if push_id in unfit:
+            reason = unfit[push_id]
+            more = {"outcome": Outcome.REFUSED, "reason": reason, "refuse_listing": reason}
+        results.append(ChangeResult(push_id=push_id, **more))
+    return results

@@ -1,0 +1,179 @@
+"""Many quantities by one feed, against a simulated account."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from channelsync.sdk.errors import NeedsReauthorization
+from channelsync.sdk.types import ChangeResult, Outcome, PushKind, PushRequest
+from channelsync_amazon.feeds import FEED_MAX
+from tests.support.amazon import Bench, stocked
+
+SKUS = ("MUG", "CUP", "POT")
+SET, ZERO = PushKind.SET, PushKind.ZERO
+
+
+async def a_feed(**more: int) -> tuple[Bench, PushRequest, dict[str, ChangeResult]]:
+    bench = await stocked(*SKUS)
+    for name, value in more.items():
+        setattr(bench.simulator.feeds, name, value)
+    request = bench.prepared(*(bench.change(sku, 5 + n) for n, sku in enumerate(SKUS)))
+    results = await bench.channel.push(request)
+    return bench, request, {one.push_id: one for one in results}
+
+
+def outcomes(results: object) -> list[Outcome]:
+    assert isinstance(results, list)
+    return [one.outcome for one in results]
+
+
+async def the_end(bench: Bench, request: PushRequest) -> object:
+    [ticket] = {one.feed_id for one in bench.simulator.feeds.feeds.values()}
+    return await bench.channel.follow(request, ticket)
+
+
+async def test_a_feed_is_taken_in_under_a_ticket_and_followed_to_its_end() -> None:
+    bench, request, results = await a_feed()
+    [ticket] = {one.ticket for one in results.values()}
+    assert ticket in bench.simulator.feeds.feeds
+    assert {one.outcome for one in results.values()} == {Outcome.ACCEPTED}
+    assert await the_end(bench, request) is None
+    bench.clock.passes(100)
+    assert outcomes(await the_end(bench, request)) == [Outcome.ACCEPTED] * 3
+    bench.clock.passes(60)
+    assert [bench.seller.live(sku) for sku in SKUS] == [5, 6, 7]
+
+
+async def test_a_message_that_amazon_refuses_is_refused_alone() -> None:
+    bench, request, _ = await a_feed()
+    bench.simulator.feeds.broken["CUP"] = "'condition_type' is required but not supplied."
+    bench.clock.passes(100)
+    results = await bench.channel.follow(request, next(iter(bench.simulator.feeds.feeds)))
+    assert results is not None
+    told = {one.push_id: one for one in results}
+    assert told["push-CUP"].outcome is Outcome.REFUSED
+    assert "condition_type" in (told["push-CUP"].refuse_listing or "")
+    assert told["push-MUG"].outcome is Outcome.ACCEPTED
+
+
+async def test_a_feed_that_hangs_has_no_end_and_keeps_the_next_one_waiting() -> None:
+    bench, request, _ = await a_feed(hang_next=1)
+    bench.clock.passes(3 * 86_400)
+    assert await the_end(bench, request) is None
+    other = bench.prepared(bench.change("MUG", 1), bench.change("CUP", 2))
+    [first, *_] = await bench.channel.push(other)
+    bench.clock.passes(3_600)
+    assert first.ticket is not None
+    assert await bench.channel.follow(other, first.ticket) is None
+
+
+async def test_a_fatal_feed_may_have_applied_anything() -> None:
+    bench, request, _ = await a_feed(fatal_next=1)
+    bench.clock.passes(200)
+    results = await the_end(bench, request)
+    assert outcomes(results) == [Outcome.ACCEPTED] * 3
+    assert sorted(bench.seller.live(sku) for sku in SKUS) == [5, 7, 40]
+
+
+async def test_a_cancelled_feed_applied_nothing() -> None:
+    bench, request, _ = await a_feed()
+    feed = next(iter(bench.simulator.feeds.feeds.values()))
+    feed.status = "IN_QUEUE"
+    bench.simulator.feeds.cancel(feed.feed_id)
+    assert outcomes(await the_end(bench, request)) == [Outcome.REFUSED] * 3
+
+
+async def test_a_feed_that_amazon_forgot_is_left_to_reading() -> None:
+    bench, request, _ = await a_feed()
+    results = await bench.channel.follow(request, "91040099999")
+    assert outcomes(results) == [Outcome.ACCEPTED] * 3
+
+
+async def test_reports_are_asked_for_no_faster_than_amazon_allows() -> None:
+    bench, request, _ = await a_feed()
+    bench.clock.passes(100)
+    ends = [await the_end(bench, request) for _ in range(12)]
+    assert [end is None for end in ends] == [False] * 10 + [True] * 2
+    assert all(call.status < 400 for call in bench.simulator.server.calls)
+
+
+@pytest.mark.parametrize(
+    ("faults", "outcome"),
+    [
+        (["offline"], Outcome.UNSENT),
+        (["server_error_after"], Outcome.UNSENT),
+        (["timeout_after"], Outcome.UNSENT),
+    ],
+)
+async def test_whatever_fails_before_the_feed_is_made_was_never_sent(
+    faults: list[str], outcome: Outcome
+) -> None:
+    bench = await stocked(*SKUS)
+    await bench.channel.read([bench.listing(sku) for sku in SKUS])
+    request = bench.prepared(*(bench.change(sku, 5) for sku in SKUS))
+    bench.simulator.server.next_faults.extend(faults)
+    results = await bench.channel.push(request)
+    assert [one.outcome for one in results] == [outcome] * 3
+    assert bench.simulator.feeds.feeds == {}
+
+
+async def test_a_lost_answer_to_the_making_of_a_feed_proves_nothing() -> None:
+    bench = await stocked(*SKUS)
+    await bench.channel.read([bench.listing(sku) for sku in SKUS])
+    request = bench.prepared(*(bench.change(sku, 5) for sku in SKUS))
+    bench.simulator.server.faults_of["createFeed"] = "timeout_after"
+    results = await bench.channel.push(request)
+    assert [one.outcome for one in results] == [Outcome.UNKNOWN] * 3
+    assert len(bench.simulator.feeds.feeds) == 1
+
+
+async def test_an_unfit_offer_keeps_its_feed_back() -> None:
+    bench = await stocked(*SKUS)
+    bench.simulator.world.offers["CUP"].code = "AMAZON_EU"
+    request = bench.prepared(*(bench.change(sku, 5) for sku in SKUS))
+    results = {one.push_id: one for one in await bench.channel.push(request)}
+    assert results["push-CUP"].outcome is Outcome.REFUSED
+    assert "Amazon fulfils it" in (results["push-CUP"].refuse_listing or "")
+    assert results["push-MUG"].outcome is Outcome.UNSENT
+    assert bench.simulator.feeds.feeds == {}
+
+
+async def test_an_upload_carries_no_token() -> None:
+    bench, _, results = await a_feed()
+    assert {one.outcome for one in results.values()} == {Outcome.ACCEPTED}
+    names = [call.operation for call in bench.simulator.server.calls]
+    assert names == ["searchListingsItems", "createFeedDocument", "createFeed"]
+
+
+async def test_a_feed_without_its_role_is_not_tried_for_ever() -> None:
+    bench = await stocked(*SKUS)
+    await bench.channel.read([bench.listing(sku) for sku in SKUS])
+    bench.simulator.account.roles.discard("listings")
+    request = bench.prepared(*(bench.change(sku, 5) for sku in SKUS))
+    with pytest.raises(NeedsReauthorization, match="Product Listing"):
+        await bench.channel.push(request)
+
+
+async def test_zeros_and_few_changes_go_one_by_one_and_many_by_a_feed() -> None:
+    bench = await stocked(*SKUS, feed_above=10)
+    size = bench.channel.request_size
+    assert size([SET] * 10) == 1
+    assert size([SET] * 11) == 11
+    assert size([ZERO] + [SET] * 30) == 1
+    assert size([ZERO] * 30) == 1
+    assert size([SET] * 5_000) == FEED_MAX
+    never = await stocked(*SKUS, feed_above=None)
+    assert never.channel.request_size([SET] * 5_000) == 1
+
+
+async def test_the_document_of_a_feed_is_fixed_before_it_is_sent() -> None:
+    bench = await stocked(*SKUS)
+    changes = [bench.change(sku, 5) for sku in SKUS]
+    request = bench.prepared(*changes)
+    assert request.body == bench.prepared(*changes).body
+    document = json.loads(request.body)
+    assert [one["messageId"] for one in document["messages"]] == [1, 2, 3]
+    with pytest.raises(ValueError, match="one feed"):
+        bench.prepared(changes[0], changes[0])
