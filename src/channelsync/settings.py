@@ -40,7 +40,9 @@ __all__ = [
 PREFIX: Final = "CHANNELSYNC_"
 SECRETS: Final = ("database_url", "redis_url", "secret_key", "anchor_secret")
 """Settings that may be given as a file: `CHANNELSYNC_SECRET_KEY_FILE=/run/secrets/key`."""
-ELSEWHERE: Final = frozenset({"CONTRACTS", "PYTHON", "TEST_PG", "TEST_POSTGRES", "TEST_REDIS"})
+ELSEWHERE: Final = frozenset(
+    {"CHAOS_ROUNDS", "CONTRACTS", "PYTHON", "SIGKILLS", "TEST_PG", "TEST_POSTGRES", "TEST_REDIS"}
+)
 """Variables with our prefix that something else reads (the run script, the tests)."""
 SECRET_KEY_CHARACTERS_MIN: Final = 32
 PORT_MAX: Final = 65_535

@@ -52,8 +52,8 @@ _TROUBLE: Final = (RedisError, OSError, TimeoutError)
 
 
 def to_json(job: dict[str, Any]) -> bytes:
-    """A job as arq stores it."""
-    return json.dumps(job, separators=(",", ":")).encode()
+    """A job as arq stores it; what it would store of a failure is text, and not kept anyway."""
+    return json.dumps(job, separators=(",", ":"), default=str).encode()
 
 
 def from_json(stored: bytes) -> dict[str, Any]:
@@ -88,7 +88,8 @@ class ArqBus:
 
     async def run(self, *, listens: bool) -> None:
         """Tell the others and, where there is somebody to wake, hear them; until cancelled."""
-        logging.getLogger("arq").setLevel(logging.WARNING)
+        # What goes wrong with Redis is said here, once, and without a traceback.
+        logging.getLogger("arq").setLevel(logging.CRITICAL)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._again_and_again(self._tell), name="wake:tell")
             if listens:

@@ -27,6 +27,8 @@ _log = structlog.get_logger("channelsync.presence")
 _CLASS: Final = 0x6373_7072
 """Our corner of the advisory locks: "cspr" in ASCII."""
 LOOK_SECONDS: Final = 2.0
+ABSENT_SECONDS: Final = 4.0
+"""Who is missed for so long is gone; a database that starts again is missed by everybody."""
 ANSWER_SECONDS_MAX: Final = 5.0
 RETRY_SECONDS: Final = 0.5
 _SETTINGS: Final = {
@@ -73,6 +75,7 @@ class DatabasePresence:
         self._number = _number_of(owner)
         self._connection: AsyncConnection | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._missed_since: dict[int, float] = {}
 
     @property
     def held(self) -> bool:
@@ -103,11 +106,16 @@ class DatabasePresence:
         await self._engine.dispose()
 
     async def absent(self, owners: Collection[str]) -> set[str]:
-        """Those whose session has ended. Nobody, while the database cannot be asked."""
+        """Those whose session has ended a while ago. Nobody, while the database cannot be asked."""
         present = await self._present()
         if present is None:
+            self._missed_since.clear()
             return set()
-        return {owner for owner in owners if _number_of(owner) not in present}
+        now = asyncio.get_running_loop().time()
+        missed = {_number_of(owner) for owner in owners} - present
+        self._missed_since = {number: self._missed_since.get(number, now) for number in missed}
+        gone = {n for n, since in self._missed_since.items() if now - since >= ABSENT_SECONDS}
+        return {owner for owner in owners if _number_of(owner) in gone}
 
     async def count(self) -> int:
         """How many processes are present, this one included."""

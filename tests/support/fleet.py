@@ -1,0 +1,281 @@
+"""A fleet: real PostgreSQL and Redis, one web process, workers, shops and their shoppers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from channelsync.sdk.testing.faults import DeliveryPlan, FaultPlan
+from channelsync_shopify.simulator import ShopifySimulator
+from tests.support.served import free_port, served
+from tests.support.servers import Postgres, Redis
+
+__all__ = ["ITEMS", "UNITS", "Fleet", "fleet"]
+
+ITEMS = 6
+UNITS = 12
+DATABASE = "channelsync"
+READY_SECONDS_MAX = 60.0
+QUIET_SECONDS_MAX = 90.0
+SECRETS = {"SHOP_TOKEN": "shpat_simulated", "SHOP_SECRET": "simulated-secret"}
+CONFIG = """\
+version: 1
+locations:
+  dc: {{name: Warehouse}}
+channels:
+  shop-a:
+    {{connector: shopify, poll_interval_seconds: 1, quarantine_seconds: 1, settings: {a}}}
+  shop-b:
+    {{connector: shopify, poll_interval_seconds: 1, quarantine_seconds: 1, settings: {b}}}
+allocation:
+  quotas: {{shop-a: 60%, shop-b: 40%}}
+"""
+
+
+def shop_settings(simulator: ShopifySimulator, url: str) -> str:
+    """The settings of a shop, as YAML's flow form."""
+    return json.dumps(
+        {
+            "shop": simulator.world.shop,
+            "access_token": "${SHOP_TOKEN}",
+            "webhook_secret": "${SHOP_SECRET}",
+            "location_id": simulator.location_id,
+            "base_url": url,
+            "visibility_lag_seconds": 0.2,
+        }
+    )
+
+
+@dataclass
+class Fleet:
+    """Processes by name: `web`, `worker-1`, `worker-2`."""
+
+    folder: Path
+    postgres: Postgres
+    redis: Redis
+    shops: dict[str, ShopifySimulator]
+    environment: dict[str, str]
+    ports: dict[str, int]
+    rng: Random
+    processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+    acknowledged: set[str] = field(default_factory=set)
+    """SHA-256 of the bodies of webhooks that were answered with a success."""
+    starts: int = 0
+
+    # ------------------------------------------------------------ processes
+
+    async def start(self, *names: str) -> None:
+        """Start processes and wait until each answers."""
+        await asyncio.gather(*(self._start(name) for name in names or tuple(self.ports)))
+
+    async def _start(self, name: str) -> None:
+        self.starts += 1
+        path = self.folder / f"{name}-{self.starts}.log"
+        with path.open("wb") as log:
+            self.processes[name] = process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "channelsync", name.partition("-")[0]),
+                *("--config", str(self.folder / "channelsync.yaml")),
+                *("--port", str(self.ports[name])),
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        async with httpx.AsyncClient() as client, asyncio.timeout(READY_SECONDS_MAX):
+            while True:
+                with contextlib.suppress(httpx.HTTPError):
+                    if (await client.get(f"http://127.0.0.1:{self.ports[name]}/livez")).is_success:
+                        return
+                if process.returncode is not None:
+                    pytest.fail(f"{name} ended by itself:\n{path.read_text()}")
+                await asyncio.sleep(0.05)
+
+    async def kill(self, *names: str, how: signal.Signals = signal.SIGKILL) -> list[int]:
+        """End processes."""
+        for name in names:
+            self.processes[name].send_signal(how)
+        return [await self.processes[name].wait() for name in names]
+
+    async def command(self, *arguments: str) -> str:
+        """Run a command of ours beside them; it must succeed."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "channelsync", *arguments),
+            *("--config", str(self.folder / "channelsync.yaml")),
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
+        return output.decode()
+
+    async def require_alive(self) -> None:
+        """Nobody has ended by himself."""
+        for name, process in self.processes.items():
+            if process.returncode is not None:
+                logs = sorted(
+                    self.folder.glob(f"{name}-*.log"), key=lambda log: log.stat().st_mtime
+                )
+                pytest.fail(f"{name} ended by itself:\n{logs[-1].read_text()[-4000:]}")
+
+    # ------------------------------------------------------------ shoppers
+
+    async def shop_for(self, seconds: float) -> None:
+        """Shoppers buy, and some cancel."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        orders: list[tuple[ShopifySimulator, Any]] = []
+        while loop.time() < end:
+            simulator = self.shops[self.rng.choice(sorted(self.shops))]
+            order = await simulator.shop.buy(f"SKU-{self.rng.randrange(ITEMS)}")
+            if order is not None:
+                orders.append((simulator, order))
+            if orders and self.rng.random() < 0.15:
+                seller, cancelled = orders.pop(self.rng.randrange(len(orders)))
+                await seller.shop.cancel(cancelled, restock=True)
+            await asyncio.sleep(self.rng.uniform(0.02, 0.15))
+
+    def accepted(self) -> dict[tuple[str, str], int]:
+        """Net units that the shops have accepted: the truth."""
+        return {
+            (name, f"SKU-{n}"): simulator.world.accepted()[f"SKU-{n}"]
+            for name, simulator in self.shops.items()
+            for n in range(ITEMS)
+        }
+
+    # ------------------------------------------------------------ what must hold
+
+    async def rows(self, statement: str) -> list[Any]:
+        """Ask the database behind everybody's back."""
+        return list(await self.postgres.execute(statement, database=DATABASE))
+
+    async def until_counted(self) -> None:
+        """Wait until the books hold exactly what the shops have sold."""
+        statement = (
+            "SELECT channel, sku, SUM(ordered - cancelled) AS units FROM order_lines"
+            " GROUP BY channel, sku"
+        )
+        truth, loop = self.accepted(), asyncio.get_running_loop()
+        end = loop.time() + QUIET_SECONDS_MAX
+        while True:
+            books = {
+                (row["channel"], row["sku"]): row["units"] for row in await self.rows(statement)
+            }
+            wrong = {
+                key: (units, books.get(key, 0))
+                for key, units in truth.items()
+                if units != books.get(key, 0)
+            }
+            if not wrong:
+                return
+            await self.require_alive()
+            assert loop.time() < end, f"sold and counted differ: {wrong}"
+            await asyncio.sleep(0.5)
+
+    async def require_sound(self) -> None:
+        """Nothing acknowledged is lost, nothing counted twice, nothing oversold."""
+        statement = "SELECT body_sha256 FROM deliveries"
+        stored = {row["body_sha256"] for row in await self.rows(statement)}
+        lost = self.acknowledged - stored
+        assert self.acknowledged
+        assert not lost, f"{len(lost)} of {len(self.acknowledged)} webhooks"
+        await self.command("verify", "--json")
+        sold = self.accepted()
+        for number in range(ITEMS):
+            units = sum(sold[name, f"SKU-{number}"] for name in self.shops)
+            assert units <= UNITS, f"SKU-{number}: {units} sold of {UNITS}"
+        assert sum(sold.values()) > 0
+
+
+@asynccontextmanager
+async def fleet(
+    folder: Path, postgres: Postgres, redis: Redis, *, seed: int
+) -> AsyncIterator[Fleet]:
+    """Shops with stock, a database with counted stock, and nobody running yet."""
+    rng = Random(seed)
+    plan = DeliveryPlan(lose=0.05, double=0.05, delay_seconds_max=1.0)
+    shops = {
+        name: ShopifySimulator(
+            domain=f"{name}.myshopify.com",
+            rng=Random(rng.random()),
+            faults=FaultPlan(deliveries=plan),
+        )
+        for name in ("shop-a", "shop-b")
+    }
+    for simulator in shops.values():
+        for number in range(ITEMS):
+            simulator.shop.add_item(f"SKU-{number}")
+    ports = {name: free_port() for name in ("web", "worker-1", "worker-2")}
+    async with contextlib.AsyncExitStack() as stack:
+        urls = {name: await stack.enter_async_context(served(s.app)) for name, s in shops.items()}
+        (folder / "channelsync.yaml").write_text(
+            CONFIG.format(
+                a=shop_settings(shops["shop-a"], urls["shop-a"]),
+                b=shop_settings(shops["shop-b"], urls["shop-b"]),
+            )
+        )
+        environment = {
+            **os.environ,
+            **SECRETS,
+            "CHANNELSYNC_DATA_DIR": str(folder / "data"),
+            "CHANNELSYNC_DATABASE_URL": postgres.url(DATABASE),
+            "CHANNELSYNC_REDIS_URL": redis.url,
+            "CHANNELSYNC_PUBLIC_URL": f"http://127.0.0.1:{ports['web']}",
+            "CHANNELSYNC_ALLOW_HOSTS": ",".join(u.removeprefix("http://") for u in urls.values()),
+        }
+        built = Fleet(folder, postgres, redis, shops, environment, ports, rng)
+        await _prepare(built)
+        await stack.enter_async_context(_couriers(built))
+        try:
+            yield built
+        finally:
+            for process in built.processes.values():
+                if process.returncode is None:
+                    process.send_signal(signal.SIGCONT)
+                    process.kill()
+                    await process.wait()
+
+
+async def _prepare(built: Fleet) -> None:
+    await built.postgres.execute(f"CREATE DATABASE {DATABASE}")
+    await built.command("db", "upgrade")
+    rows = "".join(f"SKU-{n},dc,{UNITS}\n" for n in range(ITEMS))
+    sheet = built.folder / "stock.csv"
+    sheet.write_text("sku,location,on_hand\n" + rows)
+    await built.command("stock", "import", "--create-items", str(sheet))
+
+
+@asynccontextmanager
+async def _couriers(built: Fleet) -> AsyncIterator[None]:
+    """Webhooks are delivered meanwhile, and those that were acknowledged are remembered."""
+
+    async def remember(response: httpx.Response) -> None:
+        if response.is_success:
+            built.acknowledged.add(hashlib.sha256(response.request.content).hexdigest())
+
+    async with httpx.AsyncClient(timeout=5, event_hooks={"response": [remember]}) as client:
+        couriers = []
+        for simulator in built.shops.values():
+            simulator.deliveries.client = client
+            couriers.append(asyncio.create_task(simulator.deliveries.run()))
+        try:
+            yield
+        finally:
+            for courier in couriers:
+                courier.cancel()
+            await asyncio.gather(*couriers, return_exceptions=True)
