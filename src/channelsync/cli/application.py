@@ -18,6 +18,7 @@ from channelsync.cli.commands import (
     dead_letters,
     explain,
     items,
+    moving,
     orders,
     plan,
     returns,
@@ -121,11 +122,13 @@ GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
     (
         HOUSE,
         "db",
-        "Upgrade and back up the database.",
+        "Upgrade, back up, move and restore the database.",
         (
             ("upgrade", database.upgrade),
             ("current", database.current),
             ("backup", database.backup),
+            ("copy", moving.copy),
+            ("restored", moving.restored),
         ),
     ),
 )

@@ -137,12 +137,13 @@ def _store(error: Exception) -> Failure | None:
 
     from channelsync.bootstrap import AlreadyRunning, NeedsPostgreSQL
     from channelsync.store.backup import BackupRefused
+    from channelsync.store.copying import CopyRefused
     from channelsync.store.errors import StoreUnavailable
     from channelsync.store.migrate import SchemaMismatch
 
     if isinstance(error, SchemaMismatch):
         return _failed("schema_mismatch", error)
-    if isinstance(error, AlreadyRunning | BackupRefused | NeedsPostgreSQL):
+    if isinstance(error, AlreadyRunning | BackupRefused | CopyRefused | NeedsPostgreSQL):
         return _failed("refused", error)
     if isinstance(error, StoreUnavailable):
         return Failure(code=ExitCode.UNREACHABLE, kind="unreachable", message=str(error))

@@ -347,6 +347,8 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
         "db upgrade": {"was": "0001", "schema": "0002"},
         "db current": {"schema": "0001", "program": "0002"},
         "db backup": {"path": "backup.db", "size_bytes": 917_504},
+        "db copy": {"rows": {"items": 120, "movements": 4_711}},
+        "db restored": {"channels": 2, "listings": 240},
     }
 )
 """By command. Where an example shows a value, null may stand in its place if nothing is known."""

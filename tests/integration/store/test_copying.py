@@ -1,0 +1,83 @@
+"""From SQLite to PostgreSQL: everything or nothing, and the books go on there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import sqlalchemy as sa
+
+from channelsync.engine.bookkeeping import verify_books
+from channelsync.store import tables
+from channelsync.store.chain import append_seals, links_after, load_head, read_horizon
+from channelsync.store.copying import CopyRefused, copy_store
+from channelsync.store.database import Database
+from channelsync.store.tables import Quantity
+from tests.support.ledger_books import Books
+
+ON_HAND = Quantity.ON_HAND
+
+
+@pytest.fixture
+async def target(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(postgres_url)
+    yield database
+    await database.close()
+
+
+async def seal(books: Books) -> None:
+    async with books.database.read() as tx:
+        horizon = await read_horizon(tx)
+    async with books.database.write() as tx:
+        head = await load_head(tx)
+        links = await links_after(tx, head, up_to=horizon.movement_id, limit=100)
+        await append_seals(tx, head, links, now=books.now)
+
+
+async def test_everything_is_there_and_goes_on(sqlite_books: Books, target: Database) -> None:
+    await sqlite_books.move(("MUG", "dc", ON_HAND, 7), ("PLATE", "soho", ON_HAND, 1))
+    await seal(sqlite_books)
+    copied = await copy_store(sqlite_books.database, target)
+    there = Books(target)
+    for table in tables.metadata.sorted_tables:
+        rows = [tuple(row) for row in await there.rows(table)]
+        assert rows == [tuple(row) for row in await sqlite_books.rows(table)], table.name
+        assert copied.rows[table.name] == len(rows)
+    assert copied.rows["movements"] == 2
+    await there.move(("MUG", "dc", ON_HAND, 1))
+    await seal(there)
+    report = await verify_books(target)
+    assert report.ok
+    assert report.chain.sealed == 3
+
+
+async def test_a_target_with_rows_is_left_alone(sqlite_books: Books, target: Database) -> None:
+    await copy_store(sqlite_books.database, target)
+    before = await Books(target).count_of(tables.items)
+    with pytest.raises(CopyRefused, match=r"not empty .*copy into a new database"):
+        await copy_store(sqlite_books.database, target)
+    assert await Books(target).count_of(tables.items) == before
+
+
+async def test_wrong_books_are_not_carried_along(sqlite_books: Books, target: Database) -> None:
+    await sqlite_books.move(("MUG", "dc", ON_HAND, 7))
+    await sqlite_books.run("UPDATE stock SET on_hand = 9")
+    with pytest.raises(CopyRefused, match=r"do not add up .*verify --repair"):
+        await copy_store(sqlite_books.database, target)
+    assert await Books(target).count_of(tables.items) == 0
+
+
+async def test_a_file_is_no_target(sqlite_books: Books) -> None:
+    with pytest.raises(CopyRefused, match="must be PostgreSQL"):
+        await copy_store(sqlite_books.database, sqlite_books.database)
+
+
+async def test_a_row_that_does_not_fit_takes_all_of_it_back(
+    sqlite_books: Books, target: Database
+) -> None:
+    await sqlite_books.move(("MUG", "dc", ON_HAND, 7))
+    async with target.write() as tx:
+        await tx.exec_driver_sql("ALTER TABLE movements ADD CHECK (delta < 5)")
+    with pytest.raises(sa.exc.IntegrityError):
+        await copy_store(sqlite_books.database, target)
+    assert await Books(target).count_of(tables.items) == 0
