@@ -24,7 +24,7 @@ from channelsync_shopify.simulator import ShopifySimulator
 from tests.support.served import free_port, served
 from tests.support.servers import Postgres, Redis
 
-__all__ = ["ITEMS", "UNITS", "Fleet", "fleet"]
+__all__ = ["CONFIG", "ITEMS", "SECRETS", "UNITS", "Fleet", "fleet", "shop_settings"]
 
 ITEMS = 6
 UNITS = 12
