@@ -116,6 +116,11 @@ class Deliveries:
             accepted += await self._attempt(heapq.heappop(self._due))
         return accepted
 
+    async def deliver_due(self) -> None:
+        """Deliver what is due by the simulator's own clock."""
+        while self._due and self._due[0].at <= self._world.now():
+            await self._attempt(heapq.heappop(self._due))
+
     async def run(self) -> None:
         """Deliver as things fall due, for ever."""
         while True:

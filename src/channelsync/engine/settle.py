@@ -8,7 +8,7 @@ replaced by what reading and order facts prove. A crash between the two costs a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.errors import NotSettleable
 from channelsync.domain.escrow import (
     ChannelLimits,
+    Grant,
     Reading,
     SettleReason,
     UnitsAround,
@@ -27,10 +28,10 @@ from channelsync.domain.escrow import (
 from channelsync.domain.escrow import (
     settle as settle_grant,
 )
-from channelsync.domain.orders import LineEventKind
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.assumptions import record_findings
 from channelsync.engine.core import Engine, limits_of
+from channelsync.engine.evidence import Evidence, load_evidence
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
@@ -209,22 +210,32 @@ async def _use_readings(engine: Engine, tx: AsyncConnection, running: RunningCha
     watermark = await _watermark(tx, running.name)
     grants = Grants(tx, now, f"settle:{running.name}")
     await grants.load(row.listing_id for row in rows)
+    readings = {row.listing_id: _reading(row) for row in rows}
+    usable = {
+        listing_id: reading
+        for listing_id, reading in readings.items()
+        if not _waits(grants[listing_id].grant, reading, watermark, limits)
+    }
+    evidence = await load_evidence(tx, usable, limits)
     done: list[int] = []
     items: set[int] = set()
-    for row in rows:
-        reading = Reading(
-            quantity=row.quantity,
-            sent_at=row.sent_at,
-            received_at=row.received_at,
-            push_seq=row.push_seq,
-        )
-        if await _use_one(tx, grants, row.listing_id, reading, watermark, limits, now):
-            done.append(row.listing_id)
-            items.update(grants[row.listing_id].recipe)
+    for listing_id, reading in usable.items():
+        if _use_one(grants, listing_id, reading, evidence, watermark, limits, now):
+            done.append(listing_id)
+            items.update(grants[listing_id].recipe)
     await grants.flush()
     await _forget(tx, done)
     await mark_items(tx, items, now)
     return len(done) < len(rows)
+
+
+def _reading(row: Any) -> Reading:
+    return Reading(
+        quantity=row.quantity,
+        sent_at=row.sent_at,
+        received_at=row.received_at,
+        push_seq=row.push_seq,
+    )
 
 
 def _readings_of(channel: str) -> sa.Select[Any]:
@@ -248,11 +259,20 @@ async def _watermark_lag(tx: AsyncConnection, channel: str) -> float:
     return float((await tx.execute(query)).scalar_one())
 
 
-async def _use_one(
-    tx: AsyncConnection,
+def _waits(grant: Grant, reading: Reading, watermark: Instant, limits: ChannelLimits) -> bool:
+    """Whether the reading can prove something, but not before more orders are counted."""
+    if watermark >= reading.latest(limits) or grant.push_seq != reading.push_seq:
+        return False
+    released_by_it = grant.push is not None and grant.push.release_after is not None
+    proves = not grant.settled or bool(grant.settle_reasons)
+    return proves and not (released_by_it and not grant.settle_reasons) and not grant.attempts_open
+
+
+def _use_one(
     grants: Grants,
     listing_id: int,
     reading: Reading,
+    evidence: Evidence,
     watermark: Instant,
     limits: ChannelLimits,
     now: Instant,
@@ -263,56 +283,31 @@ async def _use_one(
     held_back = grant.push is not None and grant.push.release_after is not None
     if held_back and not grant.settle_reasons:
         return _release(grants, listing, reading)
-    around = await _units_around(tx, listing_id, reading, limits)
-    held = replace(around, exposure_at_read=await _exposure_at(tx, listing, reading.sent_at))
-    if grant.settled and not grant.settle_reasons and not _shows_too_much(reading, held):
-        await _note_shown(tx, grants, listing_id, reading)
+    around = evidence.around(listing, reading, limits)
+    shown = {
+        "remote": evidence.shown_now(listing_id, reading),
+        "remote_at": reading.received_at,
+    }
+    if grant.settled and not grant.settle_reasons and not _shows_too_much(reading, around):
+        grants.update(listing_id, **shown)
         return True
     if watermark < reading.latest(limits):
         return grant.attempts_open > 0 or grant.push_seq != reading.push_seq
     try:
-        settled = settle_grant(grant, reading, held, watermark=watermark, limits=limits)
+        settled = settle_grant(grant, reading, around, watermark=watermark, limits=limits)
     except NotSettleable:
         return True
     _note_drift(listing, settled.exposure or 0, reading)
     note = PushNote(result="settled", reason="closed by a settle")
     grants.put(listing_id, settled, MovementKind.SETTLE, note=note)
     span = {"settled_from": reading.earliest(limits), "settled_to": reading.latest(limits)}
-    grants.update(listing_id, settled_at=now, **span)
-    await _note_shown(tx, grants, listing_id, reading)
+    grants.update(listing_id, settled_at=now, **span, **shown)
     return True
 
 
 def _shows_too_much(reading: Reading, around: UnitsAround) -> bool:
     held = around.exposure_at_read
     return held is not None and max(reading.quantity, 0) > held
-
-
-async def _exposure_at(tx: AsyncConnection, listing: Listing, at: Instant) -> int | None:
-    """What the books held at an instant: the ledger knows."""
-    exposure = listing.grant.exposure
-    if exposure is None:
-        return None
-    moved = tables.movements
-    query = sa.select(sa.func.coalesce(sa.func.sum(moved.c.delta), 0)).where(
-        moved.c.listing_id == listing.id, moved.c.at >= at
-    )
-    return exposure - int((await tx.execute(query)).scalar_one())
-
-
-async def _note_shown(
-    tx: AsyncConnection, grants: Grants, listing_id: int, reading: Reading
-) -> None:
-    """The best guess of what the counter shows now; a wrong one costs a refused compare."""
-    events = tables.line_events
-    since = sa.func.coalesce(events.c.moved_at, events.c.heard_at)
-    sign = sa.case((events.c.kind == LineEventKind.SALE, -1), else_=1)
-    query = sa.select(sa.func.coalesce(sa.func.sum(sign * events.c.units), 0)).where(
-        events.c.listing_id == listing_id, since > reading.received_at
-    )
-    moved = int((await tx.execute(query)).scalar_one())
-    shown = reading.quantity + moved
-    grants.update(listing_id, remote=shown, remote_at=reading.received_at)
 
 
 def _release(grants: Grants, listing: Listing, reading: Reading) -> bool:
@@ -336,30 +331,6 @@ def _note_drift(listing: Listing, proven: int, reading: Reading) -> None:
             proven=proven,
             shown=reading.quantity,
         )
-
-
-async def _units_around(
-    tx: AsyncConnection, listing_id: int, reading: Reading, limits: ChannelLimits
-) -> UnitsAround:
-    """Sales surely after the reading, cancels and re-lists possibly after it: from order facts."""
-    a, b = reading.earliest(limits), reading.latest(limits)
-    events = tables.line_events
-    query = sa.select(events).where(
-        events.c.listing_id == listing_id,
-        sa.or_(
-            events.c.moved_at >= a, sa.and_(events.c.moved_at.is_(None), events.c.heard_at >= a)
-        ),
-    )
-    sold = relisted = 0
-    doubtful = False
-    for row in await tx.execute(query):
-        surely_after = row.moved_at is not None and row.moved_at > b
-        doubtful = doubtful or not surely_after
-        if row.kind != LineEventKind.SALE:
-            relisted += row.units
-        elif surely_after:
-            sold += row.units
-    return UnitsAround(sold_after=sold, relisted_after=relisted, doubtful=doubtful)
 
 
 async def request_drift_check(
