@@ -196,6 +196,8 @@ async def _serving(app: ASGIApp, door: socket.socket) -> AsyncIterator[None]:
         log_level="warning",
         access_log=False,
         server_header=False,
+        # A proxy before us keeps its connections for a minute; who closes first must not be us.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
         lifespan="on",
     )
