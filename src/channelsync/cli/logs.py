@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TextIO
 
 __all__ = ["start_logs"]
+
+
+class _Lines:
+    """Writes lines. Where they cannot be written (a full disk, a closed pipe) they are lost.
+
+    What a line is about must go on: an order is worth more than a line about it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        # ValueError: the stream was closed.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = exception = fatal = log = msg
 
 
 def start_logs(level: int, layout: Literal["auto", "json", "console"] = "auto") -> None:
@@ -30,7 +50,7 @@ def start_logs(level: int, layout: Literal["auto", "json", "console"] = "auto") 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_names: _Lines(sys.stderr),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, force=True)
