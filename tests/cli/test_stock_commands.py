@@ -167,3 +167,32 @@ def test_stock_is_shown_though_the_configuration_is_broken(shop: Shop) -> None:
     assert done.code == 0
     assert done.data["pools"][0]["atp"] == 100, "without the safety stock of the file"
     assert "so this is without the configured safety stock" in done.err
+
+
+def test_a_sheet_brought_back_needs_its_instant_once_units_have_moved(shop: Shop) -> None:
+    sheet = str(shop.folder / "out.csv")
+    assert shop.run("stock", "export", sheet).code == 0
+    shop.clock.at += 60
+    assert shop.run("stock", "adjust", "IPHONE-15", "-2", "-r", "stolen").code == 0
+    refused = shop.run("stock", "import", sheet)
+    assert refused.code == 1
+    assert "say with --at when this one was taken (--at now, if this moment)" in refused.err
+    dry = shop.run("stock", "import", sheet, "--at", "now", "--dry-run")
+    assert dry.out.splitlines()[:2] == [
+        "1 row: 1 value would change",
+        f"Counted at {dry.out.splitlines()[1].removeprefix('Counted at ')}",
+    ]
+    assert on_hand(shop) == {"ny-dc": 98}
+    assert shop.run("stock", "import", sheet, "--at", "now").code == 0
+    assert on_hand(shop) == {"ny-dc": 100}
+
+
+def test_an_export_is_written_whole_or_not_at_all(shop: Shop) -> None:
+    where = shop.folder / "missing" / "out.csv"
+    done = shop.run("stock", "export", str(where))
+    assert (done.code, done.err) == (
+        1,
+        f"channelsync: {where} cannot be written: name a file in a folder that is there\n",
+    )
+    assert shop.run("stock", "export", str(shop.folder / "out.csv")).code == 0
+    assert [one.name for one in shop.folder.glob(".*.part")] == []

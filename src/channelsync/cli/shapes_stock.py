@@ -96,6 +96,7 @@ STOCK_SHAPES: Final[dict[str, Any]] = {
     },
     "stock import": {
         "rows": 200,
+        "counted_at": AT,
         "changes": [
             {
                 "row": 2,

@@ -13,7 +13,7 @@ __all__ = ["instant_of"]
 
 
 def instant_of(session: Session, text: str | None) -> Instant | None:
-    """ISO 8601, as `2026-11-21T09:00` or `2026-11-21T09:00:00+01:00`; None stays None.
+    """ISO 8601, as `2026-11-21T09:00` or `2026-11-21T09:00:00+01:00`, or `now`; None stays None.
 
     A time without an offset is one of the configuration's zone.
 
@@ -22,6 +22,8 @@ def instant_of(session: Session, text: str | None) -> Instant | None:
     """
     if text is None:
         return None
+    if text == "now":
+        return session.environment.now()
     try:
         said = datetime.fromisoformat(text)
     except ValueError:

@@ -59,6 +59,8 @@ class ImportReport:
     """What an import changed or, as a dry run, would change."""
 
     rows: int
+    counted_at: Instant
+    """The instant that its counts are of."""
     changes: tuple[SheetChange, ...]
     created: tuple[str, ...]
     dry_run: bool
@@ -98,7 +100,7 @@ async def import_stock(  # noqa: PLR0913 - how a sheet is to be taken has this m
     content: bytes | str,
     *,
     source: str,
-    counted_at: Instant,
+    counted_at: Instant | None,
     reason: str,
     create_missing: bool = False,
     dry_run: bool = False,
@@ -109,19 +111,28 @@ async def import_stock(  # noqa: PLR0913 - how a sheet is to be taken has this m
     `source` names the file in messages and movements (`csv:stock.csv:12`). Unknown SKUs are
     mistakes unless `create_missing`. Rows that name no location belong to `default_location`.
 
+    Without `counted_at` the counts are of this moment, and refused where units moved since the last
+    count: nobody can tell then what the sheet has seen.
+
     Raises:
         CsvRefused: with every mistake of the sheet; nothing was applied.
         StockRefused: `counted_at` lies in the future, or there is no reason.
     """
     check_reason(reason)
     now = environment.now()
-    if counted_at > now:
-        raise StockRefused(f"the counts lie in the future, at {spoken_instant(counted_at)}")
+    at = now if counted_at is None else counted_at
+    if at > now:
+        raise StockRefused(f"the counts lie in the future, at {spoken_instant(at)}")
     rows, errors = read_sheet(content, source=source)
     if default_location is not None:
         rows = [replace(row, location=row.location or default_location) for row in rows]
     order = SheetOrder(
-        source=source, counted_at=counted_at, reason=reason, now=now, create_missing=create_missing
+        source=source,
+        counted_at=at,
+        at_is_stated=counted_at is not None,
+        reason=reason,
+        now=now,
+        create_missing=create_missing,
     )
     transaction = database.read() if dry_run else database.write()
     async with transaction as tx:
@@ -135,7 +146,11 @@ async def import_stock(  # noqa: PLR0913 - how a sheet is to be taken has this m
     if not dry_run:
         _log.info("stock imported", source=source, changes=len(changes), created=len(created))
     return ImportReport(
-        rows=len(rows), changes=_once_per_name(changes), created=created, dry_run=dry_run
+        rows=len(rows),
+        counted_at=at,
+        changes=_once_per_name(changes),
+        created=created,
+        dry_run=dry_run,
     )
 
 

@@ -26,6 +26,7 @@ from channelsync.store.stock_queries import (
     StoredLevel,
     closest,
     find_items,
+    last_moves,
     load_items,
     load_levels,
     load_locations,
@@ -44,6 +45,8 @@ class SheetOrder:
 
     source: str
     counted_at: Instant
+    at_is_stated: bool
+    """Whether somebody said so; else it is the instant of the import."""
     reason: str
     now: Instant
     create_missing: bool
@@ -57,6 +60,7 @@ class _Books:
     locations: dict[str, Location]
     levels: Mapping[Place, StoredLevel]
     moved: Mapping[Place, int]
+    last_moves: Mapping[Place, Instant]
     all_skus: list[str]
     suggestions_left: int = SUGGESTIONS_MAX
 
@@ -109,6 +113,7 @@ async def _load(tx: AsyncConnection, rows: list[SheetRow], order: SheetOrder) ->
         locations=await load_locations(tx),
         levels=await load_levels(tx, item_ids, for_update=True),
         moved=await units_moved_since(tx, item_ids, order.counted_at),
+        last_moves={} if order.at_is_stated else await last_moves(tx, item_ids),
         all_skus=[item.sku for item in await load_items(tx)] if missing else [],
     )
 
@@ -121,15 +126,20 @@ def _line(row: SheetRow, books: _Books, order: SheetOrder, mistakes: list[RowErr
     if row.name is not None:
         _check_name(row, row.name, mistakes)
     location = _location(row, books, mistakes)
-    stored, moved = StoredLevel(), 0
+    stored, plan = StoredLevel(), None
     if item is not None and location is not None:
-        place = (item.id, location.id)
-        stored, moved = books.levels.get(place, stored), books.moved.get(place, 0)
+        stored = books.levels.get((item.id, location.id), stored)
     if row.safety_stock is not None and row.safety_stock < 0:
         message = f"{row.safety_stock} is below 0"
         mistakes.append(RowError(row=row.row, column="safety_stock", message=message))
-    count = _count(row, sku, stored, moved, order, mistakes)
-    return SheetLine(row=row, sku=sku, item=item, location=location, stored=stored, count=count)
+    if row.on_hand is not None:
+        place = _Place(
+            key=None if item is None or location is None else (item.id, location.id),
+            text=f"{sku} at {location.code}" if location else sku,
+            stored=stored,
+        )
+        plan = _count(row, row.on_hand, place, books, order, mistakes)
+    return SheetLine(row=row, sku=sku, item=item, location=location, stored=stored, count=plan)
 
 
 def _check_new(
@@ -172,11 +182,21 @@ def _location(row: SheetRow, books: _Books, mistakes: list[RowError]) -> Locatio
     return books.locations.get(code)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """What a row counts."""
+
+    key: Place | None
+    """None: it is new, or unknown."""
+    text: str
+    stored: StoredLevel
+
+
 def _count(
     row: SheetRow,
-    sku: str,
-    stored: StoredLevel,
-    moved: int,
+    on_hand: int,
+    place: _Place,
+    books: _Books,
     order: SheetOrder,
     mistakes: list[RowError],
 ) -> CountPlan | None:
@@ -185,18 +205,34 @@ def _count(
     One that agrees with the books is right even where it could not be taken: below 0 (a till sold
     what it saw), or before a later count.
     """
-    if row.on_hand is None:
-        return None
-    plan = plan_count(stored, row.on_hand, counted_at=order.counted_at, moved_since=moved)
+    moved = books.moved.get(place.key, 0) if place.key else 0
+    plan = plan_count(place.stored, on_hand, counted_at=order.counted_at, moved_since=moved)
     message = None
     if plan.stale:
-        if row.on_hand == plan.before:
+        if on_hand == plan.before:
             return None
         last = spoken_instant(plan.last_counted_at or order.counted_at)
-        what = f"{sku} at {row.location}"
-        message = str(StaleCount(what, spoken_instant(order.counted_at), last))
-    elif row.on_hand < 0 and plan.after != plan.before:
-        message = f"{row.on_hand} is below 0: nobody can count that"
+        message = str(StaleCount(place.text, spoken_instant(order.counted_at), last))
+    elif plan.after != plan.before:
+        message = _doubt(on_hand, place, books)
     if message is not None:
         mistakes.append(RowError(row=row.row, column="on_hand", message=message))
     return plan
+
+
+def _doubt(on_hand: int, place: _Place, books: _Books) -> str | None:
+    """Why a count that would change the books cannot be taken; None: it can.
+
+    A sheet that was exported, worked on and brought back holds numbers of an hour ago. Taken for
+    counts of this moment they would undo what was sold meanwhile.
+    """
+    if on_hand < 0:
+        return f"{on_hand} is below 0: nobody can count that"
+    last = books.last_moves.get(place.key) if place.key else None
+    counted_at = place.stored.counted_at
+    if last is None or (counted_at is not None and last <= counted_at):
+        return None
+    return (
+        f"units of {place.text} came or went at {spoken_instant(last)}, after its last count: say"
+        " with --at when this one was taken (--at now, if this moment)"
+    )

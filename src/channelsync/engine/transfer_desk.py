@@ -210,7 +210,7 @@ class TransferDesk:
                 f" transfers want {level.reserved}"
             )
         if books.unsettled:
-            return f"{len(books.unsettled)} listings of {row.sku} may still sell any number of it"
+            return f"a listing of {row.sku} is not settled yet: it may sell any number of it"
         if beyond := _on_sale_beyond(books):
             return f"channels may still sell {beyond} units of it: their listings are being cut"
         return None

@@ -24,6 +24,7 @@ __all__ = [
     "StoredLevel",
     "closest",
     "find_items",
+    "last_moves",
     "levels_at",
     "load_items",
     "load_levels",
@@ -175,6 +176,24 @@ async def units_moved_since(
         )
         moved |= {_place(row): int(row.units) for row in await tx.execute(query)}
     return moved
+
+
+async def last_moves(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[Place, Instant]:
+    """When units on hand came or went last; corrections of books left out."""
+    last = sa.func.max(sa.func.coalesce(movements.c.moved_at, movements.c.at)).label("at")
+    found: dict[Place, Instant] = {}
+    for part in _parts(sorted(set(item_ids))):
+        query = (
+            sa.select(movements.c.item_id, movements.c.location_id, last)
+            .where(
+                movements.c.item_id.in_(part),
+                movements.c.quantity == Quantity.ON_HAND,
+                movements.c.kind.not_in(_CORRECTIONS),
+            )
+            .group_by(movements.c.item_id, movements.c.location_id)
+        )
+        found |= {_place(row): row.at for row in await tx.execute(query)}
+    return found
 
 
 def closest(wanted: str, known: Iterable[str]) -> str | None:

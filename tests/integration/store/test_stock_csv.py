@@ -169,6 +169,33 @@ async def test_counts_older_than_the_last_are_refused_unless_they_agree(books: B
     assert row.counted_at == NOON
 
 
+async def test_a_sheet_of_no_stated_time_cannot_undo_what_moved_meanwhile(books: Books) -> None:
+    """Exported at noon, worked on, brought back at two: three had been shipped at one."""
+    unstated = {"counted_at": None}
+    await import_text(books, HEADER + "MUG,dc,12,,\nPLATE,dc,4,,\nBOWL,dc,1,,\n", **unstated)
+    exported = await export_stock(books.database)
+    books.now = NOON + HOUR
+    shipment = {"kind": MovementKind.SHIPMENT, "at": books.now}
+    await books.move(("MUG", "dc", ON_HAND, -3), **shipment)
+    await books.move(("BOWL", "dc", ON_HAND, -1), **shipment)
+    books.now = NOON + 2 * HOUR
+    edited = exported.replace("PLATE,dc,4", "PLATE,dc,40").replace("BOWL,dc,1", "BOWL,dc,0")
+    (found,) = await mistakes(books, edited, **unstated)
+    assert found.startswith(
+        "row 3, on_hand: units of MUG at dc came or went at 2025-10-09T10:00:00"
+    )
+    assert found.endswith("say with --at when this one was taken (--at now, if this moment)")
+    stocked = exported.replace("PLATE,dc,4", "PLATE,dc,40")
+    report = await import_text(books, stocked, counted_at=NOON)
+    assert [(c.sku, c.before, c.after) for c in report.changes] == [("PLATE", 4, 40)]
+    assert (await books.levels("MUG"))[0] == 9
+    assert (await books.levels("BOWL"))[0] == 0
+    report = await import_text(books, "sku,location,on_hand\nMUG,dc,8\n", counted_at=books.now)
+    assert [(c.before, c.after, report.counted_at) for c in report.changes] == [(9, 8, books.now)]
+    await import_text(books, "sku,location,on_hand\nMUG,dc,7\n", **unstated)
+    assert (await books.levels("MUG"))[0] == 7, "nothing moved since that count"
+
+
 async def test_the_instant_and_the_reason_are_checked_first(books: Books) -> None:
     text = "sku,location,on_hand\nMUG,dc,5\n"
     with pytest.raises(StockRefused, match="in the future"):

@@ -10,7 +10,7 @@ import typer
 
 from channelsync.cli.commands.stock_door import open_books
 from channelsync.cli.failures import Refused
-from channelsync.cli.output import Grid, Screen, counted
+from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.times import instant_of
 
@@ -37,7 +37,12 @@ async def import_file(
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option("--at", help="When it was counted.", metavar="TIME", show_default="now"),
+        typer.Option(
+            "--at",
+            help="When it was counted, or now; needed once units have moved since the last count.",
+            metavar="TIME",
+            show_default="now",
+        ),
     ] = None,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why.")] = "import",
 ) -> None:
@@ -49,7 +54,7 @@ async def import_file(
     from channelsync.engine.stock_csv import import_stock
 
     content = _content(file)
-    counted_at = instant_of(session, at) or session.environment.now()
+    counted_at = instant_of(session, at)
     async with open_books(session) as database:
         report = await import_stock(
             database,
@@ -79,6 +84,8 @@ def _show(screen: Screen, report: ImportReport) -> None:
     new = f", {counted(len(report.created), 'new item')}" if report.created else ""
     values = counted(len(report.changes), "value")
     screen.line(f"{counted(report.rows, 'row')}: {values} {verb}{new}")
+    if any(one.field == "on_hand" for one in report.changes):
+        screen.line(f"Counted at {spoken(report.counted_at)}.")
     if not report.changes:
         return
     grid = Grid("Row", "SKU", "Location", "What", "Before", "After", right=("Row",))
@@ -108,8 +115,20 @@ async def export_file(
         session.output.text(sheet)
         return
     if file is not None:
-        file.write_text(sheet, encoding="utf-8", newline="")
+        _write_whole(file, sheet)
     data = {"file": None if file is None else str(file), "csv": sheet if file is None else None}
     session.output.result(
         data, lambda screen: screen.line(f"wrote {counted(rows, 'row')} to {file}")
     )
+
+
+def _write_whole(file: Path, sheet: str) -> None:
+    """All of it or nothing: half a sheet is a sheet as well, and would be believed."""
+    if not file.parent.is_dir() or file.is_dir():
+        raise Refused(f"{file} cannot be written: name a file in a folder that is there")
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(sheet, encoding="utf-8", newline="")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
