@@ -24,6 +24,8 @@ def own_checks(settings: TillSettings) -> tuple[CheckResult, ...]:
         "two secrets are accepted: remove webhook_secret_old once the till signs with the new one"
         if rotating
         else "one secret is accepted"
+        if settings.webhook_secret is not None
+        else "none is set, so no call is accepted: the till hands over files"
     )
     interface = (
         f"sales are fetched from {settings.base_url}"

@@ -45,6 +45,8 @@ __all__ = [
     "read_anchors",
 ]
 
+FIRST_LOOK_SECONDS: Final = 60.0
+"""How soon to look again while nothing is sealed yet."""
 _DIGEST: Final = re.compile(r"[0-9A-Fa-f]{64}")
 _log = structlog.get_logger("channelsync.ledger")
 
@@ -171,7 +173,8 @@ async def anchor(engine: Engine, held: Claim, anchoring: Anchoring) -> Instant |
             await tx.execute(sa.insert(anchors), [row | {"place": name} for name in told])
     if failures:
         raise NotAnchored("; ".join(failures))
-    return engine.now() + anchoring.interval_seconds
+    pause = anchoring.interval_seconds
+    return engine.now() + (pause if head.position else min(pause, FIRST_LOOK_SECONDS))
 
 
 async def _told_before(tx: AsyncConnection) -> dict[str, int]:
