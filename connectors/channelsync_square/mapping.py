@@ -46,6 +46,23 @@ def _origin(row: Row) -> str:
     return f"{origin}, offline" if late else origin
 
 
+def _handed_over_at(order: Order, sold: Row, rows: Sequence[Row]) -> Instant | None:
+    """When the last units of an order that was to be fulfilled left the house, or later.
+
+    A shelf counted before then still held them. None: they left when they were sold.
+    """
+    if not order.is_fulfilled_later:
+        return None
+    variation = sold.entry.catalog_object_id
+    told = [
+        row.entry.occurred_at
+        for row in rows
+        if row.kind is Kind.HANDED_OVER and row.entry.catalog_object_id == variation
+    ]
+    closed = order.updated_at if order.closed_at is None else order.closed_at
+    return max(told, default=closed)
+
+
 @dataclass(slots=True)
 class _Undone:
     """Units of one variation that an order gave back before they left."""
@@ -94,6 +111,7 @@ class FactMaker:
         counts: Sequence[PhysicalCount],
         *,
         left: bool,
+        left_at: Instant | None = None,
         version: Instant = 0.0,
         undone: _Undone | None = None,
         effect: CancelEffect = CancelEffect.RELISTED,
@@ -111,7 +129,7 @@ class FactMaker:
             version=max(version, entry.created_at),
             sold_at=entry.created_at,
             cancelled_at=undone.at if undone is not None and cancelled else None,
-            shipped_at=entry.occurred_at if left else None,
+            shipped_at=(entry.occurred_at if left_at is None else left_at) if left else None,
             cancel_effect=effect,
             moves_counter=not absorbed(entry, counts),
             location=self.settings.location,
@@ -150,7 +168,7 @@ class FactMaker:
         for row in sorted(rows, key=lambda row: (row.entry.created_at, row.entry.id)):
             variation = row.entry.catalog_object_id
             if row.kind in TAKEN:
-                yield self._line(order, row, counts, undone.get(variation), left=left)
+                yield self._line(order, row, rows, counts, undone.get(variation))
             elif row.kind is Kind.CAME_BACK and left:
                 yield self._back(row, restocked=row.units)
         for variation, rest in undone.items():
@@ -172,11 +190,12 @@ class FactMaker:
         self,
         order: Order,
         row: Row,
+        rows: Sequence[Row],
         counts: Sequence[PhysicalCount],
         undone: _Undone | None,
-        *,
-        left: bool,
     ) -> OrderFact:
+        left = order.has_left
+        left_at = _handed_over_at(order, row, rows) if left else None
         mine: _Undone | None = None
         effect = CancelEffect.RELISTED
         if undone is not None and undone.units > 0:
@@ -191,6 +210,7 @@ class FactMaker:
             row,
             counts,
             left=handed,
+            left_at=left_at,
             version=order.updated_at,
             undone=mine,
             effect=effect,

@@ -43,6 +43,7 @@ class Order(Wire):
     state: str = ""
     created_at: Time
     updated_at: Time
+    closed_at: Time | None = None
     line_items: tuple[OrderLine, ...] = ()
     fulfillments: tuple[Fulfilment, ...] = ()
     tenders: tuple[Tender, ...] = ()

@@ -226,6 +226,7 @@ async def test_an_online_order_is_promised_until_it_is_picked_up(bench: Bench, s
     bench.shop.hand_over(order)
     line = await only_line(bench)
     assert (line.ordered, line.shipped, line.cancelled) == (2, 2, 0)
+    assert line.shipped_at == bench.clock.at
     assert (await only_fact(bench)).origin == "web"
 
 

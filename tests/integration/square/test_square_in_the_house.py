@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from channelsync.domain.vocabulary import PushSemantics
+from channelsync.engine.stock_desk import StockDesk
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import ChannelContext
 from channelsync.sdk.http import http_client
@@ -157,6 +158,24 @@ async def test_an_online_order_is_reserved_until_it_is_picked_up(build: Build) -
     [stock] = await town.house.rows(tables.stock)
     assert (stock.on_hand, stock.reserved) == (38, 0)
     assert await town.exposure() == town.shop.shown("MUG")
+    await town.house.require_clean_books()
+
+
+@pytest.mark.parametrize("mode", ["quota", "mirror"])
+async def test_a_shelf_counted_before_the_pick_up_still_held_the_goods(
+    build: Build, mode: str
+) -> None:
+    town = await a_town(build, mode=mode)
+    await town.passes(300)
+    order = town.shop.order_online("MUG", 2)
+    assert order is not None
+    await town.passes(200)
+    desk = StockDesk(town.house.engine.database, town.house.engine.environment)
+    await desk.count("MUG", "dc", 40, counted_at=town.house.clock(), reason="counted", actor="test")
+    await town.passes(60)
+    town.shop.hand_over(order)
+    await town.passes(300)
+    assert await town.on_hand() == 38
     await town.house.require_clean_books()
 
 
