@@ -18,10 +18,11 @@ from channelsync.domain.allocation import Allocation, Offer, allocate_recipes
 from channelsync.domain.allocation_rules import Rule, match_rule
 from channelsync.domain.books import ItemBooks
 from channelsync.domain.demand import expected_rates
+from channelsync.domain.grant import Grant
 from channelsync.domain.intents import ItemState, ListingState
 from channelsync.domain.intents import Policy as Knobs
 from channelsync.domain.stock import PoolStock
-from channelsync.domain.vocabulary import Enforces, Instant, PushSemantics
+from channelsync.domain.vocabulary import Enforces, Instant, PushKind, PushSemantics
 from channelsync.engine import demand
 from channelsync.engine.assumptions import broken_listings
 from channelsync.engine.books import books_of, load_stock
@@ -246,6 +247,16 @@ def _reason(
     return why or channel.frozen
 
 
+def _returning(grant: Grant) -> int:
+    """What the open push is expected to give back; without it one deficit would be cut twice."""
+    push = grant.push
+    if push is None or push.kind is PushKind.RAISE:
+        return 0
+    if push.kind is PushKind.CUT:
+        return push.units
+    return max((grant.exposure or 0) - push.units, 0)
+
+
 def _listing_state(
     listing: Listing,
     item_id: int,
@@ -270,6 +281,7 @@ def _listing_state(
         takeable_elsewhere=min(elsewhere) if elsewhere else None,
         remote_quantity=listing.remote,
         push_open=grant.push is not None,
+        returning=_returning(grant),
         settling=grant.inexact or channel.frozen is not None,
         last_push_at=-inf if listing.last_push_at is None else listing.last_push_at,
         drain_target=listing.drain_target,
