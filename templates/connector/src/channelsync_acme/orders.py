@@ -18,7 +18,7 @@ __all__ = ["OVERLAP_SECONDS", "VISIBILITY_LAG_SECONDS", "OrderFeed"]
 
 PAGE_SIZE: Final = 50
 ORDERS_A_CALL: Final = 50
-VISIBILITY_LAG_SECONDS: Final = 10.0
+VISIBILITY_LAG_SECONDS: Final = 5.0
 """How long an order may be missing from the search. Measure yours; the watermark rests on it."""
 OVERLAP_SECONDS: Final = 60.0
 """Every window reaches this far back, so that what showed late is told all the same."""

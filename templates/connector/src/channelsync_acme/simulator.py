@@ -34,6 +34,7 @@ TOKEN: Final = "token-of-a-simulated-account"  # noqa: S105 - a simulated accoun
 WEBHOOK_SECRET: Final = "secret-of-simulated-webhooks"  # noqa: S105 - as above
 CANARY: Final = "Ada Canary"
 """Stands in every personal field; must turn up nowhere in what a connector tells."""
+PORT: Final = 8090
 PAGE_SIZE: Final = 20
 BATCH_MAX: Final = 50
 RETRY_AFTER: Final = "2"
@@ -197,7 +198,11 @@ class AcmeSimulator:
             ("DELETE", "/v1/hooks/{id}", self._delete_hook),
         ]
         routes = [Route(path, self._guarded(what), methods=[how]) for how, path, what in api]
-        return Starlette(routes=[*routes, Route("/shop/orders", self._sell, methods=["POST"])])
+        storefront = [
+            Route("/shop/orders", self._sell, methods=["POST"]),
+            Route("/shop/offers/{sku}", self._show),
+        ]
+        return Starlette(routes=[*routes, *storefront])
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """The way in without a socket; lost answers are real exceptions."""
@@ -290,6 +295,9 @@ class AcmeSimulator:
         order = self.buy(basket["sku"], int(basket.get("units", 1)))
         return JSONResponse({"order": order}, status_code=200 if order else 409)
 
+    async def _show(self, request: Request) -> Response:
+        return JSONResponse(self.offer(request.path_params["sku"]).quantity)
+
 
 def _failed(fault: str | None) -> Response:
     headers = {FAULT_HEADER: fault} if fault else None
@@ -301,16 +309,24 @@ def _iso(at: float | None) -> str | None:
 
 
 def main() -> None:
-    """Serve one account on loopback, with the offers named on the command line."""
+    """Serve one account on loopback, or go shopping in one that is served."""
     parser = argparse.ArgumentParser(description="A simulated Acme account.")
-    parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--offer", action="append", default=[], metavar="SKU=UNITS")
+    parser.add_argument("--buy", metavar="SKU", help="buy one unit in the account served there")
+    parser.add_argument("--show", metavar="SKU", help="print what the account served there shows")
     given = parser.parse_args()
-    simulator = AcmeSimulator()
-    for offer in given.offer:
-        sku, _, units = offer.partition("=")
-        simulator.stock(sku, int(units or 0))
-    uvicorn.run(simulator.app(), host="127.0.0.1", port=given.port, log_level="warning")
+    shop = f"http://127.0.0.1:{given.port}/shop"
+    if given.buy:
+        print(httpx.post(f"{shop}/orders", json={"sku": given.buy}).text)  # noqa: T201
+    elif given.show:
+        print(httpx.get(f"{shop}/offers/{given.show}").text)  # noqa: T201
+    else:
+        simulator = AcmeSimulator()
+        for offer in given.offer:
+            sku, _, units = offer.partition("=")
+            simulator.stock(sku, int(units or 0))
+        uvicorn.run(simulator.app(), host="127.0.0.1", port=given.port, log_level="warning")
 
 
 if __name__ == "__main__":
