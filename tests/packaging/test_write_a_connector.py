@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 
 from tests.support.checkout import ROOT
@@ -199,6 +200,13 @@ def test_every_snippet_holds(desk: Desk, package: str) -> None:
     desk.follow("PYTHONPATH=. python snippets.py", at=desk.package)
 
 
+def shown(desk: Desk) -> int | None:
+    """What the offer shows; None: nobody answers yet."""
+    with contextlib.suppress(httpx.TransportError):
+        return int(httpx.get(f"http://127.0.0.1:{desk.simulator_port}/shop/offers/MUG").text)
+    return None
+
+
 def test_the_daemon_syncs_one_item_through_it(desk: Desk, package: str) -> None:
     serving, preparing, running, looking = desk.blocks("sh")[2:]
     [configuration] = desk.blocks("yaml")
@@ -206,10 +214,11 @@ def test_the_daemon_syncs_one_item_through_it(desk: Desk, package: str) -> None:
     show, buy, orders, explain = looking.splitlines()
     at_port = f" --port {desk.simulator_port}"
     desk.start(serving.strip() + at_port)
-    desk.wait_until(desk.says(show + at_port, "0"), "the simulator answers")
+    desk.wait_until(lambda: shown(desk) == 0, "the simulator answers")
     desk.follow(preparing)
     desk.start(running.strip())
-    desk.wait_until(desk.says(show + at_port, "10"), "the offer shows ten units")
+    desk.wait_until(lambda: shown(desk) == 10, "the offer shows ten units")
+    assert desk.follow(show + at_port).strip() == "10"
     assert '"order":"order-' in desk.follow(buy + at_port)
     desk.wait_until(desk.says(orders, "MUG"), "the order is counted")
     assert re.search(r"reserved +-1\n", desk.follow(explain))

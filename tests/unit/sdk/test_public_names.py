@@ -16,11 +16,16 @@ PUBLIC: Final = {
         " FollowsPushes Manifest Mirrors PullsDeliveries Pushes Reads ReceivesWebhooks"
         " RecordsPushes SDK_VERSION SizesRequests Subscribes TestsItself VariesBySettings"
     ),
+    "declarations": "faults_of_channel faults_of_connector",
     "errors": (
         "BadDelivery ConnectorError Misconfigured NeedsReauthorization Resting Retryable"
         " Throttled Unauthentic"
     ),
     "http": "AnswerRefused BODY_BYTES_MAX HostRefused host_allowed http_client",
+    "quality": (
+        "Answer BadQualityFile CONTRACT FILE_NAME Quality RULES Rule Tier missing_tests page"
+        " quality_of read_quality"
+    ),
     "signatures": (
         "base64_hmac_sha256 decode_standard_secret matches_any standard_webhook_signature"
     ),
@@ -31,6 +36,8 @@ PUBLIC: Final = {
         " RegisterSequence RemoteListing RemoteReading ShownQuantity StockCount"
         " SubscriptionReport WebhookRequest"
     ),
+    "testing.contract": "Clock ConnectorContract ContractBroken DOES_NOT_APPLY HOOK_URL World",
+    "testing.network": "FAULT_HEADER SimulatedNetwork",
     "testing.faults": "AnswerFault DeliveryPlan FaultPlan",
 }
 
