@@ -30,6 +30,7 @@ from channelsync.sdk.types import (
     PushSemantics,
     RemoteListing,
     RemoteReading,
+    Shipment,
     SubscriptionReport,
 )
 from channelsync_amazon.api import AmazonApi, Sleep
@@ -43,6 +44,7 @@ from channelsync_amazon.pushing import Pushing
 from channelsync_amazon.queue import Message, Queue
 from channelsync_amazon.reading import Fitness, Reading
 from channelsync_amazon.settings import AmazonSettings, QueueAddress
+from channelsync_amazon.shipping import Shipping
 from channelsync_amazon.subscriptions import Subscriptions
 
 __all__ = [
@@ -114,6 +116,7 @@ class AmazonChannel:
         self._reading = Reading(offers, fitness, api)
         self._discovery = Discovery(offers)
         self._orders = Orders(api, settings)
+        self._shipping = Shipping(api, settings)
         self._self_test = SelfTest(api, settings)
 
     async def close(self) -> None:
@@ -161,6 +164,10 @@ class AmazonChannel:
     async def orders_by_id(self, order_ids: Sequence[str]) -> OrderPage:
         """The current state of some orders."""
         return await self._orders.orders_by_id(order_ids)
+
+    async def confirm_shipment(self, shipment: Shipment) -> None:
+        """Tell Amazon of one package."""
+        await self._shipping.confirm(shipment)
 
     async def test(self) -> Sequence[CheckResult]:
         """Check credentials, roles and marketplaces."""

@@ -88,6 +88,8 @@ def _reduced(kind: str, payload: Any, at: Instant, seller_id: str) -> Mapping[st
 
 def _order(told: Any, at: Instant, seller_id: str) -> Mapping[str, Any]:
     summary = _of(told, "Summary")
+    if not isinstance(summary, Mapping):
+        raise TypeError("no object")
     if _of(told, "SellerId") != seller_id or _of(summary, "FulfillmentType") != MERCHANT:
         return {}
     purchased = summary.get("PurchaseDate")
@@ -103,6 +105,8 @@ def _order(told: Any, at: Instant, seller_id: str) -> Mapping[str, Any]:
 
 
 def _line(item: Any) -> LineView:
+    if not isinstance(item, Mapping):
+        raise TypeError("no object")
     shipped = item.get("QuantityShipped")
     return LineView(
         line_id=str(_of(item, "OrderItemId")),

@@ -13,6 +13,7 @@ CAS = PushSemantics.KEYED_COMPARE_AND_SET
 
 NAMES = {
     "channelsync_alarms",
+    "channelsync_apply_seconds",
     "channelsync_atp_units",
     "channelsync_build_info",
     "channelsync_channel_failing",
@@ -21,6 +22,7 @@ NAMES = {
     "channelsync_escrow_headroom_units",
     "channelsync_feed_age_seconds",
     "channelsync_listings_unsettled",
+    "channelsync_order_visibility_seconds",
     "channelsync_orders_ingested",
     "channelsync_outbox_oldest_seconds",
     "channelsync_outbox_pending",
@@ -101,4 +103,4 @@ async def test_no_label_names_an_item_or_an_order(build: Build, visit: Client) -
         for sample in family.samples
         for label in sample.labels
     }
-    assert labels <= {"channel", "pool", "outcome", "cause", "result", "le", "version"}
+    assert labels <= {"channel", "pool", "outcome", "cause", "result", "le", "quantile", "version"}

@@ -15,6 +15,7 @@ from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
 from channelsync.engine.core import Engine, limits_of
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.listings import refuse_listing
+from channelsync.engine.measure import note_taken
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.ports import RunningChannel
 from channelsync.sdk.types import ChangeResult, PushRequest
@@ -68,6 +69,7 @@ async def record(
         if _is_open(grants[listing_id].grant, push_id)
     ]
     await grants.flush()
+    await note_taken(tx, results, now=now)
     await _end_attempt(tx, running, sending, results, now, retry=bool(still_open))
     if any(result.outcome is not Outcome.UNSENT for result in results):
         items = {item for listing in grants.all() for item in listing.recipe}

@@ -45,6 +45,8 @@ class Batch:
     channel: str
     pool: str
     baseline_at: Instant
+    watermark: Instant | None
+    """Before this batch; None while the channel's orders are being imported."""
     now: Instant
     grants: Grants
     stock: StockBooks

@@ -13,7 +13,11 @@ from channelsync.engine.core import Engine
 from channelsync.engine.status import Status, view_status
 from channelsync.store import tables
 
-__all__ = ["Count", "Figures", "view_figures"]
+__all__ = ["Count", "Figures", "Lag", "view_figures"]
+
+LAGS_OF_SECONDS = 86_400.0
+LAGS_MAX = 5_000
+"""So many of the latest are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,16 @@ class Count:
     channel: str
     count: int
     cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How late something was over the last day, on one channel. Seconds."""
+
+    channel: str
+    median: float
+    p99: float
+    longest: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +52,10 @@ class Figures:
     order_lines: tuple[Count, ...]
     expired_holds: int
     oldest_push_seconds: float
+    order_lags: tuple[Lag, ...]
+    """From a sale until it was heard of."""
+    apply_lags: tuple[Lag, ...]
+    """From a set that was taken in until it was seen applied."""
 
 
 async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
@@ -73,6 +91,38 @@ async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
         ),
         expired_holds=await _expired(tx),
         oldest_push_seconds=await _oldest_push(tx, status.at),
+        order_lags=await _lags(
+            tx,
+            sa.select(lines.c.channel, lines.c.heard_after)
+            .where(
+                lines.c.heard_after.is_not(None),
+                lines.c.first_heard_at > status.at - LAGS_OF_SECONDS,
+            )
+            .order_by(lines.c.id.desc()),
+        ),
+        apply_lags=await _lags(
+            tx,
+            sa.select(pushes.c.channel, pushes.c.seen_at - pushes.c.accepted_at)
+            .where(pushes.c.seen_at > status.at - LAGS_OF_SECONDS)
+            .order_by(pushes.c.opened_at.desc()),
+        ),
+    )
+
+
+async def _lags(tx: AsyncConnection, query: sa.Select[Any]) -> tuple[Lag, ...]:
+    by_channel: dict[str, list[float]] = {}
+    for channel, seconds in await tx.execute(query.limit(LAGS_MAX)):
+        by_channel.setdefault(channel, []).append(float(seconds))
+    return tuple(_lag(channel, sorted(found)) for channel, found in sorted(by_channel.items()))
+
+
+def _lag(channel: str, found: list[float]) -> Lag:
+    last = len(found) - 1
+    return Lag(
+        channel=channel,
+        median=found[last // 2],
+        p99=found[round(last * 0.99)],
+        longest=found[last],
     )
 
 

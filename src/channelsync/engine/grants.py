@@ -209,6 +209,7 @@ class Grants:
                 "units": new.units,
                 "compare_with": new.compare,
                 "opened_at": self._now,
+                "shown_before": before.remote,
                 "cause": note.cause,
             }
         if old != new:

@@ -27,6 +27,7 @@ from channelsync.engine.lines import (
     match_listings,
     voided,
 )
+from channelsync.engine.measure import note_late_orders
 from channelsync.sdk.types import OrderFact, OrderVoid
 from channelsync.store import tables
 from channelsync.store.locks import lock_orders
@@ -64,7 +65,9 @@ async def apply_orders(
         )
         if row is not None:
             rows.append(row)
-    ids = await _write_lines(tx, channel, rows)
+    ids = await _write_lines(tx, channel, rows, imported=batch.watermark is None)
+    fresh = [row for row in rows if "id" not in row]
+    await note_late_orders(tx, batch.grants, channel, fresh, watermark=batch.watermark, now=now)
     batch.held = await load_held(tx, (row["id"] for row in rows if "id" in row))
     for row, key in ((row, (row["order_id"], row["line_id"])) for row in rows):
         await count_line(batch, ids[key], row, known.get(key))
@@ -166,6 +169,7 @@ async def _open_batch(
         channel=channel,
         pool=row.pool,
         baseline_at=row.baseline_at,
+        watermark=row.watermark,
         now=now,
         grants=grants,
         stock=await load_stock(tx, row.pool, item_ids),
@@ -243,11 +247,21 @@ async def _update_lines(tx: AsyncConnection, rows: Sequence[Mapping[str, Any]]) 
 
 
 async def _write_lines(
-    tx: AsyncConnection, channel: str, rows: Sequence[Mapping[str, Any]]
+    tx: AsyncConnection, channel: str, rows: Sequence[Mapping[str, Any]], *, imported: bool
 ) -> dict[tuple[str, str], int]:
     """Insert new lines, update known ones. Returns their ids."""
     lines = tables.order_lines
-    fresh = [dict(row) | {"first_heard_at": row["heard_at"]} for row in rows if "id" not in row]
+    fresh = [
+        dict(row)
+        | {
+            "first_heard_at": row["heard_at"],
+            "heard_after": None
+            if imported or row["sold_at"] is None
+            else row["heard_at"] - row["sold_at"],
+        }
+        for row in rows
+        if "id" not in row
+    ]
     if fresh:
         await tx.execute(sa.insert(lines), fresh)
     await _update_lines(tx, [row for row in rows if "id" in row])

@@ -33,6 +33,7 @@ from channelsync.engine.assumptions import record_findings
 from channelsync.engine.core import Engine, limits_of
 from channelsync.engine.evidence import Evidence, load_evidence
 from channelsync.engine.grants import Grants, Listing, PushNote
+from channelsync.engine.measure import Settled, judge, look_for_applied
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Reads
@@ -74,9 +75,10 @@ async def settle(engine: Engine, held: Claim) -> Instant | None:
             at = engine.now() + lag + running.manifest.clock_skew_seconds
             await mark(tx, WorkKind.POLL, running.name, not_before=at)
         return engine.now()
+    look_at = await look_for_applied(engine, held, running)
     if waiting:
-        return engine.now() + LOOK_AGAIN_SECONDS
-    return later
+        later = engine.now() + LOOK_AGAIN_SECONDS
+    return min((at for at in (later, look_at) if at is not None), default=None)
 
 
 # ------------------------------------------------------------------ what to read
@@ -219,11 +221,13 @@ async def _use_readings(engine: Engine, tx: AsyncConnection, running: RunningCha
     evidence = await load_evidence(tx, usable, limits)
     done: list[int] = []
     items: set[int] = set()
+    settles: list[Settled] = []
     for listing_id, reading in usable.items():
-        if _use_one(grants, listing_id, reading, evidence, watermark, limits, now):
+        if _use_one(grants, listing_id, reading, evidence, watermark, limits, now, settles):
             done.append(listing_id)
             items.update(grants[listing_id].recipe)
     await grants.flush()
+    await judge(tx, running.name, settles, limits=limits, now=now)
     await _forget(tx, done)
     await mark_items(tx, items, now)
     return len(done) < len(rows)
@@ -276,6 +280,7 @@ def _use_one(
     watermark: Instant,
     limits: ChannelLimits,
     now: Instant,
+    settles: list[Settled],
 ) -> bool:
     """Use one reading. Returns whether it is spent (used, or of no use any more)."""
     listing = grants[listing_id]
@@ -297,6 +302,7 @@ def _use_one(
         settled = settle_grant(grant, reading, around, watermark=watermark, limits=limits)
     except NotSettleable:
         return True
+    settles.append(Settled(listing=listing, reading=reading, around=around))
     _note_drift(listing, settled.exposure or 0, reading)
     note = PushNote(result="settled", reason="closed by a settle")
     grants.put(listing_id, settled, MovementKind.SETTLE, note=note)

@@ -34,6 +34,7 @@ from channelsync.sdk.types import (
     PushSemantics,
     RemoteListing,
     RemoteReading,
+    Shipment,
     SubscriptionReport,
     WebhookRequest,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "AcceptsSales",
     "Channel",
     "ChannelContext",
+    "ConfirmsShipments",
     "Connector",
     "Discovers",
     "FetchesOrders",
@@ -268,6 +270,18 @@ class Subscribes(Protocol):
         """Make the channel deliver every topic we need to `url`; mend what is missing.
 
         A channel that is pulled from (`PullsDeliveries`) knows its queue, and gets no URL.
+        """
+
+
+@runtime_checkable
+class ConfirmsShipments(Protocol):
+    """Can be told that an order of its own has left the house."""
+
+    async def confirm_shipment(self, shipment: Shipment) -> None:
+        """Tell of one package. The same package may be told again; the feed tells the rest.
+
+        Raises:
+            Misconfigured: the channel refuses it; the message says why.
         """
 
 

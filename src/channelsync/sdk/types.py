@@ -42,6 +42,7 @@ __all__ = [
     "RegisterSequence",
     "RemoteListing",
     "RemoteReading",
+    "Shipment",
     "ShownQuantity",
     "StockCount",
     "SubscriptionReport",
@@ -317,6 +318,23 @@ class SubscriptionReport:
     kept: tuple[str, ...] = ()
     created: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """One package of ours that left the house."""
+
+    order_id: str
+    reference: str
+    """Names the package within its order; the same again edits what was told of it."""
+    carrier: str
+    """The channel's own code of the carrier."""
+    tracking: str
+    shipped_at: Instant
+    lines: tuple[tuple[str, int], ...]
+    """Line ids with the units in the package."""
+    origin: str = ""
+    """`OrderFact.origin` of the order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

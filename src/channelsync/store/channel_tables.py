@@ -174,6 +174,11 @@ pushes = sa.Table(
     sa.Column("release_after", INSTANT),
     sa.Column("opened_at", INSTANT, nullable=False),
     sa.Column("closed_at", INSTANT),
+    # what is measured of an absolute set: how late it applies
+    sa.Column("shown_before", sa.Integer),
+    sa.Column("accepted_at", INSTANT),
+    sa.Column("seen_at", INSTANT),
+    sa.Column("looks", sa.Integer, nullable=False, server_default="0"),
     sa.Column("result", sa.Text),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("cause", sa.Text, nullable=False, server_default=""),

@@ -67,6 +67,8 @@ order_lines = sa.Table(
     sa.Column("origin", sa.Text, nullable=False, server_default=""),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("first_heard_at", INSTANT, nullable=False),
+    # from the sale until we heard of it; NULL for what was imported, or where the time is unknown
+    sa.Column("heard_after", INSTANT),
     sa.Column("heard_at", INSTANT, nullable=False),
     sa.UniqueConstraint("channel", "order_id", "line_id"),
     sa.CheckConstraint(

@@ -58,6 +58,7 @@ class _Books(Collector):
         )
         yield from self._promises()
         yield from self._channels()
+        yield from self._lags()
         yield from self._traffic()
 
     def _promises(self) -> Iterator[Metric]:
@@ -122,6 +123,26 @@ class _Books(Collector):
             "Listings that were never settled and so hold their items up.",
             [(one, one.unsettled) for one in channels],
         )
+
+    def _lags(self) -> Iterator[Metric]:
+        for name, words, lags in (
+            (
+                "channelsync_order_visibility_seconds",
+                "Time from a sale until it was heard of, over the last day.",
+                self.figures.order_lags,
+            ),
+            (
+                "channelsync_apply_seconds",
+                "Time from a set that was taken in until it was seen applied, over the last day.",
+                self.figures.apply_lags,
+            ),
+        ):
+            parts = [
+                ((one.channel, quantile), value)
+                for one in lags
+                for quantile, value in (("0.5", one.median), ("0.99", one.p99), ("1", one.longest))
+            ]
+            yield _gauge(name, words, parts, "channel", "quantile")
 
     def _traffic(self) -> Iterator[Metric]:
         figures, status = self.figures, self.figures.status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import gzip
 import json
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from channelsync.sdk.errors import ConnectorError
+from channelsync.sdk.types import Shipment
 from channelsync_amazon.buckets import PLANS
 from channelsync_amazon.connector import AmazonChannelWithQueue
 from channelsync_amazon.simulator.wire import Called
@@ -48,6 +50,7 @@ async def an_eventful_day(version: str) -> Bench:
     )
     first = await seller.buy_basket({"SKU-04": 2, "SKU-05": 1})
     second = await seller.buy("SKU-06", 3)
+    await a_package(bench)
     await seller.cancel(second)
     await seller.cancel_units(first, "SKU-04", 1)
     for _ in range(120):
@@ -66,6 +69,23 @@ async def an_eventful_day(version: str) -> Bench:
     for _ in range(2):
         await gently(bench)
     return bench
+
+
+async def a_package(bench: Bench) -> None:
+    order = await bench.seller.buy("SKU-08", 2)
+    await bench.seller.pay(order)
+    [line] = bench.simulator.world.orders[order].lines
+    for units in (1, 5):
+        parcel = Shipment(
+            order_id=order,
+            reference="1",
+            carrier="DHL",
+            tracking="00340434292135100186",
+            shipped_at=bench.clock(),
+            lines=((line.item_id, units),),
+        )
+        with contextlib.suppress(ConnectorError):
+            await bench.channel.confirm_shipment(parcel)
 
 
 async def a_feed(bench: Bench) -> None:
@@ -90,6 +110,7 @@ OPERATIONS = {
     "v0": {"getOrders", "getOrder", "getOrderItems"},
 }
 COMMON = {
+    "confirmShipment",
     "createDestination",
     "createFeed",
     "createFeedDocument",

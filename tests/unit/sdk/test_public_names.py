@@ -12,7 +12,7 @@ from channelsync.sdk.connector import SDK_VERSION
 
 PUBLIC: Final = {
     "connector": (
-        "AcceptsSales Channel ChannelContext Connector Discovers FetchesOrders"
+        "AcceptsSales Channel ChannelContext ConfirmsShipments Connector Discovers FetchesOrders"
         " FollowsPushes Manifest Mirrors PullsDeliveries Pushes Reads ReceivesWebhooks"
         " RecordsPushes SDK_VERSION SizesRequests Subscribes TestsItself VariesBySettings"
     ),
@@ -33,7 +33,7 @@ PUBLIC: Final = {
         "Assumption AssumptionFinding CancelEffect Change ChangeResult CheckResult"
         " Delivery Enforces External Instant ListingRef LookAt Notice OrderFact OrderPage"
         " OrderVoid Outcome Parsed Pulled PushKind PushRequest PushSemantics"
-        " RegisterSequence RemoteListing RemoteReading ShownQuantity StockCount"
+        " RegisterSequence RemoteListing RemoteReading Shipment ShownQuantity StockCount"
         " SubscriptionReport WebhookRequest"
     ),
     "testing.contract": "Clock ConnectorContract ContractBroken DOES_NOT_APPLY HOOK_URL World",

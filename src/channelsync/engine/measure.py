@@ -1,0 +1,291 @@
+"""Measure: how late a channel applies what it took in, and how late its orders show.
+
+The guarantee rests on two limits that some channels never promise. Both are measured all the time;
+a channel that was ever later raises an alarm, and the listing is taken to zero until a read-back
+proves it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.escrow import ChannelLimits, Reading, UnitsAround
+from channelsync.domain.orders import LineEventKind
+from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
+from channelsync.engine.alarms import clear_alarm, raise_alarm
+from channelsync.engine.assumptions import record_findings
+from channelsync.engine.core import Engine
+from channelsync.engine.grants import Grants, Listing
+from channelsync.engine.work import Claim, require_lease
+from channelsync.ports import RunningChannel
+from channelsync.sdk.connector import Reads
+from channelsync.sdk.types import Assumption, AssumptionFinding, ChangeResult, Outcome
+from channelsync.store import tables
+
+__all__ = [
+    "Settled",
+    "forget_old_alarms",
+    "judge",
+    "look_for_applied",
+    "note_late_orders",
+    "note_taken",
+]
+
+LOOK_SECONDS_FIRST = 5.0
+LOOKS_MAX = 9
+"""Doubling pauses: the last look is 21 minutes after the push was taken in."""
+LISTINGS_MAX = 100
+SUSPECT_SECONDS = 7 * 86_400.0
+"""A set that was sent no longer ago may be the one that shows now."""
+ALARM_SECONDS = 86_400.0
+"""The alarm about a limit that was too short stands so long after the last time."""
+APPLY_ALARM = "apply_limit_exceeded"
+ORDER_ALARM = "order_shown_late"
+LIMITS = (Assumption.APPLIES_IN_TIME, Assumption.SOLE_WRITER, Assumption.FEED_COMPLETE)
+
+
+# ------------------------------------------------------------------ application
+
+
+async def note_taken(tx: AsyncConnection, results: Sequence[ChangeResult], *, now: Instant) -> None:
+    """The channel took these pushes in; from now on they are looked for."""
+    pushes = tables.pushes
+    for outcome in (Outcome.ACCEPTED, Outcome.APPLIED):
+        ids = [one.push_id for one in results if one.outcome is outcome and one.ticket is None]
+        values: dict[str, Any] = {"accepted_at": sa.func.coalesce(pushes.c.accepted_at, now)}
+        if outcome is Outcome.APPLIED:
+            values["seen_at"] = now
+        statement = sa.update(pushes).where(
+            pushes.c.id.in_(ids), pushes.c.kind == PushKind.SET, pushes.c.seen_at.is_(None)
+        )
+        if ids:
+            await tx.execute(statement.values(values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sought:
+    """A set whose application was not seen yet."""
+
+    push_id: str
+    listing_id: int
+    shown_before: int
+    looks: int
+    due_at: Instant
+
+
+async def _sought(tx: AsyncConnection, channel: str) -> list[_Sought]:
+    """Only a set above what was shown before is seen surely: sales alone never raise a number."""
+    pushes = tables.pushes
+    query = sa.select(pushes).where(
+        pushes.c.channel == channel,
+        pushes.c.kind == PushKind.SET,
+        pushes.c.closed_at.is_(None),
+        pushes.c.accepted_at.is_not(None),
+        pushes.c.seen_at.is_(None),
+        pushes.c.shown_before < pushes.c.units,
+        pushes.c.looks < LOOKS_MAX,
+    )
+    return [
+        _Sought(
+            push_id=row.id,
+            listing_id=row.listing_id,
+            shown_before=row.shown_before,
+            looks=row.looks,
+            due_at=row.accepted_at + LOOK_SECONDS_FIRST * 2.0**row.looks,
+        )
+        for row in await tx.execute(query.order_by(pushes.c.accepted_at))
+    ]
+
+
+async def look_for_applied(engine: Engine, held: Claim, running: RunningChannel) -> Instant | None:
+    """Look at what should have been applied by now. Returns when to look again.
+
+    Nothing of the books rests on these looks: they measure.
+    """
+    channel = running.channel
+    if not isinstance(channel, Reads):
+        return None
+    async with engine.database.read() as connection:
+        sought = await _sought(connection, running.name)
+        due = [one for one in sought if one.due_at <= engine.now()][:LISTINGS_MAX]
+        grants = Grants(connection, engine.now(), f"measure:{running.name}")
+        await grants.load(one.listing_id for one in due)
+    if due:
+        readings = await channel.read([grants[one.listing_id].ref for one in due])
+        shown = {one.listing_id: one for one in readings if one.quantity is not None}
+        async with engine.database.write() as tx:
+            await require_lease(tx, held, now=engine.now())
+            for one in due:
+                reading = shown.get(str(one.listing_id))
+                above = reading is not None and (reading.quantity or 0) > one.shown_before
+                seen_at = reading.received_at if reading is not None and above else None
+                await tx.execute(
+                    sa.update(tables.pushes)
+                    .where(tables.pushes.c.id == one.push_id)
+                    .values(looks=one.looks + 1, seen_at=seen_at)
+                )
+        async with engine.database.read() as connection:
+            sought = await _sought(connection, running.name)
+    return min((one.due_at for one in sought), default=None)
+
+
+# ------------------------------------------------------------------ judging a settle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A listing as it was before a settle, and what settled it."""
+
+    listing: Listing
+    reading: Reading
+    around: UnitsAround
+
+
+async def judge(
+    tx: AsyncConnection,
+    channel: str,
+    settles: Sequence[Settled],
+    *,
+    limits: ChannelLimits,
+    now: Instant,
+) -> None:
+    """What settles say of the assumptions of listings that are written by absolute sets.
+
+    More units than the books held, and than cancels explain, were put there by a set that applied
+    after its limit, or by somebody else. A settle without such a surprise proves the listing again.
+    """
+    absolute = [one for one in settles if one.listing.grant.semantics is PushSemantics.ABSOLUTE]
+    proven: list[int] = []
+    for one in absolute:
+        if await _surprises(tx, one):
+            await _blame(tx, one, limits, now)
+        else:
+            proven.append(one.listing.id)
+    await _prove_again(tx, channel, proven, now)
+
+
+async def _surprises(tx: AsyncConnection, one: Settled) -> bool:
+    held = one.around.exposure_at_read
+    if held is None or one.reading.quantity <= held + one.around.relisted_after:
+        return False
+    back = one.around.relisted_after + await _put_back(tx, one.listing.id, one.reading)
+    return one.reading.quantity > held + back
+
+
+async def _blame(tx: AsyncConnection, one: Settled, limits: ChannelLimits, now: Instant) -> None:
+    listing, quantity = one.listing, one.reading.quantity
+    surprise = f"it shows {quantity} where the books allow {one.around.exposure_at_read}"
+    late = await _late_set(tx, listing.id, quantity, now)
+    assumption = Assumption.SOLE_WRITER if late is None else Assumption.APPLIES_IN_TIME
+    why = f"{surprise}: somebody else wrote it"
+    if late is not None:
+        why = (
+            f"{surprise}: a set of {now - late:.0f} s ago applied after the limit of"
+            f" {limits.apply_limit_seconds:g} s; set a longer apply_limit_seconds"
+        )
+        message, subject = f"{listing.sku}: {why}", listing.channel
+        await raise_alarm(tx, APPLY_ALARM, subject, message, now=now, channel=listing.channel)
+    await _record(tx, listing.channel, listing.id, assumption, why, now)
+
+
+async def _put_back(tx: AsyncConnection, listing_id: int, reading: Reading) -> int:
+    """Units that cancels had put on the counter, of which we heard only after the read was sent."""
+    events = tables.line_events
+    query = sa.select(sa.func.coalesce(sa.func.sum(events.c.units), 0)).where(
+        events.c.listing_id == listing_id,
+        events.c.kind != LineEventKind.SALE,
+        events.c.heard_at >= reading.sent_at,
+    )
+    return int((await tx.execute(query)).scalar_one())
+
+
+async def _late_set(
+    tx: AsyncConnection, listing_id: int, quantity: int, now: Instant
+) -> Instant | None:
+    """When the latest set was opened that could be what shows; None: there is none."""
+    pushes = tables.pushes
+    query = sa.select(sa.func.max(pushes.c.opened_at)).where(
+        pushes.c.listing_id == listing_id,
+        pushes.c.kind == PushKind.SET,
+        pushes.c.copies > 0,
+        pushes.c.units >= quantity,
+        pushes.c.opened_at > now - SUSPECT_SECONDS,
+    )
+    opened_at: Instant | None = (await tx.execute(query)).scalar()
+    return opened_at
+
+
+async def _record(
+    tx: AsyncConnection,
+    channel: str,
+    listing_id: int,
+    assumption: Assumption,
+    why: str,
+    now: Instant,
+) -> None:
+    finding = AssumptionFinding(
+        assumption=assumption, holds=not why, why=why, listing_id=str(listing_id)
+    )
+    await record_findings(tx, channel, [finding], now=now)
+
+
+async def _prove_again(
+    tx: AsyncConnection, channel: str, listing_ids: Sequence[int], now: Instant
+) -> None:
+    known = tables.assumptions
+    query = sa.select(known.c.listing_id, known.c.assumption).where(
+        known.c.channel == channel,
+        known.c.listing_id.in_(listing_ids),
+        known.c.assumption.in_(LIMITS),
+        sa.not_(known.c.holds),
+    )
+    for listing_id, assumption in (await tx.execute(query)).all() if listing_ids else ():
+        await _record(tx, channel, listing_id, Assumption(assumption), "", now)
+
+
+# ------------------------------------------------------------------ orders
+
+
+async def note_late_orders(
+    tx: AsyncConnection,
+    grants: Grants,
+    channel: str,
+    rows: Sequence[Any],
+    *,
+    watermark: Instant | None,
+    now: Instant,
+) -> None:
+    """Orders first heard of now whose counter moved before every order was thought counted."""
+    if watermark is None:
+        return
+    for row in rows:
+        listing_id, sold_at = row["listing_id"], row["sold_at"]
+        if listing_id is None or sold_at is None or sold_at >= watermark or not row["ordered"]:
+            continue
+        listing = grants[listing_id]
+        if listing.grant.semantics is not PushSemantics.ABSOLUTE or not row["moves_counter"]:
+            continue
+        why = (
+            f"order {row['order_id']} showed {now - sold_at:.0f} s after it was placed, when every"
+            " order of that time was taken as known; set a longer visibility lag"
+        )
+        await raise_alarm(tx, ORDER_ALARM, channel, why, now=now, channel=channel)
+        await _record(tx, channel, listing_id, Assumption.FEED_COMPLETE, why, now)
+
+
+async def forget_old_alarms(tx: AsyncConnection, channel: str, *, now: Instant) -> None:
+    """Limits that were kept for a day are no longer in doubt."""
+    alarms = tables.alarms
+    query = sa.select(alarms.c.kind).where(
+        alarms.c.kind.in_((APPLY_ALARM, ORDER_ALARM)),
+        alarms.c.subject == channel,
+        alarms.c.cleared_at.is_(None),
+        alarms.c.raised_at < now - ALARM_SECONDS,
+    )
+    for kind in (await tx.execute(query)).scalars().all():
+        await clear_alarm(tx, kind, channel, now=now)
