@@ -141,6 +141,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("plan", ()),
     ("plan", ("IPHONE-16",)),
     ("orders", ()),
+    ("ship", ("shopify-us", "order-1", "--carrier", "DHL", "--tracking", "0034")),
     ("stock show", ("IPHONE-15",)),
     ("stock set", ("IPHONE-15", "90")),
     ("plan", ()),

@@ -120,6 +120,7 @@ def _engine(error: Exception) -> Failure | None:
     from channelsync.engine.anchor import AnchorUnreadable
     from channelsync.engine.channel_desk import ChannelDeskError
     from channelsync.engine.dead_letters import DeadLetterError
+    from channelsync.engine.ship import NothingToShip
     from channelsync.engine.stock_errors import CsvRefused, StockError
 
     if isinstance(error, CsvRefused):
@@ -127,7 +128,8 @@ def _engine(error: Exception) -> Failure | None:
             {"row": one.row, "column": one.column, "message": one.message} for one in error.errors
         ]
         return _failed("csv_refused", error, rows)
-    if isinstance(error, StockError | ChannelDeskError | DeadLetterError | AnchorUnreadable):
+    ours = StockError | ChannelDeskError | DeadLetterError | AnchorUnreadable | NothingToShip
+    if isinstance(error, ours):
         return _failed("refused", error)
     return None
 

@@ -218,6 +218,7 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                 }
             ]
         },
+        "ship": {"channel": "amazon-us", "order": "112-5550001", "package": "1", "units": 2},
         **STOCK_SHAPES,
         "items add": {"sku": "MUG", "name": "Blue mug"},
         "items rename": {"sku": "MUG-BLUE", "was": "MUG"},

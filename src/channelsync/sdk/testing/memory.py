@@ -31,6 +31,7 @@ from channelsync.sdk.types import (
     PushSemantics,
     RemoteListing,
     RemoteReading,
+    Shipment,
 )
 
 __all__ = ["MemoryChannel", "MemoryConnector", "MemoryMarket", "MemorySettings"]
@@ -228,6 +229,11 @@ class MemoryChannel:
         self._require_online()
         for sku in sorted(self._market.counters):
             yield RemoteListing(sku=sku, external={"id": sku})
+
+    async def confirm_shipment(self, shipment: Shipment) -> None:
+        """The order is shipped; telling it again changes nothing."""
+        self._require_online()
+        self._market.ship(shipment.order_id)
 
     def _require_online(self) -> None:
         if self._market.offline:
