@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench import orders, receiver
+from bench import memory, orders, plan, push, receiver, start
 from bench.figure import Figure
 from bench.scale import Scale
 
@@ -15,4 +15,8 @@ __all__ = ["PARTS"]
 PARTS: Final[Mapping[str, Callable[[Scale, Path], Coroutine[None, None, list[Figure]]]]] = {
     "orders": orders.measure,
     "receiver": receiver.measure,
+    "push": push.measure,
+    "plan": plan.measure,
+    "memory": memory.measure,
+    "start": start.measure,
 }

@@ -128,7 +128,9 @@ CREATE TABLE work (
     CONSTRAINT pk_work PRIMARY KEY (kind, key)
 );
 
-CREATE INDEX ix_work_due ON work (kind, not_before);
+CREATE INDEX ix_work_due ON work (kind, not_before) WHERE done_version < want_version;
+
+CREATE INDEX ix_work_leased ON work (kind) WHERE lease_until IS NOT NULL;
 
 CREATE TABLE assumptions (
     channel TEXT NOT NULL,

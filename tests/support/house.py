@@ -17,7 +17,7 @@ from channelsync.engine.discover import discover
 from channelsync.engine.policy import Policy
 from channelsync.engine.poll import fetch, poll
 from channelsync.engine.publish import publish
-from channelsync.engine.reconcile import reconcile
+from channelsync.engine.reconcile import reconcile, reconcile_together
 from channelsync.engine.settle import settle
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup, apply_setup
 from channelsync.engine.tell import tell
@@ -31,14 +31,14 @@ from channelsync.store.database import Database, sqlite_url
 from channelsync.store.ledger import StockMove, move_stock
 from channelsync.store.tables import MovementKind, Quantity
 from channelsync.store.verify import verify
-from channelsync.worker.supervisor import Supervisor
+from channelsync.worker.supervisor import Handler, InBatches, Supervisor
 from tests.support.inline_sqlite import inline_connections
 
-HANDLERS = {
+HANDLERS: dict[WorkKind, Handler] = {
     WorkKind.POLL: poll,
     WorkKind.FETCH: fetch,
     WorkKind.DISCOVER: discover,
-    WorkKind.RECONCILE: reconcile,
+    WorkKind.RECONCILE: InBatches(reconcile, reconcile_together),
     WorkKind.PUBLISH: publish,
     WorkKind.TELL: tell,
     WorkKind.SETTLE: settle,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects import postgresql, sqlite
@@ -10,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.vocabulary import Instant
 from channelsync.store import tables
 
-__all__ = ["clear_alarm", "raise_alarm", "record_shortfall"]
+__all__ = ["clear_alarm", "raise_alarm", "record_shortfall", "standing_alarms"]
 
 _log = structlog.get_logger("channelsync.alarms")
 
@@ -44,6 +46,17 @@ async def clear_alarm(tx: AsyncConnection, kind: str, subject: str, *, now: Inst
     )
     if (await tx.execute(statement)).rowcount:
         _log.info("alarm cleared", alarm=kind, subject=subject)
+
+
+async def standing_alarms(tx: AsyncConnection, kind: str, subjects: Iterable[str]) -> set[str]:
+    """Those of the subjects whose alarm of this kind stands."""
+    alarms = tables.alarms
+    query = sa.select(alarms.c.subject).where(
+        alarms.c.kind == kind,
+        alarms.c.subject.in_(sorted(set(subjects))),
+        alarms.c.cleared_at.is_(None),
+    )
+    return set((await tx.execute(query)).scalars())
 
 
 async def record_shortfall(

@@ -25,7 +25,7 @@ from channelsync.domain.stock import PoolStock
 from channelsync.domain.vocabulary import Enforces, Instant, PushKind, PushSemantics
 from channelsync.engine import demand
 from channelsync.engine.assumptions import broken_listings
-from channelsync.engine.books import books_of, load_stock
+from channelsync.engine.books import StockBooks, books_of, load_stock
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.recipes import related_items
@@ -33,7 +33,7 @@ from channelsync.store import tables
 from channelsync.store.tables import ChannelState
 from channelsync.store.tables import ListingState as StoredState
 
-__all__ = ["ItemView", "view_item"]
+__all__ = ["Facts", "ItemView", "read_facts", "view_item", "views_of"]
 
 FAST_LEAD_SECONDS = 5.0
 READ_BACK_SECONDS = 30.0
@@ -76,17 +76,76 @@ class ItemView:
     """Why a listing's target is 0 or frozen, by listing id."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the views of some items are built from, beside their listings: read once for all."""
+
+    now: Instant
+    related: Mapping[int, set[int]]
+    """For each item asked for, all items that hang together with it."""
+    items: Mapping[int, Any]
+    channels: Mapping[str, ChannelFacts]
+    stock: Mapping[str, StockBooks]
+    broken: Mapping[str, Mapping[int, str]]
+    """Why listings cannot be relied on: by channel, by listing id; 0 is the whole channel."""
+    listed: Mapping[int, Sequence[int]]
+    """Listing ids by item; complete for related items."""
+
+    def listings_of(self, item_ids: Iterable[int], grants: Grants) -> list[Listing]:
+        """The items' listings as they are now, by id."""
+        ids = {key for item_id in item_ids for key in self.listed.get(item_id, ())}
+        return [grants[key] for key in sorted(ids)]
+
+
+async def read_facts(
+    engine: Engine, tx: AsyncConnection, grants: Grants, item_ids: Iterable[int], *, now: Instant
+) -> Facts:
+    """Read what views of these items need, in as many statements as for one of them.
+
+    Their listings, and those of related items, are brought into `grants`.
+    """
+    related = await related_items(tx, item_ids)
+    wanted = {item for group in related.values() for item in group}
+    await grants.lock(wanted)
+    await grants.load_items(wanted)
+    listed: dict[int, list[int]] = {}
+    for listing in grants.all():
+        for item in listing.recipe:
+            listed.setdefault(item, []).append(listing.id)
+    named = wanted | listed.keys()
+    return Facts(
+        now=now,
+        related=related,
+        items=await _items(tx, named),
+        channels=await channel_facts(engine, tx, now),
+        stock={
+            pool: await load_stock(tx, pool, named)
+            for pool in sorted({listing.pool for listing in grants.all()})
+        },
+        broken={
+            name: await broken_listings(tx, name)
+            for name in sorted({listing.channel for listing in grants.all()})
+        },
+        listed=listed,
+    )
+
+
 async def view_item(
     engine: Engine, tx: AsyncConnection, grants: Grants, item_id: int, *, now: Instant
 ) -> list[ItemView]:
     """The item, once for every pool in which it is listed."""
-    related = await related_items(tx, item_id)
-    await grants.lock(related)
-    await grants.load_items(related)
-    items = await _items(tx, related)
-    channels = await channel_facts(engine, tx, now)
-    pools = sorted({listing.pool for listing in grants.all() if item_id in listing.recipe})
-    return [await _view(engine, tx, grants, items, channels, item_id, pool, now) for pool in pools]
+    facts = await read_facts(engine, tx, grants, (item_id,), now=now)
+    return views_of(engine, facts, grants, item_id)
+
+
+def views_of(engine: Engine, facts: Facts, grants: Grants, item_id: int) -> list[ItemView]:
+    """The same from facts that were read; changes that wait in `grants` count."""
+    related = facts.listings_of(facts.related[item_id], grants)
+    pools = sorted({entry.pool for entry in facts.listings_of((item_id,), grants)})
+    return [
+        _view(engine, facts, [entry for entry in related if entry.pool == pool], item_id, pool)
+        for pool in pools
+    ]
 
 
 async def _items(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[int, Any]:
@@ -140,20 +199,14 @@ def _quiet_for(row: Any, now: Instant) -> float:
     return now - max(signs) if signs else 0.0
 
 
-async def _view(
-    engine: Engine,
-    tx: AsyncConnection,
-    grants: Grants,
-    items: Mapping[int, Any],
-    channels: Mapping[str, ChannelFacts],
-    item_id: int,
-    pool: str,
-    now: Instant,
+def _view(
+    engine: Engine, facts: Facts, listings: Sequence[Listing], item_id: int, pool: str
 ) -> ItemView:
-    own = [entry for entry in grants.all() if entry.pool == pool and _takes_part(entry)]
+    items, channels, now = facts.items, facts.channels, facts.now
+    stock_books = facts.stock[pool]
+    own = [entry for entry in listings if _takes_part(entry)]
     mine = [entry for entry in own if item_id in entry.recipe]
     used = sorted({item_id} | {item for entry in own for item in entry.recipe})
-    stock_books = await load_stock(tx, pool, used)
     safety_stock = engine.policy.safety_stock_in(pool)
     stock = {i: stock_books.pool_stock(i, safety_stock) for i in used}
     books = {i: books_of(i, pool, stock[i].atp, own) for i in used}
@@ -174,7 +227,7 @@ async def _view(
         {items[i].sku: rules[i] for i in used},
         rates,
     )
-    reasons = await _reasons(tx, mine, channels)
+    reasons = _reasons(mine, facts)
     states = [
         _listing_state(entry, item_id, channels[entry.channel], allocation, rates, reasons, books)
         for entry in mine
@@ -228,12 +281,9 @@ def _knobs(engine: Engine, rule: Rule) -> Knobs:
     )
 
 
-async def _reasons(
-    tx: AsyncConnection, listings: Sequence[Listing], channels: Mapping[str, ChannelFacts]
-) -> dict[str, str]:
+def _reasons(listings: Sequence[Listing], facts: Facts) -> dict[str, str]:
     """Why listings sell nothing or stand still, by listing id."""
-    broken = {name: await broken_listings(tx, name) for name in {e.channel for e in listings}}
-    found = {str(e.id): _reason(e, channels[e.channel], broken) for e in listings}
+    found = {str(e.id): _reason(e, facts.channels[e.channel], facts.broken) for e in listings}
     return {listing_id: why for listing_id, why in found.items() if why is not None}
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.books import takeable_units
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import raise_alarm
-from channelsync.engine.books import books_of, load_stock
+from channelsync.engine.books import StockBooks, books_of, load_stock
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
+from channelsync.engine.item_view import Facts
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
-__all__ = ["refuse_listing", "takeable_for"]
+__all__ = ["refuse_listing", "takeable_by", "takeable_for"]
 
 
 async def takeable_for(
@@ -26,10 +29,22 @@ async def takeable_for(
     """
     await grants.load_items(listing.recipe)
     stock = await load_stock(tx, listing.pool, listing.recipe)
+    return _takeable(engine, stock, grants.all(), listing)
+
+
+def takeable_by(engine: Engine, facts: Facts, grants: Grants, listing: Listing) -> int:
+    """The same from facts that were read for the items of the listing."""
+    claims = facts.listings_of(listing.recipe, grants)
+    return _takeable(engine, facts.stock[listing.pool], claims, listing)
+
+
+def _takeable(
+    engine: Engine, stock: StockBooks, claims: Sequence[Listing], listing: Listing
+) -> int:
     pairs = []
     for item_id in listing.recipe:
         atp = stock.pool_stock(item_id, engine.policy.safety_stock_in(listing.pool)).atp
-        books = books_of(item_id, listing.pool, atp, grants.all())
+        books = books_of(item_id, listing.pool, atp, claims)
         pairs.append((item_id, books.takeable))
     return takeable_units(listing.recipe, pairs)
 

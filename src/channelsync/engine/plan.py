@@ -21,7 +21,7 @@ from channelsync.domain.stock import PoolStock
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
-from channelsync.engine.item_view import ItemView, view_item
+from channelsync.engine.item_view import ItemView, read_facts, views_of
 from channelsync.engine.setup import Setup
 from channelsync.engine.stock_errors import UnknownItem
 from channelsync.store.stock_queries import Item, closest, find_items, load_items
@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 NOTES_MAX = 50
+ITEMS_AT_ONCE = 500
+"""Items whose rows are read together: memory stays the same however many there are."""
 _COPIES = (
     "CREATE TEMPORARY TABLE channels AS SELECT * FROM channels",
     "CREATE TEMPORARY TABLE locations AS SELECT * FROM locations",
@@ -157,15 +159,17 @@ async def view_plan(
     said = list(notes)
     wanted = await _wanted(tx, skus)
     planned: list[ItemPlan] = []
-    for done, item in enumerate(wanted):
-        on_item(done, len(wanted))
+    for first in range(0, len(wanted), ITEMS_AT_ONCE):
+        on_item(first, len(wanted))
+        group = wanted[first : first + ITEMS_AT_ONCE]
         grants = Grants(tx, now, "plan")
-        await grants.load_items((item.id,))
+        facts = await read_facts(engine, tx, grants, [item.id for item in group], now=now)
         drop_unsent(grants)
-        views = await view_item(engine, tx, grants, item.id, now=now)
-        planned += [_item_plan(view, grants) for view in views]
-        if not views:
-            said.append(f"{item.sku} is listed on no channel")
+        for item in group:
+            views = views_of(engine, facts, grants, item.id)
+            planned += [_item_plan(view, grants) for view in views]
+            if not views:
+                said.append(f"{item.sku} is listed on no channel")
     return StockPlan(at=now, items=tuple(planned), notes=tuple(said[:NOTES_MAX]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import sqlalchemy as sa
@@ -36,14 +36,38 @@ async def neighbours_of(tx: AsyncConnection, item_ids: Iterable[int]) -> set[int
     return wanted | set((await tx.execute(query)).scalars())
 
 
-async def related_items(tx: AsyncConnection, item_id: int) -> set[int]:
-    """The item and every item that shares a bundle with it, however far the sharing goes.
+async def related_items(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[int, set[int]]:
+    """For each item: itself and every item that shares a bundle with it, however far that goes.
 
-    Beyond `RELATED_MAX` items no further ones are looked for.
+    Beyond `RELATED_MAX` items of one no further ones are looked for.
     """
+    wanted = set(item_ids)
+    neighbours: dict[int, set[int]] = {}
+    fresh = set(wanted)
+    while fresh and len(neighbours) < RELATED_MAX * len(wanted):
+        neighbours |= await _neighbours(tx, fresh)
+        fresh = {one for item in fresh for one in neighbours[item]} - neighbours.keys()
+    return {item: _reached(item, neighbours) for item in wanted}
+
+
+async def _neighbours(tx: AsyncConnection, item_ids: set[int]) -> dict[int, set[int]]:
+    mine, others = recipes.alias(), recipes.alias()
+    query = (
+        sa.select(mine.c.item_id, others.c.item_id.label("other_id"))
+        .join(others, mine.c.listing_id == others.c.listing_id)
+        .where(mine.c.item_id.in_(sorted(item_ids)))
+        .distinct()
+    )
+    found = {item: {item} for item in item_ids}
+    for row in await tx.execute(query):
+        found[row.item_id].add(row.other_id)
+    return found
+
+
+def _reached(item_id: int, neighbours: Mapping[int, set[int]]) -> set[int]:
     related: set[int] = set()
     reached = {item_id}
     while reached != related and len(reached) < RELATED_MAX:
         related = reached
-        reached = await neighbours_of(tx, related)
+        reached = {one for item in related for one in neighbours.get(item, {item})}
     return reached

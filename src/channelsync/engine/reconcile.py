@@ -1,6 +1,9 @@
-"""Reconcile: one item's listings towards their targets, as the books allow. Level-triggered."""
+"""Reconcile: the listings of items towards their targets, as the books allow. Level-triggered."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,16 +19,23 @@ from channelsync.domain.intents import Cut, Drain, Intent, Raise, Resize, Set, Z
 from channelsync.domain.rebalance import rebalance
 from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
 from channelsync.engine import demand
-from channelsync.engine.alarms import clear_alarm, raise_alarm
+from channelsync.engine.alarms import clear_alarm, raise_alarm, standing_alarms
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing, PushNote
-from channelsync.engine.item_view import ChannelFacts, ItemView, view_item
-from channelsync.engine.listings import takeable_for
+from channelsync.engine.item_view import ChannelFacts, Facts, ItemView, read_facts, views_of
+from channelsync.engine.listings import takeable_by, takeable_for
 from channelsync.engine.tell import untold
-from channelsync.engine.work import Claim, WorkKind, mark_many, require_lease
+from channelsync.engine.work import (
+    Claim,
+    WorkKind,
+    finish_together,
+    mark_many,
+    require_lease,
+    require_leases,
+)
 from channelsync.store.tables import MovementKind
 
-__all__ = ["reconcile"]
+__all__ = ["reconcile", "reconcile_together"]
 
 _log = structlog.get_logger("channelsync.reconcile")
 
@@ -41,41 +51,92 @@ async def reconcile(engine: Engine, held: Claim) -> Instant | None:
     now = engine.now()
     async with engine.database.write() as tx:
         await require_lease(tx, held, now=now)
-        return await reconcile_item(engine, tx, int(held.key), now=now)
+        item_id = int(held.key)
+        return (await _reconcile_items(engine, tx, (item_id,), now=now))[item_id]
 
 
-async def reconcile_item(
-    engine: Engine, tx: AsyncConnection, item_id: int, *, now: Instant
-) -> Instant | None:
-    """The same inside the caller's transaction."""
-    grants = Grants(tx, now, ACTOR)
-    await grants.load_items((item_id,))
-    _withdraw_unsent(grants)
-    again: list[Instant] = []
-    touched: set[str] = set()
-    for view in await view_item(engine, tx, grants, item_id, now=now):
-        _remember(grants, view, now)
-        await _note_deficit(tx, view, now)
-        plan = rebalance(view.state)
-        if plan.look_again_at is not None:
-            again.append(plan.look_again_at)
-        for intent in plan.intents:
-            channel = view.channels[view.listings[intent.listing_id].channel]
-            if channel.mode == "shadow":
-                _log.info("shadow push", channel=channel.name, sku=view.sku, intent=str(intent))
-            elif await _carry_out(engine, tx, grants, view, intent, now):
-                touched.add(channel.name)
-    unseen = {listing.channel for listing in grants.all() if listing.remote is None}
-    await grants.flush()
-    await mark_many(tx, WorkKind.PUBLISH, sorted(touched), not_before=now)
+async def reconcile_together(engine: Engine, claims: Sequence[Claim]) -> None:
+    """Close the gaps of many items and finish their keys, in one transaction.
+
+    What one item's decision takes, the next one sees taken. Keys that others hold by now are left
+    to them.
+    """
+    now = engine.now()
+    async with engine.database.write() as tx:
+        standing = await require_leases(tx, claims, now=now)
+        ids = {held.key: int(held.key) for held in standing}
+        again = await _reconcile_items(engine, tx, ids.values(), now=now)
+        await finish_together(tx, [(held, again[ids[held.key]]) for held in standing])
+
+
+async def _reconcile_items(
+    engine: Engine, tx: AsyncConnection, item_ids: Iterable[int], *, now: Instant
+) -> dict[int, Instant | None]:
+    """When to look at each item again though nothing happens."""
+    wanted = sorted(set(item_ids))
+    run = _Run(engine, tx, Grants(tx, now, ACTOR), now)
+    facts = await read_facts(engine, tx, run.grants, wanted, now=now)
+    mine = [listing.id for listing in facts.listings_of(wanted, run.grants)]
+    _withdraw_unsent(run.grants, mine)
+    again = {item_id: await run.item(facts, item_id) for item_id in wanted}
+    await _note_deficits(tx, run.deficits, now)
+    unseen = {run.grants[key].channel for key in mine if _is_unseen(run.grants[key])}
+    await run.grants.flush()
+    await mark_many(tx, WorkKind.PUBLISH, sorted(run.touched), not_before=now)
     await mark_many(tx, WorkKind.SETTLE, sorted(unseen), not_before=now)
-    await mark_many(tx, WorkKind.TELL, sorted(untold(engine, grants.all())), not_before=now)
-    return min(again, default=None)
+    untold_channels = untold(engine, [run.grants[key] for key in mine])
+    await mark_many(tx, WorkKind.TELL, sorted(untold_channels), not_before=now)
+    return again
 
 
-def _withdraw_unsent(grants: Grants) -> None:
+def _is_unseen(listing: Listing) -> bool:
+    """Whether a read must tell what it shows; a live channel shows no number of its own."""
+    return listing.remote is None and listing.grant.semantics is not PushSemantics.LIVE
+
+
+@dataclass(slots=True)
+class _Run:
+    """One pass over some items."""
+
+    engine: Engine
+    tx: AsyncConnection
+    grants: Grants
+    now: Instant
+    touched: set[str] = field(default_factory=set)
+    """Channels that something must be sent to."""
+    deficits: dict[str, str | None] = field(default_factory=dict)
+    """By pool and SKU: what to say of a deficit; None: there is none."""
+
+    async def item(self, facts: Facts, item_id: int) -> Instant | None:
+        """Close the gap of one item. Returns when to look again though nothing happens."""
+        again: list[Instant] = []
+        for view in views_of(self.engine, facts, self.grants, item_id):
+            _remember(self.grants, view, self.now)
+            self.deficits[f"{view.pool}/{view.sku}"] = _deficit_text(view)
+            plan = rebalance(view.state)
+            if plan.look_again_at is not None:
+                again.append(plan.look_again_at)
+            for intent in plan.intents:
+                await self._intent(facts, view, intent)
+        return min(again, default=None)
+
+    async def _intent(self, facts: Facts, view: ItemView, intent: Intent) -> None:
+        listing = self.grants[int(intent.listing_id)]
+        channel = view.channels[listing.channel]
+        if channel.mode == "shadow":
+            _log.info("shadow push", channel=channel.name, sku=view.sku, intent=str(intent))
+            return
+        if listing.recipe.keys() <= facts.related[view.item_id]:
+            takeable = takeable_by(self.engine, facts, self.grants, listing)
+        else:
+            takeable = await takeable_for(self.engine, self.tx, self.grants, listing)
+        if _carry_out(self.engine, self.grants, view, intent, takeable, self.now):
+            self.touched.add(channel.name)
+
+
+def _withdraw_unsent(grants: Grants, listing_ids: Iterable[int]) -> None:
     """What was planned and never sent is planned anew from the present state."""
-    for listing in grants.all():
+    for listing in [grants[listing_id] for listing_id in listing_ids]:
         push = listing.grant.push
         if push is not None and push.copies == 0:
             note = PushNote(result="withdrawn", reason="planned anew before it was sent")
@@ -93,33 +154,35 @@ def _remember(grants: Grants, view: ItemView, now: Instant) -> None:
         )
 
 
-async def _note_deficit(tx: AsyncConnection, view: ItemView, now: Instant) -> None:
-    """More is promised than there is: said at once, and until cuts or stock have mended it."""
-    subject = f"{view.pool}/{view.sku}"
+def _deficit_text(view: ItemView) -> str | None:
     if view.books.deficit == 0:
-        await clear_alarm(tx, "deficit", subject, now=now)
-        return
-    message = (
+        return None
+    return (
         f"{view.books.deficit} units more are promised or on sale than can be: ATP"
         f" {view.books.atp}, on sale {view.books.exposure}; listings are being cut"
     )
-    await raise_alarm(tx, "deficit", subject, message, now=now)
+
+
+async def _note_deficits(
+    tx: AsyncConnection, deficits: Mapping[str, str | None], now: Instant
+) -> None:
+    """More is promised than there is: said at once, and until cuts or stock have mended it."""
+    standing = await standing_alarms(tx, "deficit", deficits)
+    for subject, text in sorted(deficits.items()):
+        if text is None and subject in standing:
+            await clear_alarm(tx, "deficit", subject, now=now)
+        elif text is not None and subject not in standing:
+            await raise_alarm(tx, "deficit", subject, text, now=now)
 
 
 # ------------------------------------------------------------------ intents
 
 
-async def _carry_out(
-    engine: Engine,
-    tx: AsyncConnection,
-    grants: Grants,
-    view: ItemView,
-    intent: Intent,
-    now: Instant,
+def _carry_out(
+    engine: Engine, grants: Grants, view: ItemView, intent: Intent, takeable: int, now: Instant
 ) -> bool:
     """Turn one intent into a push or a resized slice. Returns whether something must be sent."""
     listing = grants[int(intent.listing_id)]
-    takeable = await takeable_for(engine, tx, grants, listing)
     if isinstance(intent, Resize):
         return _resize(grants, listing, intent, takeable)
     facts = view.channels[listing.channel]

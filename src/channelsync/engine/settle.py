@@ -8,7 +8,6 @@ replaced by what reading and order facts prove. A crash between the two costs a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,28 +33,19 @@ from channelsync.engine.core import Engine, limits_of
 from channelsync.engine.evidence import Evidence, load_evidence
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.measure import Settled, judge, look_for_applied
+from channelsync.engine.settle_due import Wanted, due_reads
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Reads
 from channelsync.sdk.types import Assumption, AssumptionFinding, RemoteReading
 from channelsync.store import tables
-from channelsync.store.tables import ListingState, MovementKind
+from channelsync.store.tables import MovementKind
 
 __all__ = ["settle"]
 
 _log = structlog.get_logger("channelsync.settle")
 
-READS_MAX = 250
 LOOK_AGAIN_SECONDS = 5.0
-PATIENT_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """A listing to read now, and its push sequence before the read."""
-
-    listing: Listing
-    push_seq: int
 
 
 async def settle(engine: Engine, held: Claim) -> Instant | None:
@@ -66,7 +56,7 @@ async def settle(engine: Engine, held: Claim) -> Instant | None:
     async with engine.database.write() as tx:
         await require_lease(tx, held, now=engine.now())
         waiting = await _use_readings(engine, tx, running)
-        wanted, later = await _due(tx, running, engine.now())
+        wanted, later = await due_reads(tx, running, engine.now())
     if wanted:
         await _read(engine, held, running, wanted)
         async with engine.database.write() as tx:
@@ -81,72 +71,11 @@ async def settle(engine: Engine, held: Claim) -> Instant | None:
     return min((at for at in (later, look_at) if at is not None), default=None)
 
 
-# ------------------------------------------------------------------ what to read
-
-
-async def _due(
-    tx: AsyncConnection, running: RunningChannel, now: Instant
-) -> tuple[list[_Wanted], Instant | None]:
-    """Listings that can be read usefully now, and when the next one can."""
-    grants = Grants(tx, now, f"settle:{running.name}")
-    await grants.load(await _inexact_ids(tx, running.name))
-    read = set((await tx.execute(sa.select(tables.readings.c.listing_id))).scalars())
-    limits = limits_of(running)
-    wanted, next_times = [], []
-    for listing in grants.all():
-        if listing.id in read:
-            continue
-        ready_at = _ready_at(listing, limits)
-        if ready_at is None:
-            continue
-        if ready_at < now:
-            wanted.append(_Wanted(listing=listing, push_seq=listing.grant.push_seq))
-        else:
-            next_times.append(ready_at)
-    soonest = min(next_times, default=None)
-    return wanted[:READS_MAX], None if soonest is None else soonest + 0.001
-
-
-async def _inexact_ids(tx: AsyncConnection, channel: str) -> Sequence[int]:
-    listings, pushes = tables.listings, tables.pushes
-    cuts = sa.select(pushes.c.listing_id).where(
-        pushes.c.channel == channel,
-        pushes.c.closed_at.is_(None),
-        pushes.c.release_after.is_not(None),
-    )
-    query = sa.select(listings.c.id).where(
-        listings.c.channel == channel,
-        listings.c.state != ListingState.GONE,
-        sa.or_(listings.c.settle_wanted, listings.c.id.in_(cuts), listings.c.remote.is_(None)),
-        sa.or_(listings.c.state == ListingState.ACTIVE, listings.c.exposure.is_not(None)),
-    )
-    return (await tx.execute(query)).scalars().all()
-
-
-def _ready_at(listing: Listing, limits: ChannelLimits) -> Instant | None:
-    """From when on a read of the listing can prove something; None: not before its push ends."""
-    grant = listing.grant
-    if grant.attempts_open:
-        return None
-    push = grant.push
-    if not grant.settle_reasons and grant.settled:
-        if push is None:
-            # Nothing is inexact; only what it shows is not known.
-            return 0.0
-        # While it is being retried, its own answer is the cheaper proof.
-        return push.release_after
-    lag = limits.read_lag_seconds + limits.clock_skew_seconds
-    ready_at = max(grant.settleable_after(limits), 0.0) + lag
-    if grant.settle_reasons and not grant.inexact:
-        ready_at = max(ready_at, (listing.settled_at or 0.0) + PATIENT_SECONDS)
-    return ready_at
-
-
 # ------------------------------------------------------------------ reading
 
 
 async def _read(
-    engine: Engine, held: Claim, running: RunningChannel, wanted: Sequence[_Wanted]
+    engine: Engine, held: Claim, running: RunningChannel, wanted: Sequence[Wanted]
 ) -> None:
     channel = running.channel
     if not isinstance(channel, Reads):  # pragma: no cover - checked at the door

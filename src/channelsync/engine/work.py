@@ -8,9 +8,10 @@ wake-up is lost or a worker dies: the lease ends and the row is due again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,6 +29,7 @@ __all__ = [
     "due_kinds",
     "fail",
     "finish",
+    "finish_together",
     "free_leases",
     "give_back",
     "lease_owners",
@@ -37,7 +39,39 @@ __all__ = [
     "next_due",
     "release",
     "require_lease",
+    "require_leases",
 ]
+
+_DUE: Final = work.c.done_version < work.c.want_version
+_DONE: Final = (
+    sa.update(work)
+    .where(
+        work.c.kind == sa.bindparam("_kind"),
+        work.c.key == sa.bindparam("_key"),
+        work.c.lease_token == sa.bindparam("_token"),
+    )
+    .values(
+        done_version=sa.bindparam("_version"),
+        lease_until=None,
+        lease_token=None,
+        attempts=0,
+        last_error=None,
+    )
+)
+_DONE_UNTIL: Final = _DONE.values(
+    want_version=work.c.want_version + 1,
+    not_before=sa.case(
+        (
+            # marked during the run, for an earlier time
+            sa.and_(
+                work.c.want_version > sa.bindparam("_version"),
+                work.c.not_before < sa.bindparam("_again"),
+            ),
+            work.c.not_before,
+        ),
+        else_=sa.bindparam("_again"),
+    ),
+)
 
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 300.0
@@ -129,12 +163,14 @@ class _LastAct:
 
     marks: dict[tuple[WorkKind, str], Instant] = field(default_factory=dict)
     held: list[Claim] = field(default_factory=list)
+    done: list[tuple[Claim, Instant | None]] = field(default_factory=list)
 
     async def __call__(self, tx: AsyncConnection) -> None:
         if tx.dialect.name != "sqlite":
             await self._fence(tx)
         if self.marks:
             await _write_marks(tx, self.marks)
+        await _write_done(tx, self.done)
 
     async def _fence(self, tx: AsyncConnection) -> None:
         """Lock every key that is marked or held, then look once more who holds it.
@@ -181,13 +217,22 @@ async def _write_marks(tx: AsyncConnection, marks: Mapping[tuple[WorkKind, str],
 
 async def next_due(connection: AsyncConnection, kind: WorkKind, *, now: Instant) -> Instant | None:
     """When the next key of a kind is due; leased keys count from the end of their lease."""
-    lease_end = sa.case((work.c.lease_until > now, work.c.lease_until), else_=0.0)
-    due = sa.case((lease_end > work.c.not_before, lease_end), else_=work.c.not_before)
-    query = sa.select(sa.func.min(due)).where(
-        work.c.kind == kind, work.c.done_version < work.c.want_version
+    waiting = (
+        sa.select(work.c.not_before)
+        .where(work.c.kind == kind, _DUE, _is_free(now))
+        .order_by(work.c.not_before)
+        .limit(1)
     )
-    due_at: Instant | None = (await connection.execute(query)).scalar()
-    return due_at
+    free_at = sa.case(
+        (work.c.lease_until > work.c.not_before, work.c.lease_until), else_=work.c.not_before
+    )
+    leased = sa.select(sa.func.min(free_at)).where(
+        work.c.kind == kind, _DUE, work.c.lease_until > now
+    )
+    query = sa.select(waiting.scalar_subquery(), leased.scalar_subquery())
+    return min(
+        (at for at in (await connection.execute(query)).one() if at is not None), default=None
+    )
 
 
 async def due_kinds(connection: AsyncConnection, *, now: Instant) -> set[str]:
@@ -197,11 +242,11 @@ async def due_kinds(connection: AsyncConnection, *, now: Instant) -> set[str]:
 
 
 def _claimable(now: Instant) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        work.c.done_version < work.c.want_version,
-        work.c.not_before <= now,
-        sa.or_(work.c.lease_until.is_(None), work.c.lease_until <= now),
-    )
+    return sa.and_(_DUE, work.c.not_before <= now, _is_free(now))
+
+
+def _is_free(now: Instant) -> sa.ColumnElement[bool]:
+    return sa.or_(work.c.lease_until.is_(None), work.c.lease_until <= now)
 
 
 async def claim(
@@ -259,26 +304,67 @@ async def require_lease(tx: AsyncConnection, held: Claim, *, now: Instant) -> No
         last.held.append(held)
 
 
+async def require_leases(
+    tx: AsyncConnection, claims: Sequence[Claim], *, now: Instant
+) -> list[Claim]:
+    """Those of the claims whose lease still stands; checked once more at the transaction's end."""
+    by_token: dict[tuple[WorkKind, str], dict[str, Claim]] = {}
+    for held in claims:
+        by_token.setdefault((held.kind, held.token), {})[held.key] = held
+    standing: list[Claim] = []
+    for (kind, token), mine in by_token.items():
+        query = sa.select(work.c.key).where(
+            work.c.kind == kind,
+            work.c.key.in_(sorted(mine)),
+            work.c.lease_token == token,
+            work.c.lease_until > now,
+        )
+        standing += [mine[key] for key in (await tx.execute(query)).scalars()]
+    if (last := _last_act(tx)) is not None:
+        last.held += standing
+    return standing
+
+
+async def finish_together(
+    tx: AsyncConnection, done: Sequence[tuple[Claim, Instant | None]]
+) -> None:
+    """`finish` many keys, each with its `again_at`, as the last thing before the commit."""
+    if (last := _last_act(tx)) is not None:
+        last.done += done
+    else:
+        await _write_done(tx, done)
+
+
+async def _write_done(tx: AsyncConnection, done: Sequence[tuple[Claim, Instant | None]]) -> None:
+    """One statement for those that are due again by themselves, one for the others."""
+    rows = [
+        {"_kind": held.kind, "_key": held.key, "_token": held.token, "_version": held.version}
+        for held, again_at in done
+        if again_at is None
+    ]
+    again = [
+        {
+            "_kind": held.kind,
+            "_key": held.key,
+            "_token": held.token,
+            "_version": held.version,
+            "_again": again_at,
+        }
+        for held, again_at in done
+        if again_at is not None
+    ]
+    if rows:
+        await tx.execute(_DONE, rows)
+    if again:
+        await tx.execute(_DONE_UNTIL, again)
+
+
 async def finish(tx: AsyncConnection, held: Claim, *, again_at: Instant | None = None) -> None:
     """Write the key as done; with `again_at` it becomes due again by itself then.
 
     A key marked during the run stays due at the time of that mark.
     """
-    marked_meanwhile = work.c.want_version > held.version
-    values: dict[str, object] = {
-        "done_version": held.version,
-        "lease_until": None,
-        "lease_token": None,
-        "attempts": 0,
-        "last_error": None,
-    }
-    if again_at is not None:
-        values["want_version"] = work.c.want_version + 1
-        values["not_before"] = sa.case(
-            (sa.and_(marked_meanwhile, work.c.not_before < again_at), work.c.not_before),
-            else_=again_at,
-        )
-    await _write_held(tx, held, values)
+    await _write_done(tx, ((held, again_at),))
 
 
 async def fail(tx: AsyncConnection, held: Claim, *, now: Instant, error: str) -> Instant:

@@ -16,13 +16,13 @@ from channelsync.engine.poll import fetch, poll
 from channelsync.engine.publish import publish
 from channelsync.engine.pull import pull
 from channelsync.engine.receive import intake
-from channelsync.engine.reconcile import reconcile
+from channelsync.engine.reconcile import reconcile, reconcile_together
 from channelsync.engine.seal import seal
 from channelsync.engine.settle import settle
 from channelsync.engine.tell import tell
 from channelsync.engine.watch import subscribe, watch
 from channelsync.engine.work import Claim, WorkKind
-from channelsync.worker.supervisor import Handler, Supervisor
+from channelsync.worker.supervisor import Handler, InBatches, Supervisor
 
 __all__ = ["DRAIN_SECONDS", "drain", "handlers"]
 
@@ -47,7 +47,7 @@ def handlers(
 
     return {
         WorkKind.INTAKE: intake,
-        WorkKind.RECONCILE: reconcile,
+        WorkKind.RECONCILE: InBatches(reconcile, reconcile_together),
         WorkKind.PUBLISH: publish,
         WorkKind.TELL: tell,
         WorkKind.SETTLE: settle,

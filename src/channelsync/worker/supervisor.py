@@ -7,7 +7,7 @@ wake-up costs at most `SWEEP_SECONDS`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -32,11 +32,25 @@ from channelsync.sdk.errors import ConnectorError, Resting
 from channelsync.store.database import pause_before_retry
 from channelsync.store.errors import OutcomeUnknown, is_passing, is_rolled_back
 
-__all__ = ["Handler", "Supervisor"]
+__all__ = ["Handler", "InBatches", "Supervisor"]
 
 _log = structlog.get_logger("channelsync.worker")
 
 Handler = Callable[[Engine, Claim], Awaitable[Instant | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class InBatches:
+    """A handler that can also do many keys at once, which costs little more than one."""
+
+    one: Handler
+    together: Callable[[Engine, Sequence[Claim]], Awaitable[None]]
+    """Works all of the keys and finishes them, or raises and has done nothing."""
+
+    async def __call__(self, engine: Engine, held: Claim) -> Instant | None:
+        """Work one key."""
+        return await self.one(engine, held)
+
 
 LEASE_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
@@ -45,6 +59,8 @@ PUT_OFF_SECONDS = 1.0
 TRIES_MAX = 5
 RUNS_MAX = 32
 """Keys of one kind worked on at once."""
+BATCH_MAX = 100
+"""Keys of one batch. It is one transaction, and every other writer waits for it."""
 
 
 @dataclass(slots=True)
@@ -83,8 +99,7 @@ class Supervisor:
         failed = 0
         while not self._stopping.is_set():
             try:
-                busy = await self._start_some(kind, mine)
-                pause = 0.0 if busy else await self._pause(kind)
+                pause = await self._start_some(kind, mine)
             except Exception as error:
                 if not is_passing(error):
                     raise
@@ -95,17 +110,29 @@ class Supervisor:
             if pause:
                 await self.engine.bus.wait(kind, pause)
 
-    async def _start_some(self, kind: WorkKind, mine: set[asyncio.Task[None]]) -> bool:
-        """Claim what is due and start it. Returns whether there was anything."""
-        room = RUNS_MAX - len(mine)
-        claims = await self._claim(kind, room) if room else []
-        for held in claims:
-            task = asyncio.create_task(self._work(held), name=f"{kind}:{held.key}")
+    async def _start_some(self, kind: WorkKind, mine: set[asyncio.Task[None]]) -> float:
+        """Claim what is due and start it. Returns how long to wait before the next look."""
+        room = self._room(kind, len(mine))
+        if not room:
+            return SWEEP_SECONDS  # the end of a run wakes us sooner
+        claims = await self._claim(kind, room)
+        for task in self._start(kind, claims):
             for group in (mine, self._runs):
                 group.add(task)
                 task.add_done_callback(group.discard)
             task.add_done_callback(lambda _task: self.engine.bus.wake(kind))
-        return bool(claims)
+        return 0.0 if claims else await self._pause(kind)
+
+    def _room(self, kind: WorkKind, running: int) -> int:
+        """Keys that may be taken now: one batch at a time, or so many single ones."""
+        if isinstance(self.handlers[kind], InBatches):
+            return 0 if running else BATCH_MAX
+        return RUNS_MAX - running
+
+    def _start(self, kind: WorkKind, claims: Sequence[Claim]) -> list[asyncio.Task[None]]:
+        if claims and isinstance(self.handlers[kind], InBatches):
+            return [asyncio.create_task(self._work_together(claims), name=f"{kind}:{len(claims)}")]
+        return [asyncio.create_task(self._work(held), name=f"{kind}:{held.key}") for held in claims]
 
     def _trouble(self, error: BaseException, failed: int) -> float:
         """The database cannot be used. Said once; returns how long to leave it alone."""
@@ -149,11 +176,29 @@ class Supervisor:
             due = await due_kinds(connection, now=self.engine.now())
         wanted = [kind for kind in self.handlers if kind in due]
         for kind in wanted:
-            for held in await self._claim(kind, RUNS_MAX):
+            claims = await self._claim(kind, RUNS_MAX)
+            if isinstance(self.handlers[kind], InBatches):
+                await self._work_together(claims)
+                continue
+            for held in claims:
                 await self._work(held)
         return bool(wanted) and self.engine.now() <= horizon
 
-    # ------------------------------------------------------------ one key
+    # ------------------------------------------------------------ keys
+
+    async def _work_together(self, claims: Sequence[Claim]) -> None:
+        """All in one batch; where that fails, or one failed before, each on its own account."""
+        handler = self.handlers[claims[0].kind] if claims else None
+        apart = [held for held in claims if held.attempts]
+        batch = [held for held in claims if not held.attempts]
+        if isinstance(handler, InBatches) and batch:
+            try:
+                await handler.together(self.engine, batch)
+            except Exception as error:  # noqa: BLE001 - found out one by one whose it is
+                _log.info("a batch failed", kind=batch[0].kind, keys=len(batch), why=str(error))
+                apart = list(claims)
+        for held in apart:
+            await self._work(held)
 
     async def _work(self, held: Claim) -> None:
         try:

@@ -1,0 +1,123 @@
+"""Which listings a read-back can prove something of now, and when the next one can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.escrow import ChannelLimits
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.core import limits_of
+from channelsync.engine.grants import Grants, Listing
+from channelsync.ports import RunningChannel
+from channelsync.store import tables
+from channelsync.store.tables import ListingState
+
+__all__ = ["Wanted", "due_reads"]
+
+READS_MAX = 250
+LOOKED_AT_MAX = 1_000
+"""Inexact listings that are loaded to find those ready to be read; usually the first ones are."""
+PATIENT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A listing to read now, and its push sequence before the read."""
+
+    listing: Listing
+    push_seq: int
+
+
+async def due_reads(
+    tx: AsyncConnection, running: RunningChannel, now: Instant
+) -> tuple[list[Wanted], Instant | None]:
+    """Listings that can be read usefully now, and when the next one can."""
+    some = await _inexact_ids(tx, running.name, now, limit=LOOKED_AT_MAX)
+    wanted, soonest = await _ready(tx, running, some, now)
+    if not wanted and len(some) == LOOKED_AT_MAX:
+        # None of these, so perhaps one behind them.
+        rest = await _inexact_ids(tx, running.name, now, limit=None)
+        wanted, soonest = await _ready(tx, running, rest, now)
+    release = await _next_release(tx, running.name, now)
+    times = [at for at in (soonest, release) if at is not None]
+    return wanted[:READS_MAX], min(times) + 0.001 if times else None
+
+
+async def _ready(
+    tx: AsyncConnection, running: RunningChannel, listing_ids: Sequence[int], now: Instant
+) -> tuple[list[Wanted], Instant | None]:
+    """Those of the listings that can be read usefully now, and when the next one can."""
+    grants = Grants(tx, now, f"settle:{running.name}")
+    await grants.load(listing_ids)
+    limits = limits_of(running)
+    wanted, next_times = [], []
+    for listing in grants.all():
+        ready_at = _ready_at(listing, limits)
+        if ready_at is None:
+            continue
+        if ready_at < now:
+            wanted.append(Wanted(listing=listing, push_seq=listing.grant.push_seq))
+        else:
+            next_times.append(ready_at)
+    return wanted, min(next_times, default=None)
+
+
+def _quarantined(channel: str) -> sa.ColumnElement[bool]:
+    pushes = tables.pushes
+    return sa.and_(
+        pushes.c.channel == channel,
+        pushes.c.closed_at.is_(None),
+        pushes.c.release_after.is_not(None),
+    )
+
+
+async def _inexact_ids(
+    tx: AsyncConnection, channel: str, now: Instant, *, limit: int | None
+) -> Sequence[int]:
+    """Listings that a read may prove something of, unless one of them waits to be used.
+
+    A cut whose quarantine goes on is not among them: its listing is exact but for the cut.
+    """
+    listings, pushes = tables.listings, tables.pushes
+    cuts = sa.select(pushes.c.listing_id).where(_quarantined(channel), pushes.c.release_after < now)
+    query = sa.select(listings.c.id).where(
+        listings.c.channel == channel,
+        listings.c.state != ListingState.GONE,
+        sa.or_(listings.c.settle_wanted, listings.c.id.in_(cuts), listings.c.remote.is_(None)),
+        sa.or_(listings.c.state == ListingState.ACTIVE, listings.c.exposure.is_not(None)),
+        listings.c.id.not_in(sa.select(tables.readings.c.listing_id)),
+    )
+    return (await tx.execute(query.order_by(listings.c.id).limit(limit))).scalars().all()
+
+
+async def _next_release(tx: AsyncConnection, channel: str, now: Instant) -> Instant | None:
+    """When the next quarantine ends."""
+    pushes = tables.pushes
+    query = sa.select(sa.func.min(pushes.c.release_after)).where(
+        _quarantined(channel), pushes.c.release_after >= now
+    )
+    ends_at: Instant | None = (await tx.execute(query)).scalar()
+    return ends_at
+
+
+def _ready_at(listing: Listing, limits: ChannelLimits) -> Instant | None:
+    """From when on a read of the listing can prove something; None: not before its push ends."""
+    grant = listing.grant
+    if grant.attempts_open:
+        return None
+    push = grant.push
+    if not grant.settle_reasons and grant.settled:
+        if push is None:
+            # Nothing is inexact; only what it shows is not known.
+            return 0.0
+        # While it is being retried, its own answer is the cheaper proof.
+        return push.release_after
+    lag = limits.read_lag_seconds + limits.clock_skew_seconds
+    ready_at = max(grant.settleable_after(limits), 0.0) + lag
+    if grant.settle_reasons and not grant.inexact:
+        ready_at = max(ready_at, (listing.settled_at or 0.0) + PATIENT_SECONDS)
+    return ready_at
