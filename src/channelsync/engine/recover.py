@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.escrow import ChannelLimits, Outcome, finish_attempt
 from channelsync.engine.core import Engine, limits_of
 from channelsync.engine.grants import Grants, PushNote
-from channelsync.engine.work import WorkKind, free_leases, lease_owners, mark
+from channelsync.engine.leases import free_leases, lease_owners
+from channelsync.engine.work import WorkKind, mark
 from channelsync.store import tables
 from channelsync.store.tables import MovementKind
 

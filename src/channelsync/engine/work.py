@@ -30,9 +30,7 @@ __all__ = [
     "fail",
     "finish",
     "finish_together",
-    "free_leases",
     "give_back",
-    "lease_owners",
     "mark",
     "mark_items",
     "mark_many",
@@ -337,26 +335,15 @@ async def finish_together(
 
 async def _write_done(tx: AsyncConnection, done: Sequence[tuple[Claim, Instant | None]]) -> None:
     """One statement for those that are due again by themselves, one for the others."""
-    rows = [
-        {"_kind": held.kind, "_key": held.key, "_token": held.token, "_version": held.version}
-        for held, again_at in done
-        if again_at is None
-    ]
-    again = [
-        {
-            "_kind": held.kind,
-            "_key": held.key,
-            "_token": held.token,
-            "_version": held.version,
-            "_again": again_at,
-        }
-        for held, again_at in done
-        if again_at is not None
-    ]
-    if rows:
-        await tx.execute(_DONE, rows)
-    if again:
-        await tx.execute(_DONE_UNTIL, again)
+    for statement, timed in ((_DONE, False), (_DONE_UNTIL, True)):
+        rows = [
+            {"_kind": held.kind, "_key": held.key, "_token": held.token, "_version": held.version}
+            | ({"_again": again_at} if timed else {})
+            for held, again_at in done
+            if (again_at is not None) is timed
+        ]
+        if rows:
+            await tx.execute(statement, rows)
 
 
 async def finish(tx: AsyncConnection, held: Claim, *, again_at: Instant | None = None) -> None:
@@ -395,20 +382,6 @@ async def release(tx: AsyncConnection, token: str) -> None:
     """Let go of whatever was claimed under a token, if anything was."""
     statement = sa.update(work).where(work.c.lease_token == token)
     await tx.execute(statement.values(lease_until=None, lease_token=None))
-
-
-async def lease_owners(connection: AsyncConnection) -> set[str]:
-    """Who holds leases. A token is its owner's name, a slash and a number."""
-    query = sa.select(work.c.lease_token).where(work.c.lease_token.is_not(None)).distinct()
-    return {token.partition("/")[0] for token in (await connection.execute(query)).scalars()}
-
-
-async def free_leases(tx: AsyncConnection, owners: Iterable[str]) -> None:
-    """Let go of what dead owners hold."""
-    for owner in sorted(owners):
-        theirs = work.c.lease_token.startswith(f"{owner}/", autoescape=True)
-        statement = sa.update(work).where(theirs)
-        await tx.execute(statement.values(lease_until=None, lease_token=None))
 
 
 async def _write_held(tx: AsyncConnection, held: Claim, values: dict[str, object]) -> None:

@@ -1,0 +1,26 @@
+"""Leases by their owners: whose they are, and letting go of those of the dead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.store.tables import work
+
+__all__ = ["free_leases", "lease_owners"]
+
+
+async def lease_owners(connection: AsyncConnection) -> set[str]:
+    """Who holds leases. A token is its owner's name, a slash and a number."""
+    query = sa.select(work.c.lease_token).where(work.c.lease_token.is_not(None)).distinct()
+    return {token.partition("/")[0] for token in (await connection.execute(query)).scalars()}
+
+
+async def free_leases(tx: AsyncConnection, owners: Iterable[str]) -> None:
+    """Let go of what dead owners hold."""
+    for owner in sorted(owners):
+        theirs = work.c.lease_token.startswith(f"{owner}/", autoescape=True)
+        statement = sa.update(work).where(theirs)
+        await tx.execute(statement.values(lease_until=None, lease_token=None))
