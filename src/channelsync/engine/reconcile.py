@@ -35,7 +35,7 @@ from channelsync.engine.work import (
 )
 from channelsync.store.tables import MovementKind
 
-__all__ = ["reconcile", "reconcile_together"]
+__all__ = ["reconcile", "reconcile_items", "reconcile_together"]
 
 _log = structlog.get_logger("channelsync.reconcile")
 
@@ -52,7 +52,7 @@ async def reconcile(engine: Engine, held: Claim) -> Instant | None:
     async with engine.database.write() as tx:
         await require_lease(tx, held, now=now)
         item_id = int(held.key)
-        return (await _reconcile_items(engine, tx, (item_id,), now=now))[item_id]
+        return (await reconcile_items(engine, tx, (item_id,), now=now))[item_id]
 
 
 async def reconcile_together(engine: Engine, claims: Sequence[Claim]) -> None:
@@ -65,11 +65,11 @@ async def reconcile_together(engine: Engine, claims: Sequence[Claim]) -> None:
     async with engine.database.write() as tx:
         standing = await require_leases(tx, claims, now=now)
         ids = {held.key: int(held.key) for held in standing}
-        again = await _reconcile_items(engine, tx, ids.values(), now=now)
+        again = await reconcile_items(engine, tx, ids.values(), now=now)
         await finish_together(tx, [(held, again[ids[held.key]]) for held in standing])
 
 
-async def _reconcile_items(
+async def reconcile_items(
     engine: Engine, tx: AsyncConnection, item_ids: Iterable[int], *, now: Instant
 ) -> dict[int, Instant | None]:
     """When to look at each item again though nothing happens."""

@@ -12,7 +12,7 @@ from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.expire import expire
 from channelsync.engine.holds_desk import HoldRequest, HoldsDesk, InsufficientUnits
 from channelsync.engine.intake import apply_orders
-from channelsync.engine.reconcile import reconcile_item
+from channelsync.engine.reconcile import reconcile_items
 from channelsync.engine.stock_desk import StockDesk
 from channelsync.engine.work import Claim, LeaseLost, WorkKind, claim, mark, require_lease
 from channelsync.sdk.types import OrderFact
@@ -176,7 +176,7 @@ async def test_bundles_that_share_components_are_reconciled_at_once(build: Build
 
     def again(item_id: int) -> Awaitable[object]:
         return engine.database.transact(
-            lambda tx: reconcile_item(engine, tx, item_id, now=house.clock.at)
+            lambda tx: reconcile_items(engine, tx, (item_id,), now=house.clock.at)
         )
 
     await at_once(*(again(ids[sku]) for _ in range(6) for sku in ("A", "B", "C")))
