@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from channelsync.domain.vocabulary import PushSemantics
+from channelsync.engine.leases import lease_owners
 from channelsync.engine.recover import GRACE_SECONDS, recover
-from channelsync.engine.work import WorkKind, claim, lease_owners, mark
+from channelsync.engine.work import WorkKind, claim, mark
 from channelsync.store import presence as presence_module
 from channelsync.store import tables
 from channelsync.store.clock import DatabaseClock
