@@ -18,7 +18,7 @@ from channelsync.sdk.types import ListingRef
 from channelsync.store import tables
 from channelsync.store.database import is_writing
 from channelsync.store.ledger import ExposureMove, move_exposures
-from channelsync.store.locks import lock_items
+from channelsync.store.locks import in_parts, lock_items
 from channelsync.store.tables import ListingState, MovementKind, PushState
 
 __all__ = ["Grants", "Listing", "PushNote"]
@@ -98,10 +98,11 @@ class Grants:
         recipes = await recipes_of(self._tx, wanted)
         while await self._lock({item for recipe in recipes.values() for item in recipe}):
             recipes = await recipes_of(self._tx, wanted)
-        rows = (await self._tx.execute(self._select(tables.listings.c.id.in_(wanted)))).all()
-        for row in rows:
-            listing = _from_row(row, recipes.get(row.id, {}))
-            self._stored[listing.id] = self._current[listing.id] = listing
+        for part in in_parts(wanted):
+            query = self._select(tables.listings.c.id.in_(part))
+            for row in await self._tx.execute(query):
+                listing = _from_row(row, recipes.get(row.id, {}))
+                self._stored[listing.id] = self._current[listing.id] = listing
 
     async def load_items(self, item_ids: Iterable[int]) -> None:
         """Bring in every listing whose recipe uses one of the items."""

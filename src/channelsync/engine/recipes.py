@@ -8,6 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channelsync.store.locks import in_parts
 from channelsync.store.tables import recipes
 
 __all__ = ["RELATED_MAX", "neighbours_of", "recipes_of", "related_items"]
@@ -17,23 +18,23 @@ RELATED_MAX: Final = 200
 
 async def recipes_of(tx: AsyncConnection, listing_ids: Iterable[int]) -> dict[int, dict[int, int]]:
     """Units by item id, by listing id."""
-    query = sa.select(recipes).where(recipes.c.listing_id.in_(sorted(set(listing_ids))))
     found: dict[int, dict[int, int]] = {}
-    for row in await tx.execute(query):
-        found.setdefault(row.listing_id, {})[row.item_id] = row.units
+    for part in in_parts(sorted(set(listing_ids))):
+        query = sa.select(recipes).where(recipes.c.listing_id.in_(part))
+        for row in await tx.execute(query):
+            found.setdefault(row.listing_id, {})[row.item_id] = row.units
     return found
 
 
 async def neighbours_of(tx: AsyncConnection, item_ids: Iterable[int]) -> set[int]:
     """The items, and every item that shares a listing with one of them."""
     mine, others = recipes.alias(), recipes.alias()
-    wanted = set(item_ids)
-    query = (
-        sa.select(others.c.item_id)
-        .join(mine, mine.c.listing_id == others.c.listing_id)
-        .where(mine.c.item_id.in_(sorted(wanted)))
-    )
-    return wanted | set((await tx.execute(query)).scalars())
+    reached = set(item_ids)
+    shared = sa.select(others.c.item_id).join(mine, mine.c.listing_id == others.c.listing_id)
+    for part in in_parts(sorted(reached)):
+        query = shared.where(mine.c.item_id.in_(part))
+        reached |= set((await tx.execute(query)).scalars())
+    return reached
 
 
 async def related_items(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[int, set[int]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.store.database import at_end
+from channelsync.store.locks import in_parts
 from channelsync.store.tables import work
 
 __all__ = [
@@ -176,19 +177,25 @@ class _LastAct:
         Raises:
             LeaseLost: another worker has taken one over since it was looked at.
         """
-        wanted = sorted({*self.marks, *((held.kind, held.key) for held in self.held)})
-        if not wanted:
-            return
-        query = (
-            sa.select(work.c.kind, work.c.key, work.c.lease_token)
-            .where(sa.tuple_(work.c.kind, work.c.key).in_(wanted))
-            .order_by(work.c.kind, work.c.key)
-            .with_for_update(key_share=True)
-        )
-        tokens = {(row.kind, row.key): row.lease_token for row in await tx.execute(query)}
+        wanted = {*self.marks, *((held.kind, held.key) for held in self.held)}
+        tokens: dict[tuple[str, str], str | None] = {}
+        for kind in sorted({kind for kind, _ in wanted}):
+            for keys in in_parts(sorted(key for of, key in wanted if of == kind)):
+                found = await tx.execute(_locking(kind, keys))
+                tokens |= {(kind, row.key): row.lease_token for row in found}
         for held in self.held:
             if tokens.get((held.kind, held.key)) != held.token:
                 raise LeaseLost(f"{held.kind} {held.key}")
+
+
+def _locking(kind: WorkKind, keys: Sequence[str]) -> sa.Select[Any]:
+    """In the order of characters, as marks are written, whatever the database sorts like."""
+    return (
+        sa.select(work.c.key, work.c.lease_token)
+        .where(work.c.kind == kind, work.c.key.in_(keys))
+        .order_by(sa.collate(work.c.key, "C"))
+        .with_for_update(key_share=True)
+    )
 
 
 def _last_act(tx: AsyncConnection) -> _LastAct | None:

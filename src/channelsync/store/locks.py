@@ -13,8 +13,8 @@ then ends one of them, and it is tried again (`Database.transact`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,10 +22,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.store.database import is_writing
 from channelsync.store.stock_tables import items
 
-__all__ = ["lock_books", "lock_items", "lock_orders", "lock_setup"]
+__all__ = ["in_parts", "lock_books", "lock_items", "lock_orders", "lock_setup"]
 
-_PART: Final = 1_000
-"""Ids in one statement; a driver bounds the parameters."""
+_PART: Final = 5_000
+"""Values in one statement; drivers take some 32,000 parameters."""
+T = TypeVar("T")
+
+
+def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many values as one statement may name, again and again."""
+    for start in range(0, len(values), _PART):
+        yield values[start : start + _PART]
 
 
 def _is_alone(tx: AsyncConnection) -> bool:
@@ -37,8 +44,7 @@ async def lock_items(tx: AsyncConnection, item_ids: Iterable[int]) -> None:
     wanted = sorted(set(item_ids))
     if _is_alone(tx) or not wanted:
         return
-    for start in range(0, len(wanted), _PART):
-        part = wanted[start : start + _PART]
+    for part in in_parts(wanted):
         # Rows that only point at an item (FOR KEY SHARE) need not wait for us.
         query = sa.select(items.c.id).where(items.c.id.in_(part)).order_by(items.c.id)
         await tx.execute(query.with_for_update(key_share=True))

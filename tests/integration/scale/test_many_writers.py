@@ -14,7 +14,15 @@ from channelsync.engine.holds_desk import HoldRequest, HoldsDesk, InsufficientUn
 from channelsync.engine.intake import apply_orders
 from channelsync.engine.reconcile import reconcile_items
 from channelsync.engine.stock_desk import StockDesk
-from channelsync.engine.work import Claim, LeaseLost, WorkKind, claim, mark, require_lease
+from channelsync.engine.work import (
+    Claim,
+    LeaseLost,
+    WorkKind,
+    claim,
+    mark,
+    mark_many,
+    require_lease,
+)
 from channelsync.sdk.types import OrderFact
 from channelsync.store import tables
 from channelsync.store.errors import is_rolled_back
@@ -301,3 +309,20 @@ async def test_writers_that_wait_for_each_other_are_told_apart_from_mistakes(
     ended = await asyncio.gather(lock((1, 2), first, second), lock((2, 1), second, first))
     (loser,) = [error for error in ended if error is not None]
     assert is_rolled_back(loser)
+
+
+async def test_forty_thousand_keys_are_marked_under_a_lease(build: Build) -> None:
+    """More than a statement may name, each locked and marked once."""
+    house = await build(stock={"MUG": 1}, quotas={}, semantics={})
+    database, clock = house.engine.database, house.clock
+    async with database.write() as tx:
+        await mark(tx, WorkKind.WATCH, "shop", not_before=clock.at)
+    async with database.write() as tx:
+        (held,) = await claim(tx, WorkKind.WATCH, now=clock(), lease_seconds=30, token="one/1")
+    async with database.write() as tx:
+        await require_lease(tx, held, now=clock())
+        keys = [str(number) for number in range(40_000)]
+        await mark_many(tx, WorkKind.RECONCILE, keys, not_before=clock.at)
+    waiting = sa.select(sa.func.count()).where(tables.work.c.kind == WorkKind.RECONCILE)
+    async with database.read() as connection:
+        assert (await connection.execute(waiting)).scalar_one() == 40_000
