@@ -138,6 +138,11 @@ class AmazonSettings(BaseModel):
         return self
 
     @property
+    def counter_owner(self) -> str:
+        """Whose numbers these are: no two channels may have the same."""
+        return f"{self.seller_id} in {self.region}"
+
+    @property
     def origin(self) -> str:
         """Scheme and host of the API, without a slash at its end."""
         return self.base_url or ORIGINS[self.region]

@@ -76,6 +76,7 @@ class ChannelCheck:
         if isinstance(channels, MappingNode):
             for name in channels.entries:
                 self._check(name)
+            self._check_owners()
 
     def _hide_what_sounds_secret(self) -> None:
         """A secret under a wrong key or in a wrong place is one all the same."""
@@ -108,6 +109,22 @@ class ChannelCheck:
             self.problems.append(self.document.problem(message, path, key=True))
         else:
             self.settings[channel] = settings
+
+    def _check_owners(self) -> None:
+        """Two channels onto the same numbers of a marketplace would write over each other."""
+        seen: dict[tuple[type[BaseModel], str], str] = {}
+        for name, settings in self.settings.items():
+            owner = getattr(settings, "counter_owner", None)
+            if not isinstance(owner, str):
+                continue
+            first = seen.setdefault((type(settings), owner), name)
+            if first != name:
+                message = (
+                    f"it sells from the same numbers as channel {first} ({owner}): two channels"
+                    " would write over each other; make them one"
+                )
+                path: KeyPath = ("channels", name)
+                self.problems.append(self.document.problem(message, path, key=True))
 
     def _manifest(self, channel: str) -> Manifest | None:
         path: KeyPath = ("channels", channel, "connector")

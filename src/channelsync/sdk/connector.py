@@ -75,6 +75,8 @@ class Manifest:
     push_semantics: PushSemantics
     enforces: Enforces
     settings_model: type[BaseModel]
+    """May have a property `counter_owner`: a text that names whose numbers a channel with these
+    settings writes. Two channels with the same are refused."""
     checks: frozenset[Assumption]
     own_hosts: tuple[str, ...] = ()
     """Hosts that credentials may go to: exact, or `*.example.com`. Others need the operator."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from channelsync.configuration.channels import Surroundings
+from channelsync.configuration.loading import load_bytes
+from channelsync.configuration.problems import ConfigurationInvalid
+from channelsync.configuration.references import References
+from channelsync.plugins.discovery import discover
 from channelsync_amazon.settings import AmazonSettings
 
 GOOD: dict[str, Any] = {
@@ -72,6 +78,35 @@ def test_a_queue_elsewhere_takes_the_regions_own_aws_region_or_the_one_named() -
 def test_what_is_wrong_is_said(more: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         given(**more)
+
+
+def test_an_account_has_one_number_in_all_marketplaces_of_a_region() -> None:
+    assert given().counter_owner == given(marketplace_ids=["A13V1IB3VIYZZH"]).counter_owner
+    assert given().counter_owner != given(seller_id="A3ANOTHERSELLER").counter_owner
+
+
+def test_a_split_of_one_account_over_two_channels_is_refused() -> None:
+    settings = {
+        name: value for name, value in GOOD.items() if not name.endswith(("secret", "token"))
+    }
+    settings |= {"client_secret": "${LWA}", "refresh_token": "${LWA}"}
+    channel = {"connector": "amazon", "settings": settings}
+    text = json.dumps(
+        {
+            "version": 1,
+            "locations": {"dc": {}},
+            "channels": {"de": channel, "fr": channel},
+            "allocation": {"quotas": {"de": "50%", "fr": "50%"}},
+        }
+    )
+    references = References(environment={"LWA": "hidden"})
+    with pytest.raises(ConfigurationInvalid) as refused:
+        load_bytes(
+            text.encode(),
+            name="shop.yaml",
+            surroundings=Surroundings(connectors=discover(), references=references),
+        )
+    assert "same numbers as channel de (A3CSYNCSELLER1 in eu)" in str(refused.value)
 
 
 def test_secrets_do_not_show() -> None:
