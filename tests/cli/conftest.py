@@ -36,3 +36,10 @@ def shop(migrated: Path, bare: Shop) -> Shop:
     """The specification's example, stock and orders in place, the daemon not started yet."""
     copy_migrated(migrated, bare)
     return canonical_shop(bare)
+
+
+@pytest.fixture
+def migrated_shop(migrated: Path, bare: Shop) -> Shop:
+    """A shop with an empty database and nothing else."""
+    copy_migrated(migrated, bare)
+    return bare

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from channelsync.domain.errors import InsufficientFree, PushConflict
-from channelsync.domain.escrow import Outcome, Push
+from channelsync.domain.escrow import Outcome, Push, may_be_overtaken
 from channelsync.domain.vocabulary import PushKind
 from tests.property.keeper import Account
 from tests.property.machine import ABSOLUTE, COMPARE_AND_SET, PICK, UNITS, WHICH, World
@@ -55,6 +55,8 @@ class Pushing(World):
             self.deliver(account, net[which % len(net)], fate)
         elif senders and (pick % 3 or len(senders) == COPIES_MAX):
             self.go_on(account, senders[which % len(senders)], fate)
+        elif not raising and pick == 2 and may_be_overtaken(account.grant.push):
+            self.open(account, self.overtaking_zero(), fate)
         elif account.grant.push is not None:
             self.send(account, fate)
         else:
@@ -84,6 +86,15 @@ class Pushing(World):
             kind=kind,
             units=units,
             compare=compared,
+            retry_until=self.clock.now + RETRY_SECONDS,
+        )
+
+    def overtaking_zero(self) -> Push:
+        return Push(
+            push_id=f"push {self.keeper.pushes_opened}",
+            kind=PushKind.ZERO,
+            units=0,
+            compare=None,
             retry_until=self.clock.now + RETRY_SECONDS,
         )
 

@@ -14,9 +14,11 @@ from channelsync.domain.allocation_rules import Rule
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.core import Engine
 from channelsync.engine.discover import discover
+from channelsync.engine.expire import expire
 from channelsync.engine.policy import Policy
 from channelsync.engine.poll import fetch, poll
 from channelsync.engine.publish import publish
+from channelsync.engine.receive import intake
 from channelsync.engine.reconcile import reconcile, reconcile_together
 from channelsync.engine.settle import settle
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup, apply_setup
@@ -35,6 +37,8 @@ from channelsync.worker.supervisor import Handler, InBatches, Supervisor
 from tests.support.inline_sqlite import inline_connections
 
 HANDLERS: dict[WorkKind, Handler] = {
+    WorkKind.INTAKE: intake,
+    WorkKind.EXPIRE: expire,
     WorkKind.POLL: poll,
     WorkKind.FETCH: fetch,
     WorkKind.DISCOVER: discover,
@@ -83,6 +87,10 @@ class House:
     supervisor: Supervisor
     channels: Channels
     markets: dict[str, MemoryMarket] = field(default_factory=dict)
+    open_channel: Callable[[str, MemoryMarket], MemoryChannel] = lambda _name, market: (
+        MemoryChannel(market)
+    )
+    """How a channel onto a market is opened."""
 
     async def settle_down(self, seconds: float = 0.0, step: float = 5.0) -> None:
         """Let `seconds` pass, doing all work that becomes due on the way."""
@@ -129,16 +137,21 @@ Build = Callable[..., Awaitable[House]]
 async def build_house(
     folder: Path,
     *,
-    stock: Mapping[str, int],
+    stock: Mapping[str, int | Mapping[str, int]],
     quotas: Mapping[str, int],
     semantics: Mapping[str, PushSemantics],
     safety_stock: int = 0,
     declared: Mapping[str, Any] | None = None,
     counters: Mapping[str, int] | None = None,
+    recipes: Mapping[str, Mapping[str, int]] | None = None,
+    markets: Mapping[str, MemoryMarket] | None = None,
+    open_channel: Callable[[str, MemoryMarket], MemoryChannel] | None = None,
+    clock: Clock | None = None,
     database: Database | None = None,
 ) -> House:
-    """A house with one location and a memory market a channel, quotas in basis points.
+    """A house with a memory market a channel (new ones, or `markets`), quotas in basis points.
 
+    Stock is at the location `dc`, unless it says where. `recipes` are of offers on every channel.
     Without a migrated `database` of its own it gets a SQLite file.
     """
     if database is None:
@@ -146,7 +159,7 @@ async def build_house(
         database = Database(sqlite_url(path), connect=inline_connections(path))
         async with database.write() as tx:
             await tx.run_sync(tables.metadata.create_all)
-    clock = Clock()
+    clock = clock or Clock()
     ids = itertools.count(1)
     channels = Channels()
     engine = Engine(
@@ -157,6 +170,11 @@ async def build_house(
         policy=Policy(
             rules={"main": (Rule(name="default", quotas=dict(quotas)),)},
             safety_stock={"main": safety_stock},
+            recipes={
+                (channel, sku): recipe
+                for channel in semantics
+                for sku, recipe in (recipes or {}).items()
+            },
         ),
     )
     house = House(
@@ -165,12 +183,15 @@ async def build_house(
         supervisor=Supervisor(engine=engine, handlers=HANDLERS),
         channels=channels,
     )
+    if open_channel is not None:
+        house.open_channel = open_channel
     for name, kind in semantics.items():
         start = dict.fromkeys(stock, 0) if counters is None else dict(counters)
-        market = MemoryMarket(semantics=kind, now=clock, counters=start)
-        house.markets[name] = market
+        own = MemoryMarket(semantics=kind, now=clock, counters=start)
+        house.markets[name] = own if markets is None else markets[name]
         open_market(house, name, **(declared or {}))
-    await apply_setup(engine, setup_for(semantics))
+    places = dict.fromkeys(place for level in stock.values() for place in _by_place(level))
+    await apply_setup(engine, setup_for(semantics, places or ("dc",)))
     await put_stock(house, stock.items())
     return house
 
@@ -204,43 +225,53 @@ def open_market(house: House, name: str, **declared: Any) -> None:
     house.channels.running[name] = RunningChannel(
         name=name,
         manifest=manifest,
-        channel=MemoryChannel(market),
+        channel=house.open_channel(name, market),
         quarantine_seconds=manifest.quarantine_seconds,
         poll_interval_seconds=manifest.poll_interval_seconds,
         quiet_limit_seconds=manifest.quiet_limit_seconds,
     )
 
 
-def setup_for(names: Iterable[str]) -> Setup:
-    """One location, one pool, these channels."""
+def setup_for(names: Iterable[str], places: Iterable[str] = ("dc",)) -> Setup:
+    """One pool with these locations, earlier ones serving first, and these channels."""
     return Setup(
         fingerprint="test",
-        locations=(LocationSetup(code="dc", name="DC", pool="main", priority=0),),
+        locations=tuple(
+            LocationSetup(code=code, name=code.upper(), pool="main", priority=priority)
+            for priority, code in enumerate(places)
+        ),
         channels=tuple(
             ChannelSetup(name=name, connector="memory", pool="main", mode="live") for name in names
         ),
     )
 
 
-async def put_stock(house: House, counts: Iterable[tuple[str, int]]) -> None:
-    """Give items stock at the one location, counted now."""
+async def put_stock(house: House, counts: Iterable[tuple[str, int | Mapping[str, int]]]) -> None:
+    """Give items stock, counted now, at the locations named or at `dc`."""
     now = house.clock()
     async with house.engine.database.write() as tx:
-        place = (await tx.execute(sa.select(tables.locations.c.id))).scalar_one()
-        for sku, on_hand in counts:
+        query = sa.select(tables.locations.c.code, tables.locations.c.id)
+        places = {row.code: row.id for row in await tx.execute(query)}
+        for sku, level in counts:
             row = {"sku": sku, "created_at": now}
             result = await tx.execute(sa.insert(tables.items).values(row))
             key = result.inserted_primary_key
             assert key is not None
-            item_id = key[0]
-            move = StockMove(
-                item_id=item_id,
-                location_id=place,
-                quantity=Quantity.ON_HAND,
-                delta=on_hand,
-                kind=MovementKind.BASELINE,
-                actor="test",
-                at=now,
-            )
-            await move_stock(tx, (move,))
-            await mark_items(tx, (item_id,), now)
+            moves = [
+                StockMove(
+                    item_id=key[0],
+                    location_id=places[code],
+                    quantity=Quantity.ON_HAND,
+                    delta=on_hand,
+                    kind=MovementKind.BASELINE,
+                    actor="test",
+                    at=now,
+                )
+                for code, on_hand in _by_place(level).items()
+            ]
+            await move_stock(tx, moves)
+            await mark_items(tx, (key[0],), now)
+
+
+def _by_place(level: int | Mapping[str, int]) -> Mapping[str, int]:
+    return {"dc": level} if isinstance(level, int) else level

@@ -54,6 +54,8 @@ class ListingState:
     returning: int = 0
     """Units that its open push is expected to give back: the distance of a cut, the exposure
     under a zero or a drain, what a set will replace."""
+    overtakable: bool = False
+    """Its open push is an absolute set under way, perhaps stuck: a zero may overtake it."""
     settling: bool = False
     """Its exposure is inexact and a settle is due: nothing is decided on its number till then."""
     last_push_at: Instant = -inf
@@ -88,6 +90,11 @@ class ListingState:
     def movable(self) -> bool:
         """Whether a new push may be opened."""
         return not self.push_open and not self.settling and self.exposure is not None
+
+    @property
+    def zeroable(self) -> bool:
+        """Whether it may be lowered in need: a zero is safe at any time."""
+        return self.movable or self.overtakable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

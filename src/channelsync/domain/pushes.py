@@ -6,6 +6,7 @@ States of the one open push of a listing:
                        applied (cut)  -> quarantine -> read  -> released, closed
                        every copy refused                    -> uncharged, closed
                        unknown, accepted, key too old        -> closed by a settle only
+                       overtaken by a zero (absolute set)    -> closed, its charge stays
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "finish_attempt",
     "give_up",
     "is_lowering",
+    "may_be_overtaken",
     "may_retry",
     "open_push",
     "release_cut",
@@ -49,10 +51,15 @@ def open_push(grant: Grant, push: Push, *, takeable: int) -> Grant:
     nothing. `takeable` is what `free` allows for every component, in listing units, read in the
     same transaction.
 
+    A zero overtakes an absolute set of which copies have left: the set closes, sends no more of
+    them, and stays charged in full until a settle, for it may still apply before or after the zero.
+
     Raises:
         PushConflict: another push is open, or this kind of push does not fit the channel.
         InsufficientFree: the charge exceeds `takeable`.
     """
+    if _overtakes(grant, push):
+        grant = want_settle(replace(grant, push=None), SettleReason.ABSOLUTE_PUSH)
     _check_fits(grant, push)
     charge = 0 if is_lowering(push.kind) else push.units
     if charge > max(takeable, 0):
@@ -61,6 +68,15 @@ def open_push(grant: Grant, push: Push, *, takeable: int) -> Grant:
     if exposure is not None:
         exposure += charge
     return replace(grant, push=replace(push, charged=charge), exposure=exposure)
+
+
+def may_be_overtaken(push: Push | None) -> bool:
+    """Whether a zero may go out beside what is known of this push: a set that is under way."""
+    return push is not None and push.kind is PushKind.SET and push.copies > 0
+
+
+def _overtakes(grant: Grant, push: Push) -> bool:
+    return push.kind is PushKind.ZERO and may_be_overtaken(grant.push)
 
 
 def _check_fits(grant: Grant, push: Push) -> None:

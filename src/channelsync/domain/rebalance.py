@@ -57,7 +57,8 @@ def _quiet_at(state: ItemState) -> Instant:
 def _withdraw(draft: Draft) -> None:
     """Take everything back from listings that may not sell, needed elsewhere or not."""
     for listing in draft.state.listings:
-        if listing.withdraw and not listing.push_open and listing.exposure != 0:
+        unbarred = not listing.push_open or listing.overtakable
+        if listing.withdraw and unbarred and listing.exposure != 0:
             draft.lower(listing, listing.exposure or 0, "withdrawn")
 
 
@@ -71,14 +72,14 @@ def _cut_deficit(draft: Draft) -> None:
     for listing in sorted(draft.state.listings, key=_deficit_order):
         if missing <= 0:
             return
-        if not listing.movable or listing.listing_id in draft.decided:
+        if not listing.zeroable or listing.listing_id in draft.decided:
             continue
         units = min(ceil(missing / listing.units), draft.cuttable(listing))
         if units > 0:
             back = listing.target if is_absolute(listing) else 0
             draft.lower(listing, units, "more is promised than there is", back=back)
             given = (listing.exposure or 0) if is_absolute(listing) else units
-            missing -= given * listing.units
+            missing -= (given - listing.returning) * listing.units
 
 
 def _deficit_order(listing: ListingState) -> tuple[bool, bool, int, str]:

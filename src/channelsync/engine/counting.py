@@ -30,11 +30,21 @@ from channelsync.store import tables
 from channelsync.store.ledger import StockMove, move_stock
 from channelsync.store.tables import MovementKind, Quantity
 
-__all__ = ["Batch", "count_line", "flush", "load_held", "state_values"]
+__all__ = ["Batch", "HeldLine", "count_line", "flush", "load_held", "state_values"]
 
 
 LONG_AGO: Final[Instant] = 0.0
 """Earlier than any count."""
+
+
+@dataclass(slots=True)
+class HeldLine:
+    """What one order line has of the stock, and the recipe that it was sold by."""
+
+    places: dict[tuple[int, int], list[int]] = field(default_factory=dict)
+    """[reserved, shipped] by item and location."""
+    recipe: dict[int, int] = field(default_factory=dict)
+    """Units by item. It stays what it was when the offer is given another one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,9 +62,9 @@ class Batch:
     stock: StockBooks
     moves: list[StockMove] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
-    held: Mapping[int, dict[tuple[int, int], list[int]]] = field(default_factory=dict)
-    """Where lines known before have their units: [reserved, shipped] by line, item and location."""
-    line_stock: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
+    held: Mapping[int, HeldLine] = field(default_factory=dict)
+    """What lines known before have of the stock."""
+    moved: dict[int, HeldLine] = field(default_factory=dict)
     """The same for every line that this batch has moved."""
     touched_items: set[int] = field(default_factory=set)
     changed_lines: int = 0
@@ -66,16 +76,15 @@ class Batch:
         return f"order:{self.channel}"
 
 
-async def load_held(
-    tx: AsyncConnection, line_ids: Iterable[int]
-) -> dict[int, dict[tuple[int, int], list[int]]]:
-    """Where lines have their units: [reserved, shipped] by line, item and location."""
+async def load_held(tx: AsyncConnection, line_ids: Iterable[int]) -> dict[int, HeldLine]:
+    """What lines have of the stock, by line."""
     held = tables.line_stock
     query = sa.select(held).where(held.c.line_id.in_(sorted(line_ids)))
-    found: dict[int, dict[tuple[int, int], list[int]]] = {}
+    found: dict[int, HeldLine] = {}
     for row in await tx.execute(query):
-        place = (row.item_id, row.location_id)
-        found.setdefault(row.line_id, {})[place] = [row.reserved, row.shipped]
+        line = found.setdefault(row.line_id, HeldLine())
+        line.places[row.item_id, row.location_id] = [row.reserved, row.shipped]
+        line.recipe[row.item_id] = row.units
     return found
 
 
@@ -212,8 +221,10 @@ async def _move_stock(
     if not change.moves_stock:
         return
     reference = f"{row['order_id']}/{row['line_id']}"
-    kept = batch.held.get(line_id, {})
-    for item_id, units in sorted(batch.grants[listing_id].recipe.items()):
+    line = batch.held.get(line_id) or HeldLine(recipe=dict(batch.grants[listing_id].recipe))
+    kept = line.places
+    batch.touched_items.update(line.recipe)
+    for item_id, units in sorted(line.recipe.items()):
         sold = (change.sold + change.sold_outside) * units
         if sold:
             for place, count in batch.stock.route(item_id, sold, preferred=location).items():
@@ -232,8 +243,7 @@ async def _move_stock(
             )
             back = min(change.restocked * units, fresh)
             _restock(batch, item_id, home, back, row["returned_at"], reference)
-    for (item_id, place), counts in kept.items():
-        batch.line_stock[line_id, item_id, place] = counts
+    batch.moved[line_id] = line
 
 
 def _move(
@@ -340,23 +350,25 @@ async def flush(batch: Batch) -> None:
     """Write everything the batch has collected, and mark what must be looked at."""
     tx = batch.tx
     await move_stock(tx, batch.moves)
-    if batch.line_stock:
+    rows = [
+        {
+            "line_id": line_id,
+            "item_id": item_id,
+            "location_id": place,
+            "units": line.recipe[item_id],
+            "reserved": counts[0],
+            "shipped": counts[1],
+        }
+        for line_id, line in sorted(batch.moved.items())
+        for (item_id, place), counts in sorted(line.places.items())
+    ]
+    if rows:
         held = tables.line_stock
         insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(held)
         statement = insert.on_conflict_do_update(
             index_elements=[held.c.line_id, held.c.item_id, held.c.location_id],
             set_={"reserved": insert.excluded.reserved, "shipped": insert.excluded.shipped},
         )
-        rows = [
-            {
-                "line_id": line_id,
-                "item_id": item_id,
-                "location_id": place,
-                "reserved": counts[0],
-                "shipped": counts[1],
-            }
-            for (line_id, item_id, place), counts in sorted(batch.line_stock.items())
-        ]
         await tx.execute(statement, rows)
     if batch.events:
         await tx.execute(sa.insert(tables.line_events), batch.events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import clear_alarm, raise_alarm
 from channelsync.engine.core import Engine
@@ -29,6 +31,7 @@ _log = structlog.get_logger("channelsync.discover")
 
 BATCH = 500
 EVERY_SECONDS = 3_600.0
+RECIPE_CHANGED = "its recipe changed: it is taken to 0, and sold by the new recipe from then on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,8 @@ class _Mapped:
     remote: RemoteListing
     recipe: Mapping[int, int]
     refusal: str | None
+    unmapped: bool = False
+    """Fit as far as the channel goes, yet no item has its SKU and nobody mapped it by hand."""
 
 
 async def discover(engine: Engine, held: Claim) -> Instant | None:
@@ -105,23 +110,22 @@ def _map_one(
     if refusal is None and missing:
         refusal = f"there is no item {missing[0]!r}: import it with its stock, or map it by hand"
     units = {} if missing else {ids[sku]: units for sku, units in recipe.items()}
-    return _Mapped(remote=offer, recipe=units, refusal=refusal)
+    unmapped = bool(missing) and by_hand is None and offer.refused is None
+    return _Mapped(remote=offer, recipe=units, refusal=refusal, unmapped=unmapped)
 
 
 async def _store(
     tx: AsyncConnection, running: RunningChannel, mapped: Sequence[_Mapped], now: Instant
 ) -> None:
-    listings = tables.listings
-    offered = sa.and_(
-        listings.c.channel == running.name,
-        listings.c.sku.in_([one.remote.sku for one in mapped]),
-    )
+    known = await _known(tx, running.name, mapped)
+    fresh = [one for one in mapped if one.remote.sku not in known and one.remote.external]
+    renamed = await _renamed(tx, running.name, fresh)
     # A recipe may change: nobody may sell or push by the old one meanwhile.
-    ids = (await tx.execute(sa.select(listings.c.id).where(offered))).scalars()
-    recipes = [*(await recipes_of(tx, ids)).values(), *(one.recipe for one in mapped)]
-    await lock_items(tx, (item for recipe in recipes for item in recipe))
-    query = sa.select(listings).where(offered)
-    known = {row.sku: row for row in await tx.execute(query)}
+    recipes = await recipes_of(tx, [*(row.id for row in known.values()), *renamed])
+    used = [*recipes.values(), *(one.recipe for one in mapped)]
+    await lock_items(tx, (item for recipe in used for item in recipe))
+    await _follow_renames(tx, running.name, renamed)
+    known = await _known(tx, running.name, mapped)
     await _insert(tx, running, [one for one in mapped if one.remote.sku not in known])
     touched: set[int] = set()
     for one in mapped:
@@ -131,6 +135,53 @@ async def _store(
         elif one.refusal is None:
             touched |= one.recipe.keys()
     await mark_items(tx, touched, now)
+
+
+async def _known(
+    tx: AsyncConnection, channel: str, mapped: Sequence[_Mapped]
+) -> dict[str, sa.Row[Any]]:
+    listings = tables.listings
+    query = sa.select(listings).where(
+        listings.c.channel == channel,
+        listings.c.sku.in_([one.remote.sku for one in mapped]),
+    )
+    return {row.sku: row for row in await tx.execute(query)}
+
+
+async def _renamed(tx: AsyncConnection, channel: str, fresh: Sequence[_Mapped]) -> dict[int, str]:
+    """Listings whose offer has another SKU by now, and that SKU, by listing id."""
+    listings, channels = tables.listings, tables.channels
+    searched = sa.select(channels.c.discovered_at).where(channels.c.name == channel)
+    if not fresh or (await tx.execute(searched)).scalar() is None:
+        return {}  # before the first search nothing could have been renamed
+    by_identity = {_identity(one.remote.external): one.remote.sku for one in fresh}
+    identity = sa.cast(listings.c.external, sa.Text)
+    query = (
+        sa.select(listings.c.id, identity.label("identity"))
+        .where(listings.c.channel == channel, identity.in_(sorted(by_identity)))
+        .order_by(listings.c.state != ListingState.ACTIVE, listings.c.id)
+    )
+    rows = (await tx.execute(query)).all()
+    # Of several of one identity, the one that still takes part; a SKU goes to one listing only.
+    first = {row.identity: row.id for row in reversed(rows)}
+    return {listing_id: by_identity[identity] for identity, listing_id in first.items()}
+
+
+async def _follow_renames(tx: AsyncConnection, channel: str, renamed: Mapping[int, str]) -> None:
+    """Give listings the SKUs that their offers have now.
+
+    The channel's own identifiers say that it is the same offer: its exposure, its orders and what
+    may come back of them stay with the listing.
+    """
+    listings = tables.listings
+    for listing_id, sku in sorted(renamed.items()):
+        await tx.execute(sa.update(listings).where(listings.c.id == listing_id).values(sku=sku))
+        _log.info("offer renamed", channel=channel, listing=listing_id, new_sku=sku)
+
+
+def _identity(external: Mapping[str, str]) -> str:
+    """A channel's identifiers as the store keeps them."""
+    return json.dumps(dict(external))
 
 
 async def _insert(tx: AsyncConnection, running: RunningChannel, fresh: Sequence[_Mapped]) -> None:
@@ -171,9 +222,12 @@ async def _update(
 ) -> set[int]:
     """Refresh a known listing. Returns the items to look at when its standing changed."""
     recipe = await _recipe(tx, row.id)
-    refusal = one.refusal
-    if refusal is None and recipe != one.recipe:
-        refusal = await _change_recipe(tx, row, one.recipe)
+    refusal, wanted = one.refusal, one.recipe
+    if one.unmapped and recipe:
+        # The item was renamed on our side alone: the listing is known by more than its SKU.
+        refusal, wanted = None, recipe
+    if refusal is None and recipe != wanted:
+        refusal = await _change_recipe(tx, row, wanted)
     state = ListingState.REFUSED if refusal else ListingState.ACTIVE
     values: dict[str, object] = {
         "external": dict(one.remote.external),
@@ -183,6 +237,9 @@ async def _update(
     }
     if state is ListingState.ACTIVE and row.exposure is None:
         values["settle_wanted"] = True
+    elif dict(row.external) != dict(one.remote.external):
+        # Another offer under a known SKU: what the old one may sell says nothing of this one.
+        values |= {"settle_reasons": [SettleReason.ADOPTING], "settle_wanted": True, "remote": None}
     await tx.execute(
         sa.update(tables.listings).where(tables.listings.c.id == row.id).values(values)
     )
@@ -191,7 +248,7 @@ async def _update(
         await clear_alarm(tx, "listing_refused", subject, now=now)
     elif row.state == ListingState.ACTIVE:
         await raise_alarm(tx, "listing_refused", subject, refusal, now=now, channel=channel)
-    return set(recipe) | set(one.recipe) if state != row.state or recipe != one.recipe else set()
+    return set(recipe) | set(wanted) if state != row.state or recipe != wanted else set()
 
 
 async def _recipe(tx: AsyncConnection, listing_id: int) -> dict[int, int]:
@@ -200,18 +257,17 @@ async def _recipe(tx: AsyncConnection, listing_id: int) -> dict[int, int]:
 
 
 async def _change_recipe(tx: AsyncConnection, row: Any, recipe: Mapping[int, int]) -> str | None:
-    """Give a listing another recipe: sound only from a settled zero, and with no order open."""
-    recipe_exists = bool(await _recipe(tx, row.id))
-    if recipe_exists and row.exposure != 0:
-        return "its recipe changed while it may still sell: set it to 0 on the channel first"
-    held, lines = tables.line_stock, tables.order_lines
-    query = (
-        sa.select(sa.func.sum(held.c.reserved))
-        .join(lines, lines.c.id == held.c.line_id)
-        .where(lines.c.listing_id == row.id)
+    """Give a listing another recipe: sound only from a settled zero. Returns why not yet.
+
+    Orders counted so far keep the recipe that they were sold by. Refused, the listing is taken to
+    zero; the settle that proves it asks for a discovery (`settle`), which then comes through here.
+    """
+    if await _recipe(tx, row.id) and row.exposure != 0:
+        return RECIPE_CHANGED
+    lines = tables.order_lines
+    await tx.execute(
+        sa.update(lines).where(lines.c.listing_id == row.id).values(old_recipe=sa.true())
     )
-    if (await tx.execute(query)).scalar():
-        return "its recipe changed while orders of it are open: ship or cancel them first"
     await tx.execute(sa.delete(tables.recipes).where(tables.recipes.c.listing_id == row.id))
     rows = [{"listing_id": row.id, "item_id": i, "units": units} for i, units in recipe.items()]
     await tx.execute(sa.insert(tables.recipes), rows)

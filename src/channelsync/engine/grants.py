@@ -196,7 +196,7 @@ class Grants:
             self._pushed[old.push_id] = _push_values(old) | {
                 "state": PushState.CLOSED,
                 "closed_at": self._now,
-                "result": note.result or "settled",
+                "result": note.result or ("settled" if new is None else "overtaken"),
                 "reason": note.reason,
             }
         if new is None:

@@ -68,7 +68,6 @@ async def apply_orders(
     ids = await _write_lines(tx, channel, rows, imported=batch.watermark is None)
     fresh = [row for row in rows if "id" not in row]
     await note_late_orders(tx, batch.grants, channel, fresh, watermark=batch.watermark, now=now)
-    batch.held = await load_held(tx, (row["id"] for row in rows if "id" in row))
     for row, key in ((row, (row["order_id"], row["line_id"])) for row in rows):
         await count_line(batch, ids[key], row, known.get(key))
     await flush(batch)
@@ -163,7 +162,9 @@ async def _open_batch(
     grants = Grants(tx, now, f"order:{channel}")
     old = {line.listing_id for line in known.values() if line.listing_id is not None}
     await grants.load(old | set(listing_ids.values()))
+    held = await load_held(tx, (line.id for line in known.values()))
     item_ids = {item for listing in grants.all() for item in listing.recipe}
+    item_ids |= {item for line in held.values() for item in line.recipe}
     return Batch(
         tx=tx,
         channel=channel,
@@ -173,6 +174,7 @@ async def _open_batch(
         now=now,
         grants=grants,
         stock=await load_stock(tx, row.pool, item_ids),
+        held=held,
     )
 
 

@@ -18,6 +18,7 @@ from channelsync.domain.allocation import Allocation, Offer, allocate_recipes
 from channelsync.domain.allocation_rules import Rule, match_rule
 from channelsync.domain.books import ItemBooks
 from channelsync.domain.demand import expected_rates
+from channelsync.domain.escrow import may_be_overtaken
 from channelsync.domain.grant import Grant
 from channelsync.domain.intents import ItemState, ListingState
 from channelsync.domain.intents import Policy as Knobs
@@ -332,6 +333,7 @@ def _listing_state(
         remote_quantity=listing.remote,
         push_open=grant.push is not None,
         returning=_returning(grant),
+        overtakable=may_be_overtaken(grant.push) and channel.frozen is None,
         settling=grant.inexact or channel.frozen is not None,
         last_push_at=-inf if listing.last_push_at is None else listing.last_push_at,
         drain_target=listing.drain_target,

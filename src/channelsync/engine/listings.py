@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +17,7 @@ from channelsync.engine.item_view import Facts
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
-__all__ = ["refuse_listing", "takeable_by", "takeable_for"]
+__all__ = ["emptied", "refuse_listing", "takeable_by", "takeable_for"]
 
 
 async def takeable_for(
@@ -47,6 +47,18 @@ def _takeable(
         books = books_of(item_id, listing.pool, atp, claims)
         pairs.append((item_id, books.takeable))
     return takeable_units(listing.recipe, pairs)
+
+
+def emptied(grants: Grants, before: Mapping[int, int | None]) -> set[str]:
+    """Channels with a refused listing that came to zero since it had the exposure `before`.
+
+    What it was refused for may be over: a recipe that changed is taken over from a settled zero.
+    """
+    return {
+        one.channel
+        for one in grants.all()
+        if one.state is ListingState.REFUSED and one.grant.exposure == 0 and before.get(one.id)
+    }
 
 
 async def refuse_listing(

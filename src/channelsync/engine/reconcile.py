@@ -23,7 +23,7 @@ from channelsync.engine.alarms import clear_alarm, raise_alarm, standing_alarms
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.item_view import ChannelFacts, Facts, ItemView, read_facts, views_of
-from channelsync.engine.listings import takeable_by, takeable_for
+from channelsync.engine.listings import emptied, takeable_by, takeable_for
 from channelsync.engine.tell import untold
 from channelsync.engine.work import (
     Claim,
@@ -77,11 +77,14 @@ async def reconcile_items(
     run = _Run(engine, tx, Grants(tx, now, ACTOR), now)
     facts = await read_facts(engine, tx, run.grants, wanted, now=now)
     mine = [listing.id for listing in facts.listings_of(wanted, run.grants)]
+    before = {one.id: one.grant.exposure for one in run.grants.all()}
     _withdraw_unsent(run.grants, mine)
     again = {item_id: await run.item(facts, item_id) for item_id in wanted}
     await _note_deficits(tx, run.deficits, now)
     unseen = {run.grants[key].channel for key in mine if _is_unseen(run.grants[key])}
+    searched = emptied(run.grants, before)
     await run.grants.flush()
+    await mark_many(tx, WorkKind.DISCOVER, sorted(searched), not_before=now)
     await mark_many(tx, WorkKind.PUBLISH, sorted(run.touched), not_before=now)
     await mark_many(tx, WorkKind.SETTLE, sorted(unseen), not_before=now)
     untold_channels = untold(engine, [run.grants[key] for key in mine])
@@ -135,10 +138,15 @@ class _Run:
 
 
 def _withdraw_unsent(grants: Grants, listing_ids: Iterable[int]) -> None:
-    """What was planned and never sent is planned anew from the present state."""
+    """What was planned and never sent is planned anew from the present state.
+
+    A zero on a listing that waits for its settle stays: it is safe whatever comes of that, and
+    nothing else could be planned meanwhile.
+    """
     for listing in [grants[listing_id] for listing_id in listing_ids]:
         push = listing.grant.push
-        if push is not None and push.copies == 0:
+        stays = push is not None and push.kind is PushKind.ZERO and listing.grant.inexact
+        if push is not None and push.copies == 0 and not stays:
             note = PushNote(result="withdrawn", reason="planned anew before it was sent")
             grants.put(listing.id, withdraw(listing.grant), MovementKind.UNCHARGE, note=note)
 

@@ -32,9 +32,10 @@ from channelsync.engine.assumptions import record_findings
 from channelsync.engine.core import Engine, limits_of
 from channelsync.engine.evidence import Evidence, load_evidence
 from channelsync.engine.grants import Grants, Listing, PushNote
+from channelsync.engine.listings import emptied
 from channelsync.engine.measure import Settled, judge, look_for_applied
-from channelsync.engine.settle_due import Wanted, due_reads
-from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
+from channelsync.engine.settle_due import LOOK_AGAIN_SECONDS, Wanted, due_reads
+from channelsync.engine.work import Claim, WorkKind, mark, mark_items, mark_many, require_lease
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Reads
 from channelsync.sdk.types import Assumption, AssumptionFinding, RemoteReading
@@ -44,8 +45,6 @@ from channelsync.store.tables import MovementKind
 __all__ = ["settle"]
 
 _log = structlog.get_logger("channelsync.settle")
-
-LOOK_AGAIN_SECONDS = 5.0
 
 
 async def settle(engine: Engine, held: Claim) -> Instant | None:
@@ -148,6 +147,7 @@ async def _use_readings(engine: Engine, tx: AsyncConnection, running: RunningCha
         if not _waits(grants[listing_id].grant, reading, watermark, limits)
     }
     evidence = await load_evidence(tx, usable, limits)
+    held = {one.id: one.grant.exposure for one in grants.all()}
     done: list[int] = []
     items: set[int] = set()
     settles: list[Settled] = []
@@ -155,10 +155,12 @@ async def _use_readings(engine: Engine, tx: AsyncConnection, running: RunningCha
         if _use_one(grants, listing_id, reading, evidence, watermark, limits, now, settles):
             done.append(listing_id)
             items.update(grants[listing_id].recipe)
+    searched = emptied(grants, held)
     await grants.flush()
     await judge(tx, running.name, settles, limits=limits, now=now)
     await _forget(tx, done)
     await mark_items(tx, items, now)
+    await mark_many(tx, WorkKind.DISCOVER, sorted(searched), not_before=now)
     return len(done) < len(rows)
 
 
@@ -230,6 +232,7 @@ def _use_one(
     try:
         settled = settle_grant(grant, reading, around, watermark=watermark, limits=limits)
     except NotSettleable:
+        grants.update(listing_id, **shown)
         return True
     settles.append(Settled(listing=listing, reading=reading, around=around))
     _note_drift(listing, settled.exposure or 0, reading)

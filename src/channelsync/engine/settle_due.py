@@ -9,19 +9,20 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.escrow import ChannelLimits
-from channelsync.domain.vocabulary import Instant
+from channelsync.domain.vocabulary import Assumption, Instant
 from channelsync.engine.core import limits_of
 from channelsync.engine.grants import Grants, Listing
 from channelsync.ports import RunningChannel
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
-__all__ = ["Wanted", "due_reads"]
+__all__ = ["LOOK_AGAIN_SECONDS", "Wanted", "due_reads"]
 
 READS_MAX = 250
 LOOKED_AT_MAX = 1_000
 """Inexact listings that are loaded to find those ready to be read; usually the first ones are."""
 PATIENT_SECONDS = 30.0
+LOOK_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +54,29 @@ async def _ready(
     """Those of the listings that can be read usefully now, and when the next one can."""
     grants = Grants(tx, now, f"settle:{running.name}")
     await grants.load(listing_ids)
-    limits = limits_of(running)
+    limits, unreadable = limits_of(running), await _unreadable(tx, running.name)
     wanted, next_times = [], []
     for listing in grants.all():
         ready_at = _ready_at(listing, limits)
         if ready_at is None:
             continue
+        ready_at = max(ready_at, unreadable.get(listing.id, 0.0))
         if ready_at < now:
             wanted.append(Wanted(listing=listing, push_seq=listing.grant.push_seq))
         else:
             next_times.append(ready_at)
     return wanted, min(next_times, default=None)
+
+
+async def _unreadable(tx: AsyncConnection, channel: str) -> dict[int, Instant]:
+    """Listings that the channel showed no counter of, and when to look for it again."""
+    found = tables.assumptions
+    query = sa.select(found.c.listing_id, found.c.checked_at).where(
+        found.c.channel == channel,
+        found.c.assumption == Assumption.READS_BACK,
+        sa.not_(found.c.holds),
+    )
+    return {row.listing_id: row.checked_at + PATIENT_SECONDS for row in await tx.execute(query)}
 
 
 def _quarantined(channel: str) -> sa.ColumnElement[bool]:
@@ -118,6 +131,9 @@ def _ready_at(listing: Listing, limits: ChannelLimits) -> Instant | None:
         return push.release_after
     lag = limits.read_lag_seconds + limits.clock_skew_seconds
     ready_at = max(grant.settleable_after(limits), 0.0) + lag
+    if listing.remote_at is not None and grant.lowered_until > listing.remote_at:
+        # A zero may still be on its way: looked for now and then, not without a pause.
+        ready_at = max(ready_at, listing.remote_at + LOOK_AGAIN_SECONDS)
     if grant.settle_reasons and not grant.inexact:
         ready_at = max(ready_at, (listing.settled_at or 0.0) + PATIENT_SECONDS)
     return ready_at

@@ -104,14 +104,14 @@ async def check_line_stock(tx: AsyncConnection) -> list[Finding]:
     another recipe than the listing's present one cannot be judged; see `lines_of_old_recipes`.
     """
     rows = (await tx.execute(_differing_lines())).all()
-    old = {row.line_id for row in rows if not row.in_recipe}
+    old = {row.line_id for row in rows if row.old_recipe or not row.in_recipe}
     return [finding for row in rows if row.line_id not in old for finding in _line_findings(row)]
 
 
 async def lines_of_old_recipes(tx: AsyncConnection) -> list[str]:
     """Order lines that hold items which their listing's recipe no longer names, in words."""
     rows = await tx.execute(_differing_lines())
-    return [_line_key(row) for row in rows if not row.in_recipe]
+    return [_line_key(row) for row in rows if row.old_recipe or not row.in_recipe]
 
 
 def _differing_lines() -> sa.Select[Any]:
@@ -127,6 +127,7 @@ def _differing_lines() -> sa.Select[Any]:
                 line.shipped_at.is_not(None),
                 sa.or_(line.sold_at.is_(None), line.sold_at < channels.c.baseline_at),
             ).label("may_be_older"),
+            line.old_recipe,
             items.c.sku,
         )
         .join(order_lines, line.id == sums.c.line_id)

@@ -65,6 +65,8 @@ order_lines = sa.Table(
     sa.Column("cancel_effect", sa.Text, nullable=False),
     sa.Column("location", sa.Text),
     sa.Column("origin", sa.Text, nullable=False, server_default=""),
+    # counted before its listing was given another recipe: `line_stock.units` says what it sold
+    sa.Column("old_recipe", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("first_heard_at", INSTANT, nullable=False),
     # from the sale until we heard of it; NULL for what was imported, or where the time is unknown
@@ -101,6 +103,8 @@ line_stock = sa.Table(
     sa.Column("line_id", sa.ForeignKey(order_lines.c.id), primary_key=True),
     sa.Column("item_id", sa.ForeignKey(items.c.id), primary_key=True),
     sa.Column("location_id", sa.ForeignKey(locations.c.id), primary_key=True),
+    # of the item in one unit of the offer, as it was sold
+    sa.Column("units", sa.Integer, nullable=False),
     sa.Column("reserved", sa.Integer, nullable=False, server_default="0"),
     sa.Column("shipped", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint("reserved >= 0 AND shipped >= 0", name="counts"),

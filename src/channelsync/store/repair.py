@@ -148,14 +148,30 @@ async def _fix_line_stock(work: _Repair, finding: Finding) -> None:
             move = work.stock_move(item_id, home, Quantity.ON_HAND, stored - rebuilt, note)
             await move_stock(work.tx, [move])
     insert = (sqlite if work.tx.dialect.name == "sqlite" else postgresql).insert(line_stock)
+    key = {
+        "line_id": line_id,
+        "item_id": item_id,
+        "units": await _recipe(work.tx, line_id, item_id),
+    }
     for place, units in changed.items():
-        row = {"line_id": line_id, "item_id": item_id, "location_id": place, finding.column: units}
+        row = key | {"location_id": place, finding.column: units}
         statement = insert.values(row).on_conflict_do_update(
             index_elements=[line_stock.c.line_id, line_stock.c.item_id, line_stock.c.location_id],
             set_={finding.column: units},
         )
         await work.tx.execute(statement)
     work.item_ids.add(item_id)
+
+
+async def _recipe(tx: AsyncConnection, line_id: int, item_id: int) -> int:
+    """Units of the item in one unit of the offer that the line sold."""
+    query = (
+        sa.select(recipes.c.units)
+        .join(order_lines, order_lines.c.listing_id == recipes.c.listing_id)
+        .where(order_lines.c.id == line_id, recipes.c.item_id == item_id)
+    )
+    units = (await tx.execute(query)).scalar()
+    return 1 if units is None else int(units)
 
 
 def _lowered(held: Mapping[int, int], units: int) -> dict[int, int]:

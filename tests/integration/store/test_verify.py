@@ -100,7 +100,7 @@ async def _orders(tx: Any) -> None:
         await insert(tx, tables.order_lines, line_id="1", **LINE, **HEARD, **line)
     for line_id, item_id, reserved, shipped in [(1, 1, 1, 1), (2, 1, 2, 0), (2, 2, 1, 0)]:
         row = {"line_id": line_id, "item_id": item_id, "location_id": 1}
-        await insert(tx, tables.line_stock, **row, reserved=reserved, shipped=shipped)
+        await insert(tx, tables.line_stock, **row, units=1, reserved=reserved, shipped=shipped)
 
 
 async def _holds(tx: Any) -> None:
@@ -392,7 +392,8 @@ async def test_a_counted_line_without_any_stock_finds_a_home(trading: Books) -> 
 
 async def test_a_line_split_over_locations_gives_back_from_the_last(trading: Books) -> None:
     await trading.run(
-        "INSERT INTO line_stock (line_id, item_id, location_id, reserved) VALUES (1, 1, 2, 2)"
+        "INSERT INTO line_stock (line_id, item_id, location_id, units, reserved)"
+        " VALUES (1, 1, 2, 1, 2)"
     )
     await repaired(trading)
     held = [row for row in await trading.rows(tables.line_stock) if row.line_id == 1]
