@@ -16,6 +16,7 @@ RUN python -m venv /opt/channelsync \
 COPY LICENSE README.md pyproject.toml ./
 COPY config config
 COPY migrations migrations
+COPY templates templates
 COPY src src
 COPY connectors connectors
 RUN /opt/build/bin/python -m pip wheel --no-index --no-deps --no-build-isolation -w dist . \
