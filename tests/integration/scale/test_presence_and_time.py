@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -196,6 +197,16 @@ async def test_machines_whose_clocks_differ_agree_on_the_database_s(postgres_url
     await database.close()
 
 
+async def until_refused(database: Database) -> None:
+    """Look until no connection is to be had."""
+    async with asyncio.timeout(SOON):
+        while True:
+            with contextlib.suppress(sa.exc.DBAPIError):
+                async with database.read() as connection:
+                    await connection.exec_driver_sql("SELECT 1")
+            await asyncio.sleep(0.02)
+
+
 async def test_a_server_that_is_killed_is_reached_again(tmp_path: Any) -> None:
     """Statements fail, the transaction is tried again, and what was committed is there."""
     try:
@@ -210,9 +221,9 @@ async def test_a_server_that_is_killed_is_reached_again(tmp_path: Any) -> None:
                 await tx.exec_driver_sql("CREATE TABLE kept (at timestamptz)")
             await database.transact(add)
             server.kill()
+            # Its children take a moment to notice; then nobody is reached.
             with pytest.raises(StoreUnavailable):
-                async with database.write():
-                    pass
+                await until_refused(database)
             await asyncio.to_thread(server.start)
             await database.transact(add)
             async with database.read() as connection:
