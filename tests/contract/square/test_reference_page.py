@@ -28,7 +28,7 @@ def test_its_example_is_a_channel_that_opens() -> None:
     assert settings.location in given["locations"]
 
 
-@pytest.mark.parametrize("name", [*EVENT_TYPES, *SCOPES, *Mode, "webhook_key_old"])
+@pytest.mark.parametrize("name", [*EVENT_TYPES, *sorted(SCOPES), *Mode, "webhook_key_old"])
 def test_every_event_right_and_mode_is_named(name: str) -> None:
     assert f"`{name}`" in PAGE
 
