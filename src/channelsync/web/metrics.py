@@ -169,8 +169,12 @@ class _Books(Collector):
             "Age of the oldest of them.",
             [((), figures.oldest_push_seconds)],
         )
-        yield _gauge("channelsync_dead_letters", "Set aside.", [((), status.dead_letters)])
-        yield _gauge("channelsync_alarms", "That stand now.", [((), len(status.alarms))])
+        yield _gauge(
+            "channelsync_dead_letters",
+            "Deliveries set aside for a person to decide.",
+            [((), status.dead_letters)],
+        )
+        yield _gauge("channelsync_alarms", "Alarms that stand now.", [((), len(status.alarms))])
         yield _gauge(
             "channelsync_reservations_active", "Holds that are active.", [((), status.holds)]
         )

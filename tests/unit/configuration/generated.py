@@ -11,6 +11,7 @@ from channelsync.configuration.reference_page import key_tables
 from channelsync.configuration.schema import schema_text
 from channelsync.plugins.discovery import GROUP, discover
 from channelsync.settings import PREFIX, SECRETS, Settings
+from tests.unit.configuration.reference_tables import errors_tables, metrics_table, store_tables
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 NAME: Final = "channelsync"
@@ -49,10 +50,19 @@ def files() -> dict[Path, str]:
     manifests = discover(own).manifests
     configuration = ROOT / "docs" / "reference" / "configuration.md"
     settings = ROOT / "docs" / "reference" / "settings.md"
+    read_from_the_program = {
+        ROOT / "docs" / "reference" / "metrics.md": metrics_table(),
+        ROOT / "docs" / "reference" / "tables.md": store_tables(),
+        ROOT / "docs" / "reference" / "errors.md": errors_tables(),
+    }
     return {
         ROOT / "config" / "channelsync.schema.json": schema_text(manifests),
         configuration: with_generated(configuration.read_text("utf-8"), key_tables(manifests)),
         settings: with_generated(settings.read_text("utf-8"), settings_table()),
+        **{
+            page: with_generated(page.read_text("utf-8"), text)
+            for page, text in read_from_the_program.items()
+        },
     }
 
 
