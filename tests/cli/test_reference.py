@@ -283,7 +283,7 @@ def quoted_commands() -> Iterator[tuple[str, list[str]]]:
         for line in "\n".join(blocks).splitlines():
             found = re.match(r"^(?:\$ )?(?:\./run )?channelsync (.+?)(?:  +#.*)?$", line)
             if found:
-                yield str(page.relative_to(ROOT)), shlex.split(found[1])
+                yield str(page.relative_to(ROOT)), shlex.split(found[1], comments=True)
 
 
 @pytest.mark.parametrize(("page", "words"), list(quoted_commands()), ids=str)

@@ -106,7 +106,7 @@ async def test_the_example_of_numbers_shown_is_understood_by_the_simulated_till(
 def test_the_example_of_settings_names_every_setting_and_loads() -> None:
     called, filed = [
         YAML(typ="safe").load(block)["channels"]
-        for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+        for block in re.findall(r"```yaml[^\n]*\n(.*?)```", PAGE, re.DOTALL)
     ]
     given, drops = called["soho-till"]["settings"], filed["dock-till"]["settings"]
     given["webhook_secret"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -118,7 +118,7 @@ def test_the_example_of_settings_names_every_setting_and_loads() -> None:
 
 
 def test_the_example_of_a_report_is_read() -> None:
-    block = re.search(r"```csv\n(.*?)```", PAGE, re.DOTALL)
+    block = re.search(r"```csv[^\n]*\n(.*?)```", PAGE, re.DOTALL)
     assert block is not None
     content = block[1].encode()
     report = read_report(content, register_id="T3", zone=None, now=CLOCK())
