@@ -210,6 +210,8 @@ def test_a_sale_shows_everywhere_it_should(shop: Shop) -> None:
     (pool,) = shop.json("stock", "show", "IPHONE-15")["pools"]
     assert (pool["reserved"], pool["atp"]) == (18, 77)
     lines = shop.json("orders", "--channel", "shopify-us", "--limit", "1")["lines"]
+    assert shop.json("orders", "--sku", lines[0]["sku"], "--limit", "1")["lines"]
+    assert shop.json("orders", "--sku", "NEVER-SOLD")["lines"] == []
     assert [(one["ordered"], one["state"], one["parked"]) for one in lines] == [(3, "open", None)]
     (cause,) = [one for one in shop.json("explain", "IPHONE-15")["causes"] if one["delta"] == 3]
     assert (cause["quantity"], cause["actor"]) == ("reserved", "order:shopify-us")

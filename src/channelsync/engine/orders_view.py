@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.store.tables import order_lines
+from channelsync.store.tables import items, order_lines, recipes
 
 __all__ = ["LineView", "view_lines"]
 
@@ -35,12 +35,29 @@ class LineView:
 
 
 async def view_lines(
-    tx: AsyncConnection, *, channel: str | None = None, parked: bool = False, limit: int = 20
+    tx: AsyncConnection,
+    *,
+    channel: str | None = None,
+    sku: str | None = None,
+    parked: bool = False,
+    limit: int = 20,
 ) -> tuple[LineView, ...]:
-    """The lines heard of last; with `parked` only those that wait to be counted."""
+    """The lines heard of last; with `parked` only those that wait to be counted.
+
+    With `sku` those that sold the item, alone or in a bundle, and those told under that name.
+    """
     query = sa.select(order_lines).order_by(order_lines.c.heard_at.desc(), order_lines.c.id.desc())
     if channel is not None:
         query = query.where(order_lines.c.channel == channel)
+    if sku is not None:
+        containing = (
+            sa.select(recipes.c.listing_id)
+            .join(items, items.c.id == recipes.c.item_id)
+            .where(items.c.sku == sku)
+        )
+        query = query.where(
+            sa.or_(order_lines.c.sku == sku, order_lines.c.listing_id.in_(containing))
+        )
     if parked:
         query = query.where(order_lines.c.parked.is_not(None))
     return tuple(

@@ -21,6 +21,10 @@ async def orders(
     channel: Annotated[
         str | None, typer.Option(help="This channel alone.", show_default="all")
     ] = None,
+    sku: Annotated[
+        str | None,
+        typer.Option(help="Lines that sold this item, alone or in a bundle.", show_default="all"),
+    ] = None,
     parked: Annotated[
         bool, typer.Option("--parked", help="Only lines that are not counted yet.")
     ] = False,
@@ -33,7 +37,7 @@ async def orders(
     async with session.store() as database, database.read() as tx:
         if channel is not None:
             await require_channel(tx, channel)
-        lines = await view_lines(tx, channel=channel, parked=parked, limit=limit)
+        lines = await view_lines(tx, channel=channel, sku=sku, parked=parked, limit=limit)
     now = session.environment.now()
     session.output.result({"lines": lines}, lambda screen: _show(screen, lines, now, parked=parked))
 
