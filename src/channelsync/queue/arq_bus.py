@@ -21,7 +21,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final, cast
 
 import structlog
@@ -46,6 +46,7 @@ POLL_SECONDS: Final = 0.1
 COALESCE_SECONDS: Final = 0.02
 """What is marked within this time of the last job goes into the next one."""
 ANSWER_SECONDS_MAX: Final = 5.0
+ASKED_AGAIN_SECONDS: Final = 0.2
 RETRY_SECONDS_FIRST: Final = 0.25
 RETRY_SECONDS_MAX: Final = 10.0
 _TROUBLE: Final = (RedisError, OSError, TimeoutError)
@@ -97,13 +98,13 @@ class ArqBus:
 
     # ------------------------------------------------------------ one connection's life
 
-    async def _again_and_again(self, action: Any) -> None:
+    async def _again_and_again(self, action: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """An end is Redis' trouble, said once; it is tried again, less and less often."""
         failed = 0
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                await action()
+                await _to_its_end(action())
             except _TROUBLE as error:
                 self.troubles += 1
                 if asyncio.get_running_loop().time() - began > RETRY_SECONDS_MAX:
@@ -188,6 +189,22 @@ async def tell(pool: ArqRedis, kinds: Iterable[str]) -> bool:
         return False
     await pool.enqueue_job(JOB, list(kinds), _expires=EXPIRES_SECONDS)
     return True
+
+
+async def _to_its_end(action: Coroutine[Any, Any, None]) -> None:
+    """Await what uses the client of Redis, so that a cancellation really ends it.
+
+    The client sends through `asyncio.wait_for`, which on Python 3.11 drops a cancellation that
+    comes in the moment the send is done. Asked again and again, it hears one of them.
+    """
+    task = asyncio.create_task(action)
+    try:
+        await asyncio.wait({task})
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=ASKED_AGAIN_SECONDS)
+    task.result()
 
 
 async def _close(pool: ArqRedis) -> None:

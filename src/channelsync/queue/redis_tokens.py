@@ -52,11 +52,9 @@ class RedisTokens:
     """The buckets of every channel."""
 
     def __init__(self, url: str) -> None:
-        self._redis: Redis = Redis.from_url(
-            url,
-            socket_timeout=ANSWER_SECONDS_MAX,
-            socket_connect_timeout=ANSWER_SECONDS_MAX,
-        )
+        # No socket timeout: the client would send through `asyncio.wait_for`, which on Python 3.11
+        # can drop a cancellation. `_ask` bounds the whole question instead.
+        self._redis: Redis = Redis.from_url(url, socket_connect_timeout=ANSWER_SECONDS_MAX)
         self._take = self._redis.register_script(_TAKE)
         self._pause = self._redis.register_script(_PAUSE)
         self._rests_until = 0.0

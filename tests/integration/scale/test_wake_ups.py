@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 from arq.connections import ArqRedis
+from arq.worker import Worker
+from typing_extensions import override
 
 from channelsync.engine.work import WorkKind
 from channelsync.queue import arq_bus
@@ -74,6 +77,16 @@ async def test_the_same_kind_wakes_again_and_again(redis_server: Redis, pool: Ar
             web.wake(WorkKind.INTAKE)
             assert await woken(worker, WorkKind.INTAKE)
     assert await pool.keys("arq:result:*") == []
+
+
+async def test_a_job_that_fails_takes_no_work_with_it(redis_server: Redis, pool: ArqRedis) -> None:
+    """Pitfalls 3 and 4: arq forgets what fails. A later mark wakes all the same."""
+    worker = ArqBus(redis_server.url)
+    async with running(worker):
+        await pool.enqueue_job("look", 17)
+        await pool.enqueue_job("no such function")
+        await tell(pool, [WorkKind.INTAKE])
+        assert await woken(worker, WorkKind.INTAKE)
 
 
 async def test_jobs_expire_and_are_bounded_while_nobody_takes_them(pool: ArqRedis) -> None:
@@ -151,3 +164,48 @@ async def test_nothing_runs_at_the_start_of_a_job_and_no_clock_starts_one(pool: 
     assert (worker.on_job_start, worker.on_startup, worker.after_job_end) == (None, None, None)
     assert worker.health_check_interval == 15
     assert not worker.cron_jobs
+
+
+async def test_a_job_is_json_and_pickles_are_not_read(redis_server: Redis, pool: ArqRedis) -> None:
+    """Pitfall 12: whoever can write to Redis must not run code here."""
+    ran: list[str] = []
+
+    class Bomb:
+        @override
+        def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+            return ran.append, ("boom",)
+
+    await pool.psetex("arq:job:evil", 60_000, pickle.dumps({"f": "look", "a": Bomb()}))
+    await pool.zadd(QUEUE, {"evil": 1})
+    worker = ArqBus(redis_server.url)
+    async with running(worker):
+        await tell(pool, [WorkKind.INTAKE])
+        assert await woken(worker, WorkKind.INTAKE)
+    assert ran == []
+
+
+class HardOfHearing(ArqBus):
+    """Drops a cancellation, as the client of Redis does when the moment is bad."""
+
+    @override
+    def worker(self, pool: ArqRedis) -> Worker:
+        worker = super().worker(pool)
+        work = worker.main
+
+        async def main() -> None:
+            try:
+                await work()
+            except asyncio.CancelledError:
+                await work()
+
+        worker.main = main  # type: ignore[method-assign]
+        return worker
+
+
+async def test_a_worker_that_missed_its_cancellation_ends_all_the_same(
+    redis_server: Redis, pool: ArqRedis
+) -> None:
+    worker = HardOfHearing(redis_server.url)
+    async with asyncio.timeout(SOON), running(worker):
+        await tell(pool, [WorkKind.INTAKE])
+        assert await woken(worker, WorkKind.INTAKE)
