@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 
-__all__ = ["reservations_per_second"]
+from tests.support.servers import Postgres
+
+__all__ = ["postgres_reservations_per_second", "reservations_per_second"]
+
+CLIENTS = 8
 
 TABLES = """\
 PRAGMA journal_mode=WAL;
@@ -45,3 +51,52 @@ def reservations_per_second(folder: Path, *, items: int, count: int) -> float:
             connection.execute(MARK, (str(item),))
             connection.execute("COMMIT")
         return count / (perf_counter() - began)
+
+
+POSTGRES_TABLES = """\
+DROP TABLE IF EXISTS item, reservation, movement, outbox;
+CREATE TABLE item (id int PRIMARY KEY, on_hand int NOT NULL, reserved int NOT NULL);
+CREATE TABLE reservation (
+  id bigserial PRIMARY KEY, reference text UNIQUE, item_id int, units int);
+CREATE TABLE movement (
+  id bigserial PRIMARY KEY, item_id int, delta int, reference text, at timestamptz);
+CREATE TABLE outbox (kind text, key text, version int, PRIMARY KEY (kind, key));
+"""
+POSTGRES_ITEMS = "INSERT INTO item SELECT n, 1000000000, 0 FROM generate_series(1, 100000) n"
+SCRIPT = """\
+\\set item random(1, :items)
+\\set order random(1, 9000000000000000)
+BEGIN;
+UPDATE item SET reserved = reserved + 1 WHERE id = :item AND on_hand - reserved >= 1;
+INSERT INTO reservation (reference, item_id, units) VALUES (:order::bigint::text, :item, 1);
+INSERT INTO movement (item_id, delta, reference, at) VALUES (:item, 1, :order::bigint::text, now());
+INSERT INTO outbox VALUES ('item', :item::int::text, 1)
+  ON CONFLICT (kind, key) DO UPDATE SET version = outbox.version + 1;
+COMMIT;
+"""
+
+
+async def postgres_reservations_per_second(server: Postgres, *, items: int, seconds: int) -> float:
+    """Reservations by pgbench: six round trips each, eight clients, every one on the disk.
+
+    Raises:
+        RuntimeError: pgbench failed; the message holds what it said.
+    """
+    for statement in (*POSTGRES_TABLES.split(";\n"), POSTGRES_ITEMS):
+        if statement:
+            await server.execute(statement)
+    script = server.folder / "reserve.sql"
+    script.write_text(SCRIPT, encoding="ascii")
+    process = await asyncio.create_subprocess_exec(
+        str(server.binaries / "pgbench"),
+        *("-h", str(server.folder), "-U", "postgres", "-n", "-M", "prepared"),
+        *("-c", str(CLIENTS), "-j", "2", "-T", str(seconds), "-D", f"items={items}"),
+        *("-f", str(script), "postgres"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    found = re.search(rb"^tps = ([0-9.]+)", output, re.MULTILINE)
+    if process.returncode or found is None:
+        raise RuntimeError(f"pgbench: {output.decode()}")
+    return float(found[1])

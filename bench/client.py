@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from time import perf_counter
 from urllib.parse import urlsplit
 
-__all__ = ["Request", "post_all"]
+__all__ = ["Request", "post_all", "post_paced"]
 
 ACCEPTED = b"HTTP/1.1 200"
+
+_Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,44 @@ async def post_all(url: str, requests: Sequence[Request], *, connections: int) -
     finally:
         for _, writer in opened:
             writer.close()
+
+
+async def post_paced(
+    url: str, requests: Sequence[Request], *, connections: int, per_second: float
+) -> list[float]:
+    """Send requests at a steady pace, whether or not the server keeps up.
+
+    Returns the seconds from the instant a request was due until its answer, in no order: waiting
+    for a free connection counts.
+
+    Raises:
+        RuntimeError: one of them was not answered by 200.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
+    took: list[float] = []
+    free: asyncio.Queue[_Connection] = asyncio.Queue()
+    opened = [await asyncio.open_connection(host, port) for _ in range(connections)]
+    for connection in opened:
+        free.put_nowait(connection)
+
+    async def send(request: bytes, due: float) -> None:
+        connection = await free.get()
+        await _send(*connection, iter((request,)))
+        free.put_nowait(connection)
+        took.append(perf_counter() - due)
+
+    try:
+        began = perf_counter()
+        async with asyncio.TaskGroup() as sending:
+            for number, request in enumerate(requests):
+                due = began + number / per_second
+                await asyncio.sleep(due - perf_counter())
+                sending.create_task(send(request.as_bytes(f"{host}:{port}"), due))
+    finally:
+        for _, writer in opened:
+            writer.close()
+    return took
 
 
 async def _send(

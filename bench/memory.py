@@ -59,7 +59,7 @@ async def measure(scale: Scale, folder: Path) -> list[Figure]:
 def _write_house(folder: Path, items: int) -> Path:
     """Write the merchant's file, his secrets and the stock sheet. Returns the sheet."""
     folder.mkdir()
-    House.build(folder, items=1, units=1).write(shop_url="http://127.0.0.1:9")
+    House.build(folder, items=1, units=1).write(shop_urls=["http://127.0.0.1:9"])
     (folder / "channelsync.yaml").write_text(CONFIGURATION, encoding="ascii")
     stock = folder / "stock.csv"
     stock.write_text(sheet(skus(items), 20, "dc"), encoding="ascii")

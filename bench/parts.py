@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench import memory, orders, plan, push, receiver, start
+from bench import busy, memory, orders, plan, push, receiver, start, wakeup, workers
 from bench.figure import Figure
 from bench.scale import Scale
 
@@ -14,7 +14,11 @@ __all__ = ["PARTS"]
 
 PARTS: Final[Mapping[str, Callable[[Scale, Path], Coroutine[None, None, list[Figure]]]]] = {
     "orders": orders.measure,
+    "orders-postgresql": orders.measure_postgres,
+    "workers": workers.measure,
+    "wake-up": wakeup.measure,
     "receiver": receiver.measure,
+    "busy": busy.measure,
     "push": push.measure,
     "plan": plan.measure,
     "memory": memory.measure,

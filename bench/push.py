@@ -44,7 +44,7 @@ async def measure(scale: Scale, folder: Path) -> list[Figure]:
     rounds: list[list[float]] = []
     bare: list[list[float]] = []
     async with served(watched) as host:
-        house.write(shop_url=f"http://{host}")
+        house.write(shop_urls=[f"http://{host}"])
         variables = environment(folder, host)
         await run_cli(variables, "stock", "import", str(folder / "stock.csv"), "--create-items")
         async with running(("-m", "channelsync", "run"), variables) as daemon:

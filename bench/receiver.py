@@ -15,7 +15,7 @@ from bench.process import environment, running
 from bench.scale import Scale
 from channelsync.sdk.signatures import decode_standard_secret, standard_webhook_signature
 
-__all__ = ["measure"]
+__all__ = ["measure", "sale"]
 
 BODY_BYTES = 4_096
 
@@ -44,18 +44,18 @@ async def measure(scale: Scale, folder: Path) -> list[Figure]:
 
 
 async def _requests_per_second(folder: Path, kind: str, scale: Scale) -> float:
-    House.build(folder, items=1, units=1).write(shop_url="http://127.0.0.1:9")
+    House.build(folder, items=1, units=1).write(shop_urls=["http://127.0.0.1:9"])
     variables = environment(folder, "127.0.0.1:9")
-    requests = [_sale(number) for number in range(scale.requests)]
+    requests = [sale(number) for number in range(scale.requests)]
     async with running(("-m", "bench.server", kind), variables) as server:
-        warm = [_sale(number) for number in range(-scale.connections, 0)]
+        warm = [sale(number) for number in range(-scale.connections, 0)]
         if kind == "bare":
             await post_all(server.url, warm, connections=scale.connections)
         seconds = await post_all(server.url, requests, connections=scale.connections)
     return scale.requests / seconds
 
 
-def _sale(number: int) -> Request:
+def sale(number: int) -> Request:
     """What a till tells of one sale, with as much around it as marketplaces send."""
     sequence = number % 1_000_000 + 1
     data = {

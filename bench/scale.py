@@ -16,12 +16,15 @@ class Scale:
     orders: int
     """Orders of one round of `orders`."""
     order_items: int
+    bare_seconds: int
+    """How long a limit that runs for a time is watched."""
     requests: int
     """Webhooks of one round of `receiver`."""
     connections: int
     sales: int
     """Sales of one round of `push`."""
     sales_per_second: float
+    wake_ups: int
     plan_items: int
     listings: int
     """Listings of `memory`."""
@@ -33,10 +36,12 @@ FULL: Final = Scale(
     rounds=3,
     orders=3_000,
     order_items=300,
+    bare_seconds=5,
     requests=4_000,
     connections=32,
     sales=500,
     sales_per_second=50.0,
+    wake_ups=300,
     plan_items=100_000,
     listings=100_000,
     starts=5,
@@ -45,10 +50,12 @@ SMALL: Final = Scale(
     rounds=1,
     orders=20,
     order_items=5,
+    bare_seconds=1,
     requests=20,
     connections=4,
     sales=5,
     sales_per_second=50.0,
+    wake_ups=5,
     plan_items=20,
     listings=20,
     starts=1,

@@ -37,7 +37,7 @@ asyncio.run(main())
 
 async def measure(scale: Scale, folder: Path) -> list[Figure]:
     """Two figures; of every round the median of some starts."""
-    House.build(folder, items=1, units=1).write(shop_url="http://127.0.0.1:9")
+    House.build(folder, items=1, units=1).write(shop_urls=["http://127.0.0.1:9"])
     variables = environment(folder, "127.0.0.1:9")
     await run_cli(variables, "db", "upgrade")
     helped, bare, ready, listening = [], [], [], []

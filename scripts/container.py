@@ -292,7 +292,7 @@ async def run(tools: Tools, folder: Path) -> None:
 
 
 def _write(house: House, shop_host: str) -> None:
-    house.write(shop_url=f"http://{shop_host}", quarantine_seconds=1.0)
+    house.write(shop_urls=[f"http://{shop_host}"], quarantine_seconds=1.0)
     for path in (house.folder, *house.folder.rglob("*")):
         os.chown(path, USER, USER)
 

@@ -157,9 +157,10 @@ class _Server:
 class Postgres(_Server):
     """One PostgreSQL with one database a test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         super().__init__(folder)
-        self._binaries = postgres_binaries()
+        self.binaries = postgres_binaries()
+        self._durable = durable
         self._data = folder / "data"
 
     def start(self) -> None:
@@ -181,8 +182,15 @@ class Postgres(_Server):
             "restart_after_crash": "on",
             "dynamic_shared_memory_type": "mmap",
         }
+        if self._durable:
+            options |= {
+                "fsync": "on",
+                "full_page_writes": "on",
+                "autovacuum": "on",
+                "shared_buffers": "256MB",
+            }
         given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        command = [str(self._binaries / "postgres"), "-D", str(self._data), *given]
+        command = [str(self.binaries / "postgres"), "-D", str(self._data), *given]
         for _ in range(STARTS_MAX - 1):
             with contextlib.suppress(RuntimeError):
                 self._spawn(command, unprivileged=True)
@@ -195,7 +203,7 @@ class Postgres(_Server):
     def _make(self) -> None:
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
         done = subprocess.run(
-            [str(self._binaries / "initdb"), "-D", str(self._data), *options],
+            [str(self.binaries / "initdb"), "-D", str(self._data), *options],
             check=False,
             capture_output=True,
             text=True,
@@ -269,11 +277,11 @@ class Redis(_Server):
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """A PostgreSQL for as long as the block lasts."""
+def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """A PostgreSQL for as long as the block lasts. A durable one waits for the disk."""
     folder = scratch_folder()
     try:
-        server = Postgres(folder)
+        server = Postgres(folder, durable=durable)
         server.start()
         try:
             yield server
