@@ -151,7 +151,7 @@ class Session:
         from channelsync.store.database import Database
 
         await self._require_store(create=create)
-        database = Database(self.settings.database)
+        database = Database(self.settings.database, answer_seconds=None)
         try:
             yield database
         finally:

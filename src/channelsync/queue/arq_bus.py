@@ -22,6 +22,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Coroutine, Iterable
+from math import ceil
 from typing import Any, Final, cast
 
 import structlog
@@ -66,11 +67,12 @@ def from_json(stored: bytes) -> dict[str, Any]:
 class ArqBus:
     """Wakes this process at once and the others through Redis."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, answer_seconds: float = ANSWER_SECONDS_MAX) -> None:
+        self._answer_seconds = answer_seconds
         self._settings = RedisSettings.from_dsn(url)
         # Pauses between tries are ours, so that they are bounded and said once.
         self._settings.conn_retries = 0
-        self._settings.conn_timeout = int(ANSWER_SECONDS_MAX)
+        self._settings.conn_timeout = ceil(answer_seconds)
         self._here = InProcessBus()
         self._untold: set[str] = set()
         self._stir = asyncio.Event()
@@ -121,7 +123,7 @@ class ArqBus:
                 await self._stir.wait()
                 self._stir.clear()
                 kinds, self._untold = sorted(self._untold), set()
-                async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                async with asyncio.timeout(self._answer_seconds):
                     await tell(pool, kinds)
                 await asyncio.sleep(COALESCE_SECONDS)
         finally:
@@ -140,7 +142,7 @@ class ArqBus:
             await _close(pool)
 
     async def _connect(self) -> ArqRedis:
-        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        async with asyncio.timeout(self._answer_seconds):
             pool = await create_pool(
                 self._settings,
                 job_serializer=to_json,
@@ -148,7 +150,7 @@ class ArqBus:
                 default_queue_name=QUEUE,
             )
             # A connection that is only half there would be waited for without an end.
-            pool.connection_pool.connection_kwargs["socket_timeout"] = ANSWER_SECONDS_MAX
+            pool.connection_pool.connection_kwargs["socket_timeout"] = self._answer_seconds
             await pool.connection_pool.disconnect()
             return pool
 

@@ -34,6 +34,10 @@ READERS_MAX = 4
 CONNECTIONS_MAX: Final = 20
 """Of one process. PostgreSQL's own limit is 100 for all of them, unless the operator raises it."""
 CONNECT_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 30.0
+"""Of one statement on PostgreSQL, waiting for locks included (15 s at most). A connection that is
+only half there, because the way to the server broke silently, would be waited for without an end.
+"""
 TRIES_MAX: Final = 8
 PAUSE_SECONDS_FIRST: Final = 0.02
 _POSTGRESQL_SETTINGS: Final = {
@@ -62,7 +66,14 @@ Connect = Callable[[], Awaitable[Any]]
 class Database:
     """The one door to the store."""
 
-    def __init__(self, url: str, *, connect: Connect | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect: Connect | None = None,
+        answer_seconds: float | None = ANSWER_SECONDS,
+    ) -> None:
+        """`answer_seconds`: None waits as long as it takes, for one person's long statements."""
         self.url = url
         self.is_sqlite = sa.make_url(url).get_backend_name() == "sqlite"
         self.on_marked: Callable[[set[str]], None] = _ignore
@@ -72,7 +83,7 @@ class Database:
             self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", size=1, connect=connect)
             self._reader = _sqlite_engine(url, begin="BEGIN", size=READERS_MAX, connect=connect)
         else:
-            self._writer = _postgresql_engine(url)
+            self._writer = _postgresql_engine(url, answer_seconds)
             self._reader = self._writer.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
@@ -92,13 +103,14 @@ class Database:
             try:
                 transaction = await _begun(connection)
                 try:
-                    yield connection
-                    for end in ends.values():
-                        await end(connection)
+                    async with _answering(connection):
+                        yield connection
+                        for end in ends.values():
+                            await end(connection)
                 except BaseException:
                     await _roll_back(transaction)
                     raise
-                await _commit(transaction)
+                await _commit(connection, transaction)
             finally:
                 _forget(connection)
         if marked:
@@ -137,7 +149,8 @@ class Database:
             StoreUnavailable: the database cannot be reached.
         """
         async with connected(self._reader) as connection:
-            yield connection
+            async with _answering(connection):
+                yield connection
             await connection.rollback()
 
     async def close(self) -> None:
@@ -202,8 +215,23 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         await connection.close()
 
 
+@asynccontextmanager
+async def _answering(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Give a connection up on which a statement was not answered in time.
+
+    Raises:
+        StoreUnavailable: so it is. It was not the commit: nothing was changed.
+    """
+    try:
+        yield
+    except TimeoutError as error:
+        await connection.invalidate()
+        raise StoreUnavailable("the database does not answer") from error
+
+
 async def _begun(connection: AsyncConnection) -> Any:
-    return await connection.begin().start()
+    async with _answering(connection):
+        return await connection.begin().start()
 
 
 async def _roll_back(transaction: Any) -> None:
@@ -214,9 +242,12 @@ async def _roll_back(transaction: Any) -> None:
         return
 
 
-async def _commit(transaction: Any) -> None:
+async def _commit(connection: AsyncConnection, transaction: Any) -> None:
     try:
         await transaction.commit()
+    except TimeoutError as error:
+        await connection.invalidate()
+        raise OutcomeUnknown("the database did not answer to a commit") from error
     except (sa.exc.DBAPIError, ConnectionError) as error:
         await _roll_back(transaction)
         if may_be_committed(error):
@@ -225,14 +256,18 @@ async def _commit(transaction: Any) -> None:
         raise
 
 
-def _postgresql_engine(url: str) -> AsyncEngine:
+def _postgresql_engine(url: str, answer_seconds: float | None) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_pre_ping=True,
         pool_size=CONNECTIONS_MAX // 2,
         max_overflow=CONNECTIONS_MAX - CONNECTIONS_MAX // 2,
         pool_timeout=CONNECT_SECONDS,
-        connect_args={"server_settings": _POSTGRESQL_SETTINGS, "timeout": CONNECT_SECONDS},
+        connect_args={
+            "server_settings": _POSTGRESQL_SETTINGS,
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": answer_seconds,
+        },
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")

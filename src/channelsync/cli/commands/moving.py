@@ -35,7 +35,7 @@ async def copy(
     with data_lock(file.absolute().parent), unreachable(target_url):
         await migrate.require_current(source_url)
         await migrate.require_current(target_url)
-        source, target = Database(source_url), Database(target_url)
+        source, target = Database(source_url), Database(target_url, answer_seconds=None)
         try:
             copied = await copy_store(source, target)
         finally:
