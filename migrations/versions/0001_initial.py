@@ -1,4 +1,4 @@
-"""The first schema: every table, and movements and seals that can only be appended.
+"""The first schema: every table; movements, seals and the audit trail can only be appended.
 
 The tables' statements lie in `0001_initial.sqlite.sql` and `0001_initial.postgresql.sql`, one
 statement a block. They are written once from the metadata and then stay as they are, whatever the
@@ -20,6 +20,7 @@ depends_on: str | None = None
 _REFUSALS = {
     "movements": "movements are append-only: correct a movement with another one",
     "seals": "seals are append-only: they prove that the ledger is as it was sealed",
+    "audit": "the audit trail is append-only: it says who did what",
 }
 
 _SQLITE_GUARDS = tuple(

@@ -22,6 +22,41 @@ CREATE TABLE anchors (
 
 CREATE INDEX ix_anchors_place ON anchors (place, id);
 
+CREATE TABLE api_keys (
+    id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    name TEXT NOT NULL,
+    scopes JSON NOT NULL,
+    channels JSON,
+    locations JSON,
+    created_at DOUBLE NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at DOUBLE NOT NULL,
+    used_at DOUBLE,
+    revoked_at DOUBLE,
+    CONSTRAINT pk_api_keys PRIMARY KEY (id),
+    CONSTRAINT ck_api_keys_digest CHECK (length(digest) = 64)
+);
+
+CREATE TABLE audit (
+    position INTEGER NOT NULL,
+    at DOUBLE NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    "before" TEXT,
+    "after" TEXT,
+    request TEXT,
+    digest TEXT NOT NULL,
+    CONSTRAINT pk_audit PRIMARY KEY (position),
+    CONSTRAINT ck_audit_position CHECK (position > 0),
+    CONSTRAINT ck_audit_digest CHECK (length(digest) = 64)
+);
+
+CREATE INDEX ix_audit_actor ON audit (actor, position);
+
+CREATE INDEX ix_audit_subject ON audit (subject, position);
+
 CREATE TABLE channels (
     name TEXT NOT NULL,
     connector TEXT NOT NULL,
@@ -114,6 +149,21 @@ CREATE TABLE locations (
     CONSTRAINT pk_locations PRIMARY KEY (id),
     CONSTRAINT uq_locations_code UNIQUE (code)
 );
+
+CREATE TABLE users (
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    role TEXT NOT NULL,
+    channels JSON,
+    locations JSON,
+    created_at DOUBLE NOT NULL,
+    removed_at DOUBLE,
+    CONSTRAINT pk_users PRIMARY KEY (id),
+    CONSTRAINT ck_users_role CHECK (role IN ('viewer', 'operator', 'manager', 'admin'))
+);
+
+CREATE UNIQUE INDEX uq_users_present ON users (name) WHERE removed_at IS NULL;
 
 CREATE TABLE work (
     kind TEXT NOT NULL,
@@ -272,6 +322,17 @@ CREATE TABLE requests (
 );
 
 CREATE INDEX ix_requests_open ON requests (channel) WHERE NOT done;
+
+CREATE TABLE sessions (
+    digest TEXT NOT NULL,
+    user_id INTEGER NOT NULL,
+    created_at DOUBLE NOT NULL,
+    seen_at DOUBLE NOT NULL,
+    CONSTRAINT pk_sessions PRIMARY KEY (digest),
+    CONSTRAINT fk_sessions_user_id FOREIGN KEY(user_id) REFERENCES users (id)
+);
+
+CREATE INDEX ix_sessions_user ON sessions (user_id);
 
 CREATE TABLE shortfalls (
     id INTEGER NOT NULL,

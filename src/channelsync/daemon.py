@@ -37,8 +37,10 @@ from channelsync.engine.setup import (
     note_right_configuration,
     note_unusable,
 )
+from channelsync.engine.users_desk import any_user
 from channelsync.engine.work import WorkKind
-from channelsync.settings import Settings
+from channelsync.security.tokens import set_up_token
+from channelsync.settings import Settings, secret_key
 from channelsync.store import tables
 from channelsync.store.errors import is_passing
 from channelsync.web.app import WebOptions, build_app, build_probes
@@ -129,7 +131,8 @@ async def run_daemon(
     await note_unusable(engine, application.configuration.channels, application.channels.unusable)
     supervisor = Supervisor(engine=engine, handlers=_handlers(application, part))
     build = build_probes if part is Part.WORK else build_app
-    app = build(engine, options or _options(application, stop))
+    options = options or _options(application, stop)
+    app = build(engine, options)
     async with _serving(app, door):
         working = asyncio.create_task(supervisor.run(), name="supervisor")
         watching = asyncio.create_task(
@@ -141,6 +144,8 @@ async def run_daemon(
             beside.append(asyncio.create_task(telling, name="wake-ups"))
         host, port = door.getsockname()[:2]
         _log.info("channelsync is up", url=f"http://{host}:{port}/")
+        if part is not Part.WORK:
+            await _invite(application, f"http://{host}:{port}", options)
         if on_ready is not None:
             on_ready()
         try:
@@ -177,6 +182,22 @@ def _options(application: Application, stop: asyncio.Event) -> WebOptions:
     return WebOptions(
         public_url=application.settings.public_url,
         stopping=stop,
+        setup_token=set_up_token(secret_key(application.settings)),
+    )
+
+
+async def _invite(application: Application, url: str, options: WebOptions) -> None:
+    """Print the link with which the first user is made, while there is none."""
+    if options.setup_token is None:
+        return
+    async with application.engine.database.read() as tx:
+        if await any_user(tx):
+            return
+    where = application.settings.public_url or url
+    _log.warning(
+        "nobody can sign in yet, so only this machine is answered; make the first user with this"
+        " link",
+        url=f"{where}/setup?token={options.setup_token}",
     )
 
 

@@ -187,6 +187,13 @@ def test_every_answer_has_its_documented_shape(shop: Shop) -> None:
 
 
 ELSEWHERE = {
+    "keys create",
+    "keys list",
+    "keys revoke",
+    "users add",
+    "users list",
+    "users password",
+    "users remove",
     "db copy",
     "stock return",
     "stock transfer",
@@ -225,6 +232,7 @@ def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
         shop.config.read_text().replace("ny-dc: {name: New York DC}", "ny-dc: {}\n  soho: {}")
     )
     answers |= moved_about(shop)
+    answers |= let_in(shop)
     corrupt(shop)
     answers["verify"] = shop.run("verify", "--json").data
     assert answers["verify"]["findings"]
@@ -235,6 +243,22 @@ def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
     answers["verify "] = repaired
     for name, data in answers.items():
         assert list(differences(SHAPES[name.strip()], data)) == [], name
+
+
+def let_in(shop: Shop) -> dict[str, Any]:
+    """Answers about users and keys."""
+    secret = ("--password-file", str(shop.write("correct horse battery\n", "secret")))
+    answers = {"users add": shop.json("users", "add", "ada", "--role", "admin", *secret)}
+    kept = ("--channel", "amazon-us", "--location", "ny-dc")
+    shop.json("users", "add", "bob", "--role", "operator", *kept, *secret)
+    answers["users list"] = shop.json("users", "list")
+    answers["users password"] = shop.json("users", "password", "bob", *secret)
+    answers["users remove"] = shop.json("users", "remove", "bob", "--yes")
+    scope = ("--scope", "holds:write")
+    answers["keys create"] = shop.json("keys", "create", "web shop", *scope, *kept)
+    answers["keys list"] = shop.json("keys", "list")
+    revoked = shop.json("keys", "revoke", answers["keys create"]["key"]["id"])
+    return answers | {"keys revoke": revoked}
 
 
 def moved_about(shop: Shop) -> dict[str, Any]:

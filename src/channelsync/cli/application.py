@@ -11,6 +11,7 @@ import typer
 from channelsync import __version__
 from channelsync.cli.command import Command, command, common_parameters, session_of
 from channelsync.cli.commands import (
+    api_keys,
     books,
     channels,
     connectors,
@@ -20,6 +21,7 @@ from channelsync.cli.commands import (
     items,
     moving,
     orders,
+    people,
     plan,
     returns,
     running,
@@ -120,6 +122,27 @@ GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
         "connectors",
         "See what is installed; write another.",
         (("list", connectors.list_connectors), ("new", connectors.new)),
+    ),
+    (
+        HOUSE,
+        "users",
+        "Say who may sign in, and as what.",
+        (
+            ("add", people.add),
+            ("list", people.list_users),
+            ("remove", people.remove),
+            ("password", people.password),
+        ),
+    ),
+    (
+        HOUSE,
+        "keys",
+        "Make, list and revoke the keys of programs that ask.",
+        (
+            ("list", api_keys.list_keys),
+            ("create", api_keys.create),
+            ("revoke", api_keys.revoke),
+        ),
     ),
     (
         HOUSE,

@@ -120,8 +120,10 @@ def _engine(error: Exception) -> Failure | None:
     from channelsync.engine.anchor import AnchorUnreadable
     from channelsync.engine.channel_desk import ChannelDeskError
     from channelsync.engine.dead_letters import DeadLetterError
+    from channelsync.engine.identity_errors import IdentityError
     from channelsync.engine.ship import NothingToShip
     from channelsync.engine.stock_errors import CsvRefused, StockError
+    from channelsync.security.passwords import PasswordTooWeak
 
     if isinstance(error, CsvRefused):
         rows = [
@@ -129,7 +131,7 @@ def _engine(error: Exception) -> Failure | None:
         ]
         return _failed("csv_refused", error, rows)
     ours = StockError | ChannelDeskError | DeadLetterError | AnchorUnreadable | NothingToShip
-    if isinstance(error, ours):
+    if isinstance(error, ours | IdentityError | PasswordTooWeak):
         return _failed("refused", error)
     return None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from channelsync.cli.shapes_identity import IDENTITY_SHAPES
 from channelsync.cli.shapes_stock import AT, STOCK, STOCK_SHAPES
 
 __all__ = ["FAILURE", "FREE", "MIXED", "SHAPES"]
@@ -220,6 +221,7 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
         },
         "ship": {"channel": "amazon-us", "order": "112-5550001", "package": "1", "units": 2},
         **STOCK_SHAPES,
+        **IDENTITY_SHAPES,
         "items add": {"sku": "MUG", "name": "Blue mug"},
         "items rename": {"sku": "MUG-BLUE", "was": "MUG"},
         "items list": {"items": [{"sku": "MUG", "name": "Blue mug"}]},
@@ -323,6 +325,18 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                         "movement": 4_711,
                         "message": "movement 4711 is not what was sealed: it or its seal was"
                         " changed",
+                    }
+                ],
+            },
+            "audit": {
+                "entries": 412,
+                "position": 412,
+                "digest": "a07c…",
+                "breaks": [
+                    {
+                        "position": 17,
+                        "message": "entry 17 of the audit trail (channel.pause of channel:shop)"
+                        " is not as it was written, or the one before it is not",
                     }
                 ],
             },

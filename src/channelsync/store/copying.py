@@ -65,6 +65,7 @@ async def _require_sound(tx: AsyncConnection, what: str, then: str) -> None:
     if not report.ok:
         messages = [one.message for one in report.findings]
         messages += [one.message for one in report.chain.breaks]
+        messages += [one.message for one in report.audit.breaks]
         first = messages[0] if messages else "see `channelsync verify`"
         raise CopyRefused(f"the books of {what} do not add up ({first}): {then}")
 

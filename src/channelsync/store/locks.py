@@ -5,7 +5,7 @@
    that contains it, and whoever changes either. So what is free is the same from the decision
    until the commit.
 3. Everything else, found through these.
-4. Dirty keys, last of all, sorted (`channelsync.engine.work`).
+4. Dirty keys, last of all, sorted (`channelsync.engine.work`), and the audit trail's end.
 
 Two writers can still meet head on where the second learns of an item only on the way; the database
 then ends one of them, and it is tried again (`Database.transact`).
@@ -22,7 +22,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.store.database import is_writing
 from channelsync.store.stock_tables import items
 
-__all__ = ["in_parts", "lock_books", "lock_items", "lock_orders", "lock_setup"]
+__all__ = [
+    "in_parts",
+    "lock_audit",
+    "lock_books",
+    "lock_items",
+    "lock_orders",
+    "lock_setup",
+    "lock_users",
+]
 
 _PART: Final = 5_000
 """Values in one statement; drivers take some 32,000 parameters."""
@@ -61,6 +69,16 @@ async def lock_orders(tx: AsyncConnection, channel: str) -> None:
 async def lock_setup(tx: AsyncConnection) -> None:
     """Bring the store in line with the configuration one process at a time."""
     await _lock_name(tx, "setup")
+
+
+async def lock_users(tx: AsyncConnection) -> None:
+    """Change who may sign in one transaction at a time: who is the last admin must not change."""
+    await _lock_name(tx, "users")
+
+
+async def lock_audit(tx: AsyncConnection) -> None:
+    """Write behind the last entry of the audit trail one transaction at a time."""
+    await _lock_name(tx, "audit")
 
 
 async def lock_books(tx: AsyncConnection) -> None:

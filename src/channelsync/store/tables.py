@@ -19,6 +19,7 @@ from channelsync.store.channel_tables import (
     registers,
     requests,
 )
+from channelsync.store.identity_tables import api_keys, audit, sessions, users
 from channelsync.store.order_tables import (
     deliveries,
     line_events,
@@ -62,8 +63,10 @@ __all__ = [
     "Quantity",
     "alarms",
     "anchors",
+    "api_keys",
     "assumptions",
     "attempts",
+    "audit",
     "channels",
     "configurations",
     "dead_letters",
@@ -87,9 +90,11 @@ __all__ = [
     "registers",
     "requests",
     "seals",
+    "sessions",
     "shortfalls",
     "stock",
     "transfer_differences",
     "transfers",
+    "users",
     "work",
 ]

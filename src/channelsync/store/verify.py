@@ -8,7 +8,8 @@ Three kinds of evidence are held against each other (`channelsync.store.checks`)
 - *pushes*: an open push may give back no more than it has charged.
 
 That the movements themselves are as they were written is what the chain over them proves
-(`channelsync.store.chain_check`).
+(`channelsync.store.chain_check`); that the audit trail is, what its own chain proves
+(`channelsync.store.audit_chain`).
 
 `free < 0` is a deficit, not a mistake of the books: it is reported as a note. The safety stock of
 the configuration is policy and not counted there.
@@ -23,6 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.store.all_checks import CHECKS
+from channelsync.store.audit_chain import AuditReport, check_audit
 from channelsync.store.chain_check import Anchor, ChainReport, check_chain
 from channelsync.store.checks import Finding, lines_of_old_recipes
 from channelsync.store.tables import (
@@ -62,11 +64,12 @@ class Report:
     checked: Mapping[str, int]
     """Rows looked at, by table."""
     chain: ChainReport
+    audit: AuditReport
 
     @property
     def ok(self) -> bool:
         """Whether every number follows from its evidence, and the evidence is as it was sealed."""
-        return not self.findings and self.chain.ok
+        return not self.findings and self.chain.ok and self.audit.ok
 
 
 async def verify(tx: AsyncConnection, anchors: Iterable[Anchor] = ()) -> Report:
@@ -87,6 +90,7 @@ async def verify(tx: AsyncConnection, anchors: Iterable[Anchor] = ()) -> Report:
         notes=notes,
         checked=counted,
         chain=await check_chain(tx, anchors),
+        audit=await check_audit(tx),
     )
 
 

@@ -13,6 +13,10 @@ from starlette.types import ASGIApp
 import channelsync
 from channelsync.engine.core import Engine
 from channelsync.engine.idempotency import Once
+from channelsync.engine.identity import Identity
+from channelsync.web.access import TABLE, require_listed
+from channelsync.web.door import Door
+from channelsync.web.gate import Gate
 from channelsync.web.guard import Guard
 from channelsync.web.holds_api import holds_router
 from channelsync.web.meters import Meters
@@ -38,7 +42,8 @@ __all__ = ["WebOptions", "build_app", "build_probes"]
 def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
     """Receivers, API, probes, metrics and pages of one process."""
     meters, once = Meters(), Once(engine)
-    tills, probes = Tills(engine, options, once), Probes(engine, options)
+    gate = _gate(engine, options)
+    tills, probes = Tills(engine, options, once), Probes(engine, gate)
     app = FastAPI(
         title="channelsync",
         version=channelsync.__version__,
@@ -46,7 +51,7 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         # Their pages load scripts from elsewhere, which our content policy refuses.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(Guard, operators=options.operators)],
+        middleware=[Middleware(Guard, gate=gate)],
         exception_handlers={
             Problem: on_problem,
             HTTPException: on_http_error,
@@ -62,17 +67,25 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         Route("/livez", probes.live, methods=["GET"]),
         Route("/readyz", probes.ready, methods=["GET"]),
         Route("/metrics", Metrics(engine, meters).show, methods=["GET"]),
+        *Door(gate.identity, options).routes,
         *Pages(engine, options).routes,
     ]
     app.include_router(holds_router(engine, once))
+    require_listed(app.router.routes, TABLE)
     return app
+
+
+def _gate(engine: Engine, options: WebOptions) -> Gate:
+    identity = Identity(engine.database, engine.now, options.passwords)
+    return Gate(identity, options.operators)
 
 
 def build_probes(engine: Engine, options: WebOptions) -> ASGIApp:
     """What a worker answers: whether it lives, whether it can work, and its figures."""
-    meters, probes = Meters(), Probes(engine, options)
+    gate = _gate(engine, options)
+    meters, probes = Meters(), Probes(engine, gate)
     return Starlette(
-        middleware=[Middleware(Guard, operators=options.operators)],
+        middleware=[Middleware(Guard, gate=gate)],
         exception_handlers={
             **dict.fromkeys(STORE_TROUBLE, on_store_trouble),
             HTTPException: on_http_error,

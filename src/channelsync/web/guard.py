@@ -1,26 +1,19 @@
-"""What stands before every route: who may ask, where from, and the headers of every answer."""
+"""What stands before every route: the gate, and the headers of every answer."""
 
 from __future__ import annotations
 
-import ipaddress
 import uuid
-from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from channelsync.web.problems import problem_response
+from channelsync.web.gate import Gate
+from channelsync.web.problems import STORE_TROUBLE, on_store_trouble
 
-__all__ = ["Guard", "is_operator"]
+__all__ = ["Guard"]
 
-OPEN_PREFIXES: Final = ("/webhooks/", "/pos/v1/")
-"""Receivers: marketplaces and tills call them, each request proves itself."""
-OPEN_PATHS: Final = ("/livez", "/readyz")
-"""Probes; they say nothing but ready or not."""
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS: Final = {
     "content-security-policy": (
         "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -35,17 +28,11 @@ HEADERS: Final = {
 
 
 class Guard:
-    """ASGI middleware.
+    """ASGI middleware: what the gate refuses never reaches a route."""
 
-    Pages, API and metrics have no users yet, so they answer this machine alone: the caller's
-    address must belong to `operators`, and the Host header must name a loopback host, which a page
-    elsewhere cannot make a browser send (DNS rebinding). Whatever changes something must come from
-    our own pages or from no page at all.
-    """
-
-    def __init__(self, app: ASGIApp, *, operators: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, *, gate: Gate) -> None:
         self._app = app
-        self._operators = tuple(operators)
+        self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the request, then pass it on."""
@@ -64,59 +51,9 @@ class Guard:
             await send(message)
 
         scope["request_id"] = request_id
-        refusal = None if _is_open(scope["path"]) else self._refusal(scope)
-        if refusal is None:
-            await self._app(scope, receive, send_with_headers)
-            return
-        response = problem_response(HTTPStatus.FORBIDDEN, refusal)
-        await response(scope, receive, send_with_headers)
-
-    def _refusal(self, scope: Scope) -> str | None:
-        headers = Headers(scope=scope)
-        if not is_operator(scope, self._operators):
-            return (
-                "pages, API and metrics answer on this machine alone, as http://localhost or"
-                " http://127.0.0.1: open them there, or through an SSH tunnel"
-            )
-        if scope["method"] not in SAFE and not _is_own(headers):
-            return "a page of another site may not change anything here"
-        return None
-
-
-def is_operator(scope: Scope, operators: Sequence[str]) -> bool:
-    """Whether the caller's address is an operator's, and the Host header names this machine."""
-    try:
-        address = ipaddress.ip_address((scope.get("client") or ("",))[0])
-    except ValueError:
-        return False
-    inside = any(address in ipaddress.ip_network(network) for network in operators)
-    return inside and _is_loopback(_host_of(Headers(scope=scope)))
-
-
-def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)
-
-
-def _host_of(headers: Headers) -> str:
-    try:
-        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_own(headers: Headers) -> bool:
-    """Whether a browser says that the request comes from our own page, or no browser sent it."""
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        return site in {"same-origin", "none"}
-    origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+        try:
+            refusal, receive = await self._gate.refusal(scope, receive)
+        except STORE_TROUBLE as error:
+            # Who asks cannot be told, so nobody is let in.
+            refusal = await on_store_trouble(Request(scope), error)
+        await (refusal or self._app)(scope, receive, send_with_headers)

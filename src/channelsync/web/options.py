@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from channelsync.security.passwords import Passwords
 
 __all__ = ["LOOPBACK", "Button", "Exhibit", "Stage", "WebOptions"]
 
@@ -62,7 +64,10 @@ class WebOptions:
     public_url: str | None = None
     """How marketplaces reach us; part of what some of them sign."""
     operators: tuple[str, ...] = LOOPBACK
-    """Networks that pages, API and metrics answer. Until users exist, that is this machine."""
+    """Networks that pages, API and metrics answer while nobody can sign in: this machine."""
+    setup_token: str | None = None
+    """What the link bears with which the first user is made; None: there is no such link."""
+    passwords: Passwords = field(default_factory=Passwords)
     refresh_seconds: float = 0.5
     """The live page is looked at again this often while somebody watches; 0.25 at the least."""
     stopping: asyncio.Event | None = None

@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from channelsync.domain.permissions import Permission
 from channelsync.engine.core import Engine
 from channelsync.engine.status import view_status
 from channelsync.store.tables import ChannelState
-from channelsync.web.guard import is_operator
-from channelsync.web.options import WebOptions
+from channelsync.web.gate import Gate
+from channelsync.web.problems import STORE_TROUBLE
 
 __all__ = ["Probes"]
 
@@ -29,25 +30,29 @@ class _Check:
 class Probes:
     """Answers of one process."""
 
-    def __init__(self, engine: Engine, options: WebOptions) -> None:
+    def __init__(self, engine: Engine, gate: Gate) -> None:
         self._engine = engine
-        self._options = options
+        self._gate = gate
 
     async def live(self, _request: Request) -> Response:
         """The event loop turns."""
         return PlainTextResponse("ok\n")
 
     async def ready(self, request: Request) -> Response:
-        """The store answers and work is done; with `verbose`, all in detail."""
+        """The store answers and work is done; with `verbose`, all in detail to who may read."""
         checks = await self._checks()
         ok = all(check.ok for check in checks)
         status = HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE
-        if "verbose" not in request.query_params or not is_operator(
-            request.scope, self._options.operators
-        ):
+        if "verbose" not in request.query_params or not await self._may_see(request):
             return PlainTextResponse("ok\n" if ok else "not ready\n", status_code=status)
         body = {"ok": ok, "checks": [asdict(check) for check in checks]}
         return JSONResponse(body, status_code=status)
+
+    async def _may_see(self, request: Request) -> bool:
+        try:
+            return await self._gate.may(request.scope, Permission.READ)
+        except STORE_TROUBLE:
+            return False
 
     async def _checks(self) -> list[_Check]:
         database = self._engine.database

@@ -17,7 +17,7 @@ from channelsync.store.database import sqlite_url
 from channelsync.store.tables import metadata
 from tests.support.databases import ENGINES, NewDatabase
 
-APPEND_ONLY = ("movements", "seals")
+APPEND_ONLY = ("audit", "movements", "seals")
 GUARDS = {
     "sqlite": {f"{table}_no_{event}" for table in APPEND_ONLY for event in ("update", "delete")},
     "postgresql": {f"{table}_append_only" for table in APPEND_ONLY},

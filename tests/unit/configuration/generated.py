@@ -11,7 +11,12 @@ from channelsync.configuration.reference_page import key_tables
 from channelsync.configuration.schema import schema_text
 from channelsync.plugins.discovery import GROUP, discover
 from channelsync.settings import PREFIX, SECRETS, Settings
-from tests.unit.configuration.reference_tables import errors_tables, metrics_table, store_tables
+from tests.unit.configuration.reference_tables import (
+    errors_tables,
+    metrics_table,
+    permissions_tables,
+    store_tables,
+)
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 NAME: Final = "channelsync"
@@ -54,6 +59,7 @@ def files() -> dict[Path, str]:
         ROOT / "docs" / "reference" / "metrics.md": metrics_table(),
         ROOT / "docs" / "reference" / "tables.md": store_tables(),
         ROOT / "docs" / "reference" / "errors.md": errors_tables(),
+        ROOT / "docs" / "reference" / "permissions.md": permissions_tables(),
     }
     return {
         ROOT / "config" / "channelsync.schema.json": schema_text(manifests),

@@ -12,13 +12,15 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import channelsync
 from channelsync.cli.exit_codes import MEANINGS
+from channelsync.domain.permissions import UNBOUNDED, Permission, Role, permissions_of
 from channelsync.engine.figures import Figures
 from channelsync.engine.status import Coverage, Status
 from channelsync.store import tables
+from channelsync.web.access import OPEN, SELF, TABLE, Asked
 from channelsync.web.meters import Meters
 from channelsync.web.metrics import _Books
 
-__all__ = ["errors_tables", "metrics_table", "store_tables"]
+__all__ = ["errors_tables", "metrics_table", "permissions_tables", "store_tables"]
 
 NOTHING = Figures(
     status=Status(
@@ -43,7 +45,7 @@ NOTHING = Figures(
     apply_lags=(),
 )
 """The figures of a house without channels: every family is there, without values."""
-ERRORS = ("domain", "sdk", "configuration", "store", "plugins", "engine")
+ERRORS = ("domain", "sdk", "configuration", "store", "plugins", "security", "engine")
 
 
 def metrics_table() -> str:
@@ -118,6 +120,32 @@ def _unique_index(index: sa.Index) -> str:
 
 def _names(columns: object) -> str:
     return ", ".join(f"`{column.name}`" for column in columns)  # type: ignore[attr-defined]
+
+
+def permissions_tables() -> str:
+    """Every permission by role, then every route by role."""
+    roles = " | ".join(Role)
+    ruler = "|---|" + "---|" * len(Role)
+    lines = [f"| permission | {roles} |", ruler]
+    for permission in Permission:
+        house = " ⌂" if permission in UNBOUNDED else ""
+        marks = (_mark(permission in permissions_of(role)) for role in Role)
+        lines.append(f"| `{permission}`{house} | {' | '.join(marks)} |")
+    lines += ["", f"| route | asks for | anybody | {roles} |", "|---|---|---|" + "---|" * len(Role)]
+    for (method, path), asked in TABLE.items():
+        wanted = f"`{asked}`" if isinstance(asked, Permission) else "–"
+        marks = (_mark(_may(role, asked)) for role in Role)
+        shown = f"{_mark(asked is OPEN)} | {' | '.join(marks)}"
+        lines.append(f"| `{method} {path}` | {wanted} | {shown} |")
+    return "\n".join([*lines, ""])
+
+
+def _may(role: Role, asked: Asked) -> bool:
+    return asked in {OPEN, SELF} or asked in permissions_of(role)
+
+
+def _mark(yes: bool) -> str:
+    return "✓" if yes else "–"
 
 
 def errors_tables() -> str:

@@ -13,6 +13,7 @@ from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
 
 if TYPE_CHECKING:
+    from channelsync.store.audit_chain import AuditReport
     from channelsync.store.chain_check import Anchor, ChainReport
     from channelsync.store.checks import Finding
     from channelsync.store.verify import Report
@@ -37,9 +38,9 @@ async def verify(
 ) -> int:
     """Rebuild every number from the ledger and the orders, and name each that differs.
 
-    The ledger itself is proven by its chain of digests; with --anchor also against what was told
-    outside. May run at any time. Exit code 3: something differs (and, with --repair, could not be
-    put right).
+    The ledger and the audit trail are proven by their chains of digests; with --anchor the ledger
+    also against what was told outside. May run at any time. Exit code 3: something differs (and,
+    with --repair, could not be put right).
     """
     from channelsync.engine.bookkeeping import repair_books, verify_books
 
@@ -57,6 +58,12 @@ async def verify(
         "notes": report.notes,
         "checked": report.checked,
         "ledger": _ledger_json(report.chain),
+        "audit": {
+            "entries": report.audit.entries,
+            "position": report.audit.position,
+            "digest": report.audit.digest,
+            "breaks": report.audit.breaks,
+        },
     }
     session.output.result(data, lambda screen: _show(screen, report, found))
     return ExitCode.DONE if report.ok else ExitCode.INVARIANT_VIOLATED
@@ -118,6 +125,7 @@ def _show(screen: Screen, report: Report, repaired: tuple[Finding, ...]) -> None
     for note in report.notes:
         screen.line(f"note: {note.message}")
     _show_chain(screen, report.chain)
+    _show_audit(screen, report.audit)
     rows = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in report.checked.items())
     if report.ok:
         screen.line(f"The books add up: {rows} checked.", style="bold green")
@@ -137,6 +145,15 @@ def _show_chain(screen: Screen, chain: ChainReport) -> None:
     screen.line(f"Ledger: {counted(chain.sealed, 'movement')} sealed{told}{tail}{since}.")
     if chain.head.position:
         screen.line(f"Head: {chain.head.position}:{chain.head.digest}")
+
+
+def _show_audit(screen: Screen, audit: AuditReport) -> None:
+    if audit.breaks:
+        screen.line("The audit trail was tampered with:", style="bold red")
+        for one in audit.breaks:
+            screen.line(f"  {one.message}")
+    if audit.entries:
+        screen.line(f"Audit trail: {counted(audit.entries, 'change')} chained.")
 
 
 def _findings(findings: tuple[Finding, ...]) -> Grid:

@@ -1,0 +1,259 @@
+"""The users desk: who may sign in, as what, and how far they reach."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.permissions import EVERYWHERE, Reach, Role
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.audit import note_change
+from channelsync.engine.identity_errors import UnknownUser, UserRefused
+from channelsync.ports import Clock
+from channelsync.security.passwords import Passwords, require_strong
+from channelsync.store.audit_chain import Change
+from channelsync.store.database import Database
+from channelsync.store.locks import lock_users
+from channelsync.store.stock_queries import closest
+from channelsync.store.tables import channels, locations, sessions, users
+
+__all__ = ["User", "UsersDesk", "any_user", "reach_of", "reach_values", "require_reachable"]
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody who may sign in."""
+
+    name: str
+    role: Role
+    channels: tuple[str, ...] | None
+    locations: tuple[str, ...] | None
+    created_at: Instant
+
+
+async def any_user(tx: AsyncConnection) -> bool:
+    """Whether somebody may sign in; until then this machine alone is answered."""
+    query = sa.select(users.c.id).where(users.c.removed_at.is_(None)).limit(1)
+    return (await tx.execute(query)).first() is not None
+
+
+def reach_of(row: Any) -> Reach:
+    """The reach of a stored user or key."""
+    return Reach(
+        channels=None if row.channels is None else frozenset(row.channels),
+        locations=None if row.locations is None else frozenset(row.locations),
+    )
+
+
+def reach_values(reach: Reach) -> dict[str, list[str] | None]:
+    """A reach as it is stored and shown."""
+    return {
+        "channels": None if reach.channels is None else sorted(reach.channels),
+        "locations": None if reach.locations is None else sorted(reach.locations),
+    }
+
+
+async def require_reachable(tx: AsyncConnection, reach: Reach) -> None:
+    """Refuse names that nothing bears: a typing error would keep somebody out unseen.
+
+    Raises:
+        UserRefused: a channel or location is unknown.
+    """
+    for what, wanted, column in (
+        ("channel", reach.channels, channels.c.name),
+        ("location", reach.locations, locations.c.code),
+    ):
+        if not wanted:
+            continue
+        known = set((await tx.execute(sa.select(column))).scalars())
+        for name in sorted(wanted - known):
+            near = closest(name, known)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise UserRefused(f"there is no {what} {name!r}{hint}")
+
+
+@dataclass(slots=True)
+class UsersDesk:
+    """Adds, changes and removes users. Every change ends the sessions that it concerns."""
+
+    database: Database
+    now: Clock
+    passwords: Passwords = field(default_factory=Passwords)
+
+    async def list(self, tx: AsyncConnection) -> Sequence[User]:
+        """Everybody, by name."""
+        query = sa.select(users).where(users.c.removed_at.is_(None)).order_by(users.c.name)
+        return tuple(_user(row) for row in await tx.execute(query))
+
+    async def add(
+        self,
+        name: str,
+        password: str,
+        role: Role,
+        *,
+        actor: str,
+        reach: Reach = EVERYWHERE,
+        request: str | None = None,
+        only_as_first: bool = False,
+    ) -> User:
+        """Let somebody in.
+
+        Raises:
+            UserRefused: the name is taken, or none; with `only_as_first` somebody is there already.
+            PasswordTooWeak: it would be guessed.
+        """
+        name = _name(name)
+        require_strong(password, name)
+        hashed = await self.passwords.hash(password)
+        values = {
+            "name": name,
+            "password_hash": hashed,
+            "role": role,
+            "created_at": self.now(),
+            **reach_values(reach),
+        }
+
+        async def act(tx: AsyncConnection) -> User:
+            await lock_users(tx)
+            first = not await any_user(tx)
+            if only_as_first and not first:
+                raise UserRefused("somebody is here already: sign in")
+            if first and (role is not Role.ADMIN or not reach.is_everywhere):
+                raise UserRefused("the first user must be an admin who reaches everywhere")
+            if await _find(tx, name) is not None:
+                raise UserRefused(f"there is a user {name!r} already")
+            await require_reachable(tx, reach)
+            await tx.execute(sa.insert(users).values(values))
+            made = await self._require(tx, name)
+            told = Change(
+                at=self.now(),
+                actor=actor,
+                action="user.add",
+                subject=f"user:{name}",
+                after=_told(made),
+                request=request,
+            )
+            await note_change(tx, told)
+            return _user(made)
+
+        return await self.database.transact(act)
+
+    async def change(
+        self,
+        name: str,
+        *,
+        actor: str,
+        role: Role | None = None,
+        reach: Reach | None = None,
+        password: str | None = None,
+        request: str | None = None,
+    ) -> User:
+        """Give somebody another role, reach or password; None keeps what is.
+
+        Raises:
+            UnknownUser: there is nobody of this name.
+            UserRefused: no admin would be left who reaches everywhere.
+            PasswordTooWeak: it would be guessed.
+        """
+        values: dict[str, Any] = {} if role is None else {"role": role}
+        values |= {} if reach is None else reach_values(reach)
+        if password is not None:
+            require_strong(password, name)
+            values["password_hash"] = await self.passwords.hash(password)
+
+        async def act(tx: AsyncConnection) -> User:
+            await lock_users(tx)
+            before = await self._require(tx, name)
+            if reach is not None:
+                await require_reachable(tx, reach)
+            if values:
+                await tx.execute(sa.update(users).where(users.c.id == before.id).values(values))
+            await _require_admin(tx)
+            await _end_sessions(tx, before.id)
+            after = await self._require(tx, name)
+            told = _told(after) | ({"password": "changed"} if password is not None else {})
+            await self._note(
+                tx, actor, "user.change", name, before=_told(before), after=told, request=request
+            )
+            return _user(after)
+
+        return await self.database.transact(act)
+
+    async def remove(self, name: str, *, actor: str, request: str | None = None) -> None:
+        """Let somebody in no more, at once.
+
+        Raises:
+            UnknownUser: there is nobody of this name.
+            UserRefused: no admin would be left who reaches everywhere.
+        """
+
+        async def act(tx: AsyncConnection) -> None:
+            await lock_users(tx)
+            row = await self._require(tx, name)
+            gone = sa.update(users).where(users.c.id == row.id)
+            await tx.execute(gone.values(removed_at=self.now()))
+            await _require_admin(tx)
+            await _end_sessions(tx, row.id)
+            await self._note(tx, actor, "user.remove", name, before=_told(row), request=request)
+
+        await self.database.transact(act)
+
+    async def _note(
+        self, tx: AsyncConnection, actor: str, action: str, name: str, **m: Any
+    ) -> None:
+        change = Change(at=self.now(), actor=actor, action=action, subject=f"user:{name}", **m)
+        await note_change(tx, change)
+
+    async def _require(self, tx: AsyncConnection, name: str) -> Any:
+        row = await _find(tx, name)
+        if row is None:
+            known = [one.name for one in await self.list(tx)]
+            raise UnknownUser(name, closest(name, known))
+        return row
+
+
+def _name(text: str) -> str:
+    name = text.strip().casefold()
+    if not _NAME.fullmatch(name):
+        raise UserRefused(
+            "a user's name is 1 to 64 letters, digits, dots, hyphens or an e-mail address"
+        )
+    return name
+
+
+async def _find(tx: AsyncConnection, name: str) -> Any:
+    mine = sa.select(users).where(users.c.name == name, users.c.removed_at.is_(None))
+    return (await tx.execute(mine)).one_or_none()
+
+
+async def _require_admin(tx: AsyncConnection) -> None:
+    query = sa.select(users.c.channels, users.c.locations).where(
+        users.c.removed_at.is_(None), users.c.role == Role.ADMIN
+    )
+    if not any(reach_of(row).is_everywhere for row in await tx.execute(query)):
+        raise UserRefused("the last admin who reaches everywhere must stay: make another one first")
+
+
+async def _end_sessions(tx: AsyncConnection, user_id: int) -> None:
+    await tx.execute(sa.delete(sessions).where(sessions.c.user_id == user_id))
+
+
+def _told(row: Any) -> dict[str, Any]:
+    return {"role": row.role, "channels": row.channels, "locations": row.locations}
+
+
+def _user(row: Any) -> User:
+    return User(
+        name=row.name,
+        role=Role(row.role),
+        channels=None if row.channels is None else tuple(row.channels),
+        locations=None if row.locations is None else tuple(row.locations),
+        created_at=row.created_at,
+    )

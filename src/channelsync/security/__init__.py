@@ -1,0 +1,1 @@
+"""Passwords, tokens and keys: what proves who somebody is."""

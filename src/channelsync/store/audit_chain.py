@@ -1,0 +1,142 @@
+"""The audit trail: who changed what, before and after, each entry chained to the one before it.
+
+An entry is written in the transaction of the change that it tells of: there is never the one
+without the other. Its digest is SHA-256 over the digest before it and its canonical text (the form
+of `channelsync.store.chain`). Writers stand in line for the chain's end only from the moment that
+they write their entry, which is the last thing that they do, to their commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.domain.vocabulary import Instant
+from channelsync.store.chain import GENESIS, follow
+from channelsync.store.identity_tables import audit
+from channelsync.store.locks import lock_audit
+
+__all__ = ["AuditBreak", "AuditReport", "Change", "append_change", "check_audit"]
+
+PAGE_ROWS: Final = 2_000
+BREAKS_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What somebody changed. `before` and `after` are JSON values and hold no secret."""
+
+    at: Instant
+    actor: str
+    action: str
+    subject: str
+    before: Any = None
+    after: Any = None
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditBreak:
+    """One place where the trail is not as it was written."""
+
+    position: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """How far the trail goes, and whether it is as it was written."""
+
+    entries: int
+    position: int
+    digest: str
+    breaks: tuple[AuditBreak, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every entry is as it was written."""
+        return not self.breaks
+
+
+async def append_change(tx: AsyncConnection, change: Change) -> int:
+    """Write an entry behind the last one, as the last thing before the commit. Its position."""
+    await lock_audit(tx)
+    last = sa.select(audit.c.position, audit.c.digest).order_by(audit.c.position.desc()).limit(1)
+    row = (await tx.execute(last)).one_or_none()
+    position = 1 if row is None else int(row.position) + 1
+    entry: dict[str, Any] = {
+        "position": position,
+        "at": change.at,
+        "actor": change.actor,
+        "action": change.action,
+        "subject": change.subject,
+        "before": _text(change.before),
+        "after": _text(change.after),
+        "request": change.request,
+    }
+    entry["digest"] = follow(GENESIS if row is None else row.digest, entry)
+    await tx.execute(sa.insert(audit).values(entry))
+    return position
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+async def check_audit(tx: AsyncConnection) -> AuditReport:
+    """Recompute every digest, in one read; changes nothing."""
+    breaks: list[AuditBreak] = []
+    entries, position, digest = 0, 0, GENESIS
+    async for row in _rows(tx):
+        entry = dict(row)
+        stored = entry.pop("digest")
+        entries += 1
+        if entry["position"] != position + 1:
+            breaks.append(_missing(position + 1, entry["position"] - 1))
+        elif stored != follow(digest, entry):
+            breaks.append(_changed(entry))
+        position, digest = entry["position"], stored if _is_digest(stored) else GENESIS
+    return AuditReport(
+        entries=entries, position=position, digest=digest, breaks=tuple(breaks[:BREAKS_MAX])
+    )
+
+
+async def _rows(tx: AsyncConnection) -> AsyncIterator[Mapping[str, Any]]:
+    page = (
+        sa.select(audit)
+        .where(audit.c.position > sa.bindparam("after"))
+        .order_by(audit.c.position)
+        .limit(PAGE_ROWS)
+    )
+    after = 0
+    while True:
+        rows = (await tx.execute(page, {"after": after})).mappings().all()
+        for row in rows:
+            yield {str(name): value for name, value in row.items()}
+        if len(rows) < PAGE_ROWS:
+            return
+        after = rows[-1]["position"]
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == len(GENESIS) and set(text) <= set("0123456789abcdef")
+
+
+def _missing(first: int, last: int) -> AuditBreak:
+    which = f"entry {first} is" if first == last else f"entries {first} to {last} are"
+    return AuditBreak(position=first, message=f"{which} gone from the audit trail")
+
+
+def _changed(entry: Mapping[str, Any]) -> AuditBreak:
+    return AuditBreak(
+        position=entry["position"],
+        message=f"entry {entry['position']} of the audit trail ({entry['action']} of"
+        f" {entry['subject']}) is not as it was written, or the one before it is not",
+    )

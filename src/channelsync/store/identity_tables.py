@@ -1,0 +1,82 @@
+"""Who may do what, and who did."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from channelsync.domain.permissions import Role
+from channelsync.store.schema import ID, INSTANT, key, metadata, one_of
+
+__all__ = ["api_keys", "audit", "sessions", "users"]
+
+DIGEST_CHARACTERS = 64
+
+users = sa.Table(
+    "users",
+    metadata,
+    key(),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    # lists of names; null: all of them
+    sa.Column("channels", sa.JSON(none_as_null=True)),
+    sa.Column("locations", sa.JSON(none_as_null=True)),
+    sa.Column("created_at", INSTANT, nullable=False),
+    sa.Column("removed_at", INSTANT),
+    one_of("role", Role),
+    # Somebody who left keeps his row: what he did names him. His name may be given again.
+    sa.Index(
+        "uq_users_present",
+        "name",
+        unique=True,
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    ),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.ForeignKey(users.c.id), nullable=False),
+    sa.Column("created_at", INSTANT, nullable=False),
+    sa.Column("seen_at", INSTANT, nullable=False),
+    sa.Index("ix_sessions_user", "user_id"),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("channels", sa.JSON(none_as_null=True)),
+    sa.Column("locations", sa.JSON(none_as_null=True)),
+    sa.Column("created_at", INSTANT, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("expires_at", INSTANT, nullable=False),
+    sa.Column("used_at", INSTANT),
+    sa.Column("revoked_at", INSTANT),
+    sa.CheckConstraint(f"length(digest) = {DIGEST_CHARACTERS}", name="digest"),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("position", ID, primary_key=True, autoincrement=False),
+    sa.Column("at", INSTANT, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    # JSON texts: hashed as they stand
+    sa.Column("before", sa.Text),
+    sa.Column("after", sa.Text),
+    # the request's id, as its answer and the log have it
+    sa.Column("request", sa.Text),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.CheckConstraint("position > 0", name="position"),
+    sa.CheckConstraint(f"length(digest) = {DIGEST_CHARACTERS}", name="digest"),
+    sa.Index("ix_audit_subject", "subject", "position"),
+    sa.Index("ix_audit_actor", "actor", "position"),
+)

@@ -1,0 +1,140 @@
+"""Who may use which route: the one table.
+
+A route that is not listed keeps the program from starting, and what no route answers is refused to
+whoever proves nothing.
+
+A line is a method, a path as the router knows it, and what is asked for: a permission, or one of
+`OPEN` (anybody: the request proves itself, or tells nothing) and `SELF` (whoever is known).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from starlette.routing import BaseRoute, Mount, compile_path
+
+from channelsync.domain.permissions import Permission
+
+__all__ = [
+    "OPEN",
+    "SELF",
+    "TABLE",
+    "Asked",
+    "Table",
+    "UnlistedRoute",
+    "require_listed",
+    "routes_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Anybody:
+    """No permission of anybody's."""
+
+    name: str
+
+
+OPEN: Final = _Anybody("open")
+SELF: Final = _Anybody("self")
+Asked: TypeAlias = Permission | _Anybody
+
+
+class UnlistedRoute(Exception):
+    """A route without a line in the table, or a line without a route; the message names them."""
+
+
+READ: Final = Permission.READ
+HOLDS: Final = Permission.HOLDS_WRITE
+
+TABLE: Final[Mapping[tuple[str, str], Asked]] = {
+    # Receivers: marketplaces and tills call them, each request proves itself.
+    ("POST", "/webhooks/{channel}"): OPEN,
+    ("POST", "/pos/v1/{channel}/sales"): OPEN,
+    ("GET", "/pos/v1/{channel}/stock"): OPEN,
+    # Probes; they say nothing but ready or not.
+    ("GET", "/livez"): OPEN,
+    ("GET", "/readyz"): OPEN,
+    ("GET", "/metrics"): Permission.METRICS_READ,
+    # Signing in.
+    ("GET", "/login"): OPEN,
+    ("POST", "/login"): OPEN,
+    ("GET", "/setup"): OPEN,
+    ("POST", "/setup"): OPEN,
+    ("POST", "/logout"): SELF,
+    ("GET", "/static"): OPEN,
+    # Pages.
+    ("GET", "/"): READ,
+    ("GET", "/events"): READ,
+    ("POST", "/actions/{button}"): Permission.CONFIGURATION_WRITE,
+    # The API.
+    ("GET", "/api/v1/openapi.json"): READ,
+    ("POST", "/api/v1/holds"): HOLDS,
+    ("GET", "/api/v1/holds/{hold_id}"): HOLDS,
+    ("POST", "/api/v1/holds/{hold_id}/extend"): HOLDS,
+    ("POST", "/api/v1/holds/{hold_id}/confirm"): HOLDS,
+    ("POST", "/api/v1/holds/{hold_id}/release"): HOLDS,
+    ("POST", "/api/v1/holds/{hold_id}/ship"): HOLDS,
+}
+"""Every route of the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    method: str
+    path: re.Pattern[str]
+    asked: Asked
+
+
+class Table:
+    """The table, compiled."""
+
+    def __init__(self, lines: Mapping[tuple[str, str], Asked] = TABLE) -> None:
+        self._lines = tuple(
+            _Line(method, _pattern(path), asked) for (method, path), asked in lines.items()
+        )
+
+    def asked(self, method: str, path: str) -> Asked:
+        """What a request must bring. Where no route answers it: that somebody is known at all.
+
+        An open path answers anybody that there is no such method.
+        """
+        wanted = "GET" if method == "HEAD" else method
+        found = [line for line in self._lines if line.path.match(path)]
+        for line in found:
+            if line.method == wanted:
+                return line.asked
+        return OPEN if any(line.asked is OPEN for line in found) else SELF
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    if path == "/static":
+        return re.compile(r"^/static(/.*)?$")
+    return compile_path(path)[0]
+
+
+def routes_of(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
+    """Method and path of every route, as the table lists them; a mounted folder is read."""
+    for one in routes:
+        route: Any = one
+        if isinstance(one, Mount):
+            yield "GET", one.path
+        elif hasattr(route, "original_router"):  # a router that FastAPI has included
+            yield from routes_of(route.original_router.routes)
+        else:
+            for method in sorted((route.methods or {"GET"}) - {"HEAD"}):
+                yield method, route.path
+
+
+def require_listed(routes: Sequence[BaseRoute], lines: Mapping[tuple[str, str], Asked]) -> None:
+    """Refuse to start with a route that nobody thought about.
+
+    Raises:
+        UnlistedRoute: a route is not in the table.
+    """
+    unlisted = sorted(set(routes_of(routes)) - set(lines))
+    if unlisted:
+        named = ", ".join(f"{method} {path}" for method, path in unlisted)
+        raise UnlistedRoute(f"say in channelsync.web.access who may use {named}")

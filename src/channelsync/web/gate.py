@@ -1,0 +1,239 @@
+"""The gate: who asks, and whether that is enough for what is asked.
+
+A program shows its key (`Authorization: Bearer csk_…`), a person's browser its session's cookie.
+Until a user exists, whoever sits at this machine is let in as its operator: the caller's address
+must belong to `operators`, and the Host header must name a loopback host, which a page elsewhere
+cannot make a browser send (DNS rebinding).
+
+What a browser may be tricked into is defended twice: an unsafe request must come from our own
+pages, and with a session it must bear the session's second token (`X-CSRF-Token`, or the form
+field `csrf_token`).
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import parse_qs, quote, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Message, Receive, Scope
+
+from channelsync.domain.permissions import Permission, Principal, Role, permissions_of
+from channelsync.engine.identity import Identity
+from channelsync.security.tokens import csrf_token
+from channelsync.web.access import OPEN, SELF, Asked, Table
+from channelsync.web.bodies import read_body
+from channelsync.web.problems import Problem, problem_response
+
+__all__ = [
+    "COOKIE",
+    "LOCAL",
+    "SECURE_COOKIE",
+    "Gate",
+    "csrf_token_of",
+    "is_operator",
+    "is_own",
+    "principal_of",
+    "session_of",
+]
+
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SECURE_COOKIE: Final = "__Host-channelsync"
+COOKIE: Final = "channelsync_session"
+FORM: Final = "application/x-www-form-urlencoded"
+LOCAL: Final = Principal(name="local", permissions=permissions_of(Role.ADMIN), role=Role.ADMIN)
+"""Whoever sits at this machine while nobody can sign in."""
+
+
+def principal_of(request: Request) -> Principal:
+    """Who asks. Every route but the open ones has somebody.
+
+    Raises:
+        Problem: nobody that is known (401).
+    """
+    found = request.scope.get("principal")
+    if not isinstance(found, Principal):
+        raise Problem(HTTPStatus.UNAUTHORIZED)
+    return found
+
+
+def csrf_token_of(request: Request) -> str:
+    """What the page's forms must bear as `csrf_token`; empty where no session is."""
+    token = request.scope.get("session")
+    return csrf_token(token) if isinstance(token, str) else ""
+
+
+@dataclass(slots=True)
+class Gate:
+    """Decides about every request before its route sees it."""
+
+    identity: Identity
+    operators: Sequence[str]
+    table: Table = field(default_factory=Table)
+
+    async def refusal(self, scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
+        """The answer to a request that may not pass, or None; and what to receive from then on.
+
+        Notes the principal in the scope.
+        """
+        asked = self.table.asked(scope["method"], scope["path"])
+        if asked is OPEN:
+            return None, receive
+        principal = await self.identify(scope)
+        if principal is None:
+            return await self._stranger(scope), receive
+        scope["principal"] = principal
+        if not _is_enough(principal, asked):
+            return _forbidden(asked), receive
+        if scope["method"] in SAFE or "authorization" in Headers(scope=scope):
+            return None, receive
+        return await _forged(scope, receive)
+
+    async def identify(self, scope: Scope) -> Principal | None:
+        """Who asks, if that is proven. A key that is wrong is never overlooked for a cookie."""
+        authorization = Headers(scope=scope).get("authorization")
+        if authorization is not None:
+            kind, _, text = authorization.partition(" ")
+            return await self.identity.of_key(text.strip()) if kind.lower() == "bearer" else None
+        token = session_of(scope)
+        if token and (person := await self.identity.of_session(token)) is not None:
+            scope["session"] = token
+            return person
+        if is_operator(scope, self.operators) and not await self.identity.is_inhabited():
+            return LOCAL
+        return None
+
+    async def may(self, scope: Scope, permission: Permission) -> bool:
+        """Whether whoever asks carries a permission; for open routes that tell some more."""
+        principal = await self.identify(scope)
+        return principal is not None and principal.may(permission)
+
+    async def _stranger(self, scope: Scope) -> Response:
+        headers = Headers(scope=scope)
+        shown = "authorization" in headers
+        if not shown and not await self.identity.is_inhabited():
+            return problem_response(
+                HTTPStatus.FORBIDDEN,
+                "until a user exists, pages, API and metrics answer on this machine alone, as"
+                " http://localhost or http://127.0.0.1: open them there, through an SSH tunnel, or"
+                " open the set-up link that the daemon has printed",
+            )
+        if not shown and scope["method"] in SAFE and "text/html" in headers.get("accept", ""):
+            return RedirectResponse(f"/login?next={_here(scope)}", HTTPStatus.SEE_OTHER)
+        said = "the key is wrong, revoked or past its time" if shown else "sign in, or send a key"
+        return problem_response(
+            HTTPStatus.UNAUTHORIZED,
+            said,
+            headers={"www-authenticate": 'Bearer realm="channelsync"'},
+        )
+
+
+def _is_enough(principal: Principal, asked: Asked) -> bool:
+    return asked is SELF or (isinstance(asked, Permission) and principal.may(asked))
+
+
+def _forbidden(asked: Asked) -> Response:
+    named = asked.value if isinstance(asked, Permission) else "more"
+    detail = f"this asks for the permission {named}, which you do not have"
+    return problem_response(HTTPStatus.FORBIDDEN, detail, permission=named)
+
+
+def _here(scope: Scope) -> str:
+    query = scope.get("query_string", b"").decode("latin-1")
+    return quote(f"{scope['path']}?{query}" if query else scope["path"], safe="/")
+
+
+async def _forged(scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
+    """A refusal where another site may be behind it."""
+    headers = Headers(scope=scope)
+    if not is_own(headers):
+        detail = "a page of another site may not change anything here"
+        return problem_response(HTTPStatus.FORBIDDEN, detail), receive
+    session = scope.get("session")
+    if session is None:
+        return None, receive
+    given = headers.get("x-csrf-token")
+    if given is None and headers.get("content-type", "").split(";")[0].strip() == FORM:
+        try:
+            body = await read_body(Request(scope, receive))
+        except Problem as problem:
+            return problem_response(problem.status, problem.detail), receive
+        receive = _again(body, receive)
+        given = parse_qs(body.decode("utf-8", "replace")).get("csrf_token", [""])[-1]
+    if hmac.compare_digest((given or "").encode(), csrf_token(session).encode()):
+        return None, receive
+    detail = "the page was open for too long, or the request is not from a page: reload and repeat"
+    return problem_response(HTTPStatus.FORBIDDEN, detail), receive
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Hand a body that was read to whoever reads it next."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replay
+
+
+def session_of(scope: Scope) -> str | None:
+    """The session's token, as the browser sends it.
+
+    The plain cookie, which a neighbouring host could set, counts only without TLS.
+    """
+    cookies = _cookies(Headers(scope=scope))
+    secure = cookies.get(SECURE_COOKIE)
+    if secure is None and scope.get("scheme") != "https":
+        return cookies.get(COOKIE)
+    return secure
+
+
+def _cookies(headers: Headers) -> Mapping[str, str]:
+    try:
+        jar = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return {}
+    return {name: morsel.value for name, morsel in jar.items()}
+
+
+def is_operator(scope: Scope, operators: Sequence[str]) -> bool:
+    """Whether the caller's address is an operator's, and the Host header names this machine."""
+    try:
+        address = ipaddress.ip_address((scope.get("client") or ("",))[0])
+    except ValueError:
+        return False
+    inside = any(address in ipaddress.ip_network(network) for network in operators)
+    return inside and _is_loopback(_host_of(Headers(scope=scope)))
+
+
+def _host_of(headers: Headers) -> str:
+    try:
+        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_own(headers: Headers) -> bool:
+    """Whether a browser says that the request comes from our own page, or no browser sent it."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host")
