@@ -39,7 +39,8 @@ def test_a_wrong_command_line_ends_with_64() -> None:
 def test_help_loads_nothing_heavy() -> None:
     script = (
         "import sys; from channelsync.cli import main; code = main(['--help']);"
-        "heavy = {'sqlalchemy', 'pydantic', 'alembic', 'fastapi', 'httpx', 'uvicorn', 'structlog'};"
+        "heavy = {'sqlalchemy', 'pydantic', 'alembic', 'fastapi', 'httpx', 'uvicorn', 'structlog',"
+        " 'asyncio', 'ruamel', 'prometheus_client', 'jinja2'};"
         "sys.stderr.write(' '.join(sorted(heavy & sys.modules.keys()))); sys.exit(code)"
     )
     done = subprocess.run(

@@ -6,7 +6,6 @@ exit code, or None for 0. The common options may stand before the command's name
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
@@ -114,6 +113,8 @@ def command(
             session.start()
             outcome = function(session, **given)
             if inspect.isawaitable(outcome):
+                import asyncio
+
                 outcome = asyncio.run(_awaited(outcome))
             return int(outcome or 0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
@@ -62,6 +61,8 @@ def worker(session: Session, port: Port = None, host: Host = None) -> int:
 
 
 def _serve(session: Session, port: int | None, host: str | None, part: str) -> int:
+    import asyncio
+
     import structlog
 
     from channelsync.bootstrap import Part
@@ -117,6 +118,8 @@ def demo(
 
     Exit code 1: something was oversold, or the books did not add up at the end.
     """
+    import asyncio
+
     from channelsync.cli.logs import start_logs
     from channelsync.demo import DemoOptions, run_demo
 
