@@ -152,8 +152,11 @@ class Supervisor:
         now = self.engine.now()
         async with self.engine.database.read() as connection:
             due = await next_due(connection, kind, now=now)
-        if due is None or due > now:
-            return []
+        return [] if due is None or due > now else await self._take(kind, limit)
+
+    async def _take(self, kind: WorkKind, limit: int) -> list[Claim]:
+        """Claim without having looked whether anything is due: that costs the write lock."""
+        now = self.engine.now()
         environment = self.engine.environment
         token = f"{environment.owner}/{environment.new_id()}"
         try:
@@ -176,7 +179,7 @@ class Supervisor:
             due = await due_kinds(connection, now=self.engine.now())
         wanted = [kind for kind in self.handlers if kind in due]
         for kind in wanted:
-            claims = await self._claim(kind, RUNS_MAX)
+            claims = await self._take(kind, RUNS_MAX)
             if isinstance(self.handlers[kind], InBatches):
                 await self._work_together(claims)
                 continue
