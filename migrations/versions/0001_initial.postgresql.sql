@@ -57,6 +57,14 @@ CREATE INDEX ix_audit_actor ON audit (actor, position);
 
 CREATE INDEX ix_audit_subject ON audit (subject, position);
 
+CREATE TABLE books (
+    one INTEGER DEFAULT '1' NOT NULL,
+    name TEXT NOT NULL,
+    epoch BIGINT DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_books PRIMARY KEY (one),
+    CONSTRAINT ck_books_one CHECK (one = 1)
+);
+
 CREATE TABLE channels (
     name TEXT NOT NULL,
     connector TEXT NOT NULL,

@@ -25,6 +25,7 @@ from channelsync.engine.anchor import AnchorFile, Anchoring, AnchorLog, AnchorPl
 from channelsync.engine.core import Engine
 from channelsync.engine.policy import Policy
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
+from channelsync.engine.witness import Witness
 from channelsync.plugins.discovery import discover
 from channelsync.plugins.opening import (
     ChannelUnusable,
@@ -173,6 +174,7 @@ class Application:
     lent: Lent
     engine: Engine
     anchoring: Anchoring
+    witness: Witness
     clock: DatabaseClock | None = None
     """Where several processes work: to be set right now and then."""
     far_bus: FarBus | None = None
@@ -311,6 +313,7 @@ async def open_application(
             lent=lent,
             engine=engine,
             anchoring=await _anchoring(settings, opened, transport),
+            witness=Witness(settings.seen_file),
             clock=clock,
             far_bus=far_bus,
             neighbours=neighbours,

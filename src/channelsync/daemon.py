@@ -127,6 +127,7 @@ async def run_daemon(
     """
     engine = application.engine
     await recover(engine)
+    await application.witness.look(engine)
     await apply_setup(engine, setup_of(application.configuration))
     await note_unusable(engine, application.configuration.channels, application.channels.unusable)
     supervisor = Supervisor(engine=engine, handlers=_handlers(application, part))
@@ -165,11 +166,12 @@ def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler
 
 
 async def _keep_house(application: Application) -> None:
-    """Find what dead processes left behind, and set the clock: again and again."""
+    """Find what dead processes left behind, notice a restored backup, set the clock."""
     while True:
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         try:
             await recover(application.engine)
+            await application.witness.look(application.engine)
             application.neighbours.count = await application.engine.presence.count()
             if application.clock is not None:
                 await application.clock.synchronise(application.engine.database)

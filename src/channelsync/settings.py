@@ -215,6 +215,11 @@ class Settings(BaseSettings):
         return _ASYNC_DRIVERS.get(scheme, scheme) + separator + rest
 
     @property
+    def seen_file(self) -> Path:
+        """Where this machine keeps what it has seen of the books."""
+        return self.data_dir / "seen.json"
+
+    @property
     def drops(self) -> Path:
         """Folder of the channels' drop folders."""
         return self.drop_dir or self.data_dir / "drop"

@@ -48,6 +48,7 @@ from channelsync.store.words import (
 )
 from channelsync.store.work_tables import (
     alarms,
+    books,
     configurations,
     dead_letters,
     idempotency,
@@ -67,6 +68,7 @@ __all__ = [
     "assumptions",
     "attempts",
     "audit",
+    "books",
     "channels",
     "configurations",
     "dead_letters",

@@ -8,6 +8,7 @@ from channelsync.store.schema import ID, INSTANT, key, metadata, one_of
 
 __all__ = [
     "alarms",
+    "books",
     "configurations",
     "dead_letters",
     "idempotency",
@@ -85,6 +86,16 @@ idempotency = sa.Table(
     sa.Column("created_at", INSTANT, nullable=False),
     sa.Column("status", sa.Integer),
     sa.Column("body", sa.Text),
+)
+
+books = sa.Table(
+    "books",
+    metadata,
+    # One row: which books these are, and how often they were doubted as a whole.
+    sa.Column("one", sa.Integer, primary_key=True, server_default="1"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("epoch", ID, nullable=False, server_default="0"),
+    sa.CheckConstraint("one = 1", name="one"),
 )
 
 configurations = sa.Table(

@@ -57,12 +57,13 @@ async def restored(session: Session) -> None:
     Run it after restoring and before the daemon starts. Until a channel is polled and settled
     again, nothing of its items is raised anywhere.
     """
-    from channelsync.engine.restored import doubt_everything
+    from channelsync.engine.witness import Witness
 
     configuration = session.configuration_if_valid("what its channels promise about time")
     async with session.store() as database, _nobody_works(session):
         engine = session.engine(database, configuration)
-        doubted = await doubt_everything(engine, actor=session.actor)
+        witness = Witness(session.settings.seen_file)
+        doubted = await witness.doubt(engine, actor=session.actor)
     said = (
         f"{counted(doubted.listings, 'listing')} of {counted(doubted.channels, 'channel')} will be"
         " settled anew; start the daemon"
