@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -53,12 +52,10 @@ from channelsync.store.database import Database
 from channelsync.store.presence import Alone, DatabasePresence
 
 __all__ = [
-    "AlreadyRunning",
     "Application",
     "NeedsPostgreSQL",
     "OpenedChannels",
     "Part",
-    "data_lock",
     "lent_by",
     "open_application",
     "policy_of",
@@ -68,10 +65,6 @@ __all__ = [
 ]
 
 _log = structlog.get_logger("channelsync.bootstrap")
-
-
-class AlreadyRunning(Exception):
-    """Another daemon works on this data folder."""
 
 
 class Part(StrEnum):
@@ -382,22 +375,3 @@ async def _open_store(settings: Settings) -> Database:
     else:
         await migrate.require_current(settings.database)
     return database
-
-
-@contextmanager
-def data_lock(folder: Path) -> Iterator[None]:
-    """Hold the data folder for one daemon: whoever held it before is known dead.
-
-    Raises:
-        AlreadyRunning: another daemon holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "daemon.lock").open("a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(
-                f"another channelsync works on {folder}: stop it first, or give this one"
-                " another CHANNELSYNC_DATA_DIR"
-            ) from None
-        yield

@@ -22,7 +22,6 @@ from channelsync.bootstrap import (
     Application,
     NeedsPostgreSQL,
     Part,
-    data_lock,
     open_application,
     policy_of,
     read_configuration,
@@ -43,6 +42,7 @@ from channelsync.security.tokens import set_up_token
 from channelsync.settings import Settings, secret_key
 from channelsync.store import tables
 from channelsync.store.errors import is_passing
+from channelsync.store.folder import data_lock
 from channelsync.web.app import WebOptions, build_app, build_probes
 from channelsync.worker.daemon import drain, handlers
 from channelsync.worker.supervisor import Handler, Supervisor

@@ -139,10 +139,11 @@ def _engine(error: Exception) -> Failure | None:
 def _store(error: Exception) -> Failure | None:
     import sqlalchemy as sa
 
-    from channelsync.bootstrap import AlreadyRunning, NeedsPostgreSQL
+    from channelsync.bootstrap import NeedsPostgreSQL
     from channelsync.store.backup import BackupRefused
     from channelsync.store.copying import CopyRefused
     from channelsync.store.errors import StoreUnavailable
+    from channelsync.store.folder import AlreadyRunning
     from channelsync.store.migrate import SchemaMismatch
 
     if isinstance(error, SchemaMismatch):

@@ -21,7 +21,7 @@ from typing import Final
 import httpx
 from pydantic import SecretStr
 
-from channelsync.bootstrap import Application, data_lock, open_application, setup_of
+from channelsync.bootstrap import Application, open_application, setup_of
 from channelsync.daemon import run_daemon
 from channelsync.demo.auditor import Auditor
 from channelsync.demo.catalogue import DemoItem, catalogue, stock_sheet
@@ -42,6 +42,7 @@ from channelsync.engine.setup import apply_setup
 from channelsync.engine.stock_csv import import_stock
 from channelsync.engine.stock_desk import StockDesk
 from channelsync.settings import Settings
+from channelsync.store.folder import data_lock
 from channelsync.web.app import WebOptions
 
 __all__ = ["DemoOptions", "DemoResult", "run_demo"]

@@ -24,10 +24,10 @@ async def copy(
 
     The file stays as it is. Everything is copied or nothing.
     """
-    from channelsync.bootstrap import data_lock
     from channelsync.store import migrate
     from channelsync.store.copying import copy_store
     from channelsync.store.database import Database, sqlite_url
+    from channelsync.store.folder import data_lock
 
     if not file.is_file():
         raise Refused(f"there is no database at {file}")
@@ -80,7 +80,7 @@ async def _nobody_works(session: Session) -> AsyncIterator[None]:
     """
     import sqlalchemy as sa
 
-    from channelsync.bootstrap import AlreadyRunning, data_lock
+    from channelsync.store.folder import AlreadyRunning, data_lock
     from channelsync.store.presence import DatabasePresence
 
     settings = session.settings

@@ -1,0 +1,33 @@
+"""The data folder, which one daemon holds at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["AlreadyRunning", "data_lock"]
+
+
+class AlreadyRunning(Exception):
+    """Another daemon works on this data folder."""
+
+
+@contextmanager
+def data_lock(folder: Path) -> Iterator[None]:
+    """Hold the data folder for one daemon: whoever held it before is known dead.
+
+    Raises:
+        AlreadyRunning: another daemon holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "daemon.lock").open("a+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                f"another channelsync works on {folder}: stop it first, or give this one"
+                " another CHANNELSYNC_DATA_DIR"
+            ) from None
+        yield
