@@ -498,7 +498,11 @@ CREATE INDEX ix_pushes_channel_state ON pushes (channel, state);
 
 CREATE INDEX ix_pushes_listing ON pushes (listing_id, opened_at);
 
+CREATE INDEX ix_pushes_opened ON pushes (opened_at);
+
 CREATE INDEX ix_pushes_request ON pushes (request_id);
+
+CREATE INDEX ix_pushes_seen ON pushes (seen_at) WHERE seen_at IS NOT NULL;
 
 CREATE UNIQUE INDEX uq_pushes_open ON pushes (listing_id) WHERE closed_at IS NULL;
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -45,6 +46,38 @@ async def test_the_page_shows_who_may_sell_what(build: Build, visit: Client) -> 
     assert page.count("in step") == 2
     assert "of its target" in page
     assert "nothing wants a person" in page
+
+
+async def test_a_number_on_its_way_is_told_from_one_that_shows(build: Build, visit: Client) -> None:
+    house = await build(
+        stock={"MUG": 10},
+        quotas={"a": 10_000},
+        semantics={"a": PushSemantics.ABSOLUTE},
+        declared={"poll_interval_seconds": 20.0, "apply_limit_seconds": 300.0},
+    )
+    market, client = house.markets["a"], await visit(house)
+    market.faults.append("accept_late")
+    await house.settle_down(40, step=5)
+    page = (await client.get("/")).text
+    assert "not applied yet" in page
+    assert "1 on their way" in page
+    market.apply_late()
+    await house.settle_down(80, step=5)
+    page = (await client.get("/")).text
+    assert "0 on their way" in page
+    assert re.search(r"seen after \d+ s, at most \d+ s", page)
+    assert re.search(r"seen after \d+ s, to be proven", page)
+
+
+async def test_a_long_order_number_is_cut_short_but_told(build: Build, visit: Client) -> None:
+    house = await shops(build)
+    market = house.markets["a"]
+    sold = market.orders.pop(market.sell("MUG", 1) or "")
+    long = "gid://market/Order/303-0000364-1796232"
+    market.orders[long] = replace(sold, order_id=long)
+    await house.settle_down(60)
+    page = (await (await visit(house)).get("/")).text
+    assert f'title="{long}">…364-1796232<' in page
 
 
 def row_of(page: str, sku: str) -> str:
@@ -175,6 +208,7 @@ class Booth:
             rival_sold=1_300,
             rival_oversold=37,
             buttons=(Button(name="break", label="Break it", pressed=bool(self.pressed)),),
+            featured="PEN",
         )
 
     async def press(self, button: str) -> None:
@@ -188,6 +222,12 @@ async def test_a_demonstration_shows_its_rival_and_its_notes(build: Build, visit
     page = (await client.get("/")).text
     for words in ("A plain quota pusher", "37", "shortened", "Break it", "2 past its slice"):
         assert words in page
+
+
+async def test_what_a_demonstration_is_about_stands_first(build: Build, visit: Client) -> None:
+    house = await shops(build, MUG=10, PEN=10, ART=10)
+    page = (await (await visit(house, stage=Booth())).get("/")).text
+    assert re.findall(r'data-sku="(\w+)"', page) == ["PEN", "ART", "MUG"]
 
 
 @pytest.mark.parametrize(

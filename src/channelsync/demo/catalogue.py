@@ -9,10 +9,23 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-__all__ = ["FLASH_SKU", "SHARES", "DemoItem", "catalogue", "shares_of", "stock_sheet"]
+__all__ = [
+    "AMAZON",
+    "FLASH_SKU",
+    "SHARES",
+    "SHOPIFY",
+    "TILL",
+    "DemoItem",
+    "catalogue",
+    "shares_of",
+    "stock_sheet",
+]
 
+AMAZON: Final = "amazon"
+SHOPIFY: Final = "shopify"
+TILL: Final = "till"
 FLASH_SKU: Final = "AURORA-LAMP"
-SHARES: Final = {"shop-a": 50, "shop-b": 30, "till": 20}
+SHARES: Final = {AMAZON: 50, SHOPIFY: 30, TILL: 20}
 """Percent of what is available to promise, by channel."""
 GOODS: Final = (
     "Mug",

@@ -2,7 +2,7 @@
 
 It keeps no account of what channels may still sell. At every sale that it hears of it computes each
 channel's share of what it believes is left, and pushes the shares that changed as plain numbers. It
-hears with the same delays as we do and pushes without any delay of its own making.
+hears with the same delays as we do, and its numbers take as long to apply as ours.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ __all__ = ["Delays", "Rival"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delays:
-    """How long news and numbers take, in seconds."""
+    """How long news and numbers take on one channel, in seconds."""
 
-    heard_min: float
-    heard_max: float
-    lost: float
-    """The chance that a notification is lost; then a poll finds the sale."""
-    poll: float
-    push: float
+    heard: Callable[[Random], float]
+    """From a sale until it is heard of."""
+    applies: Callable[[Random], float]
+    """From a push until the channel shows its number."""
 
 
 @dataclass(slots=True)
@@ -36,7 +34,8 @@ class Rival:
     """A shadow of the demonstration's marketplaces, in memory."""
 
     stock: Mapping[str, int]
-    delays: Delays
+    delays: Mapping[str, Delays]
+    """By channel."""
     rng: Random
     accepted: Counter[str] = field(default_factory=Counter)
     """Units sold by SKU, cancels taken off."""
@@ -68,7 +67,7 @@ class Rival:
         shown[channel] -= 1
         self._pushed[sku][channel] -= 1
         self.accepted[sku] += 1
-        self._later(self._heard_at(now), lambda at: self._hear(sku, -1, at))
+        self._later(self._heard_at(channel, now), lambda at: self._hear(sku, -1, at))
         return True
 
     def cancel(self, channel: str, sku: str, now: float) -> None:
@@ -77,7 +76,7 @@ class Rival:
         self.accepted[sku] -= 1
         self._shown[sku][channel] += 1
         self._pushed[sku][channel] += 1
-        self._later(self._heard_at(now), lambda at: self._hear(sku, 1, at))
+        self._later(self._heard_at(channel, now), lambda at: self._hear(sku, 1, at))
 
     def restock(self, sku: str, units: int, now: float) -> None:
         """Units arrive, and are entered at once."""
@@ -91,18 +90,16 @@ class Rival:
             at, _, act = heapq.heappop(self._due)
             act(at)
 
-    def _heard_at(self, now: float) -> float:
-        delays = self.delays
-        if self.rng.random() < delays.lost:
-            return now + self.rng.uniform(0.0, delays.poll)
-        return now + self.rng.uniform(delays.heard_min, delays.heard_max)
+    def _heard_at(self, channel: str, now: float) -> float:
+        return now + self.delays[channel].heard(self.rng)
 
     def _hear(self, sku: str, change: int, now: float) -> None:
         self._left[sku] += change
         for channel, units in shares_of(max(self._left[sku], 0)).items():
             if units != self._pushed[sku][channel]:
                 self._pushed[sku][channel] = units
-                self._later(now + self.delays.push, self._setter(sku, channel, units))
+                shown_at = now + self.delays[channel].applies(self.rng)
+                self._later(shown_at, self._setter(sku, channel, units))
 
     def _setter(self, sku: str, channel: str, units: int) -> Callable[[float], None]:
         def apply(_at: float) -> None:

@@ -24,19 +24,21 @@ from pydantic import SecretStr
 from channelsync.bootstrap import Application, open_application, setup_of
 from channelsync.daemon import run_daemon
 from channelsync.demo.auditor import Auditor
-from channelsync.demo.catalogue import DemoItem, catalogue, stock_sheet
+from channelsync.demo.catalogue import AMAZON, SHOPIFY, TILL, DemoItem, catalogue, stock_sheet
 from channelsync.demo.figures import Pace, view_pace
+from channelsync.demo.marketplaces import (
+    APPLY_LIMIT_SECONDS,
+    CHECKOUT_SECONDS,
+    DELIVERIES,
+    VISIBILITY_SECONDS,
+    Compressed,
+    Town,
+    build_town,
+)
 from channelsync.demo.rival import Delays, Rival
 from channelsync.demo.shoppers import Shoppers
 from channelsync.demo.stage import DemoStage
-from channelsync.demo.town import (
-    CHECKOUT_SECONDS,
-    DELIVERIES,
-    POLL_SECONDS,
-    Town,
-    build_town,
-    open_town,
-)
+from channelsync.demo.town import POLL_SECONDS, open_town
 from channelsync.engine.bookkeeping import verify_books
 from channelsync.engine.setup import apply_setup
 from channelsync.engine.stock_csv import import_stock
@@ -52,6 +54,25 @@ PORTS_TRIED: Final = 50
 PUSH_SECONDS: Final = 0.1
 ONE_CLOCK_SECONDS: Final = 0.05
 """Daemon and marketplaces share this machine's clock: its readings differ by no more."""
+
+
+def _by_webhook(rng: Random) -> float:
+    if rng.random() < DELIVERIES.lose:
+        return rng.uniform(0.0, POLL_SECONDS)
+    return rng.uniform(DELIVERIES.delay_seconds_min, DELIVERIES.delay_seconds_max)
+
+
+def _by_poll(rng: Random) -> float:
+    return rng.uniform(*VISIBILITY_SECONDS) + rng.uniform(0.0, POLL_SECONDS)
+
+
+PROMPT: Final = Delays(heard=_by_webhook, applies=lambda _rng: PUSH_SECONDS)
+DELAYS: Final = {
+    AMAZON: Delays(heard=_by_poll, applies=Compressed().draw),
+    SHOPIFY: PROMPT,
+    TILL: PROMPT,
+}
+"""What the rival has to live with, like us."""
 
 
 def _say(words: str) -> None:
@@ -123,7 +144,7 @@ async def run_demo(options: DemoOptions) -> DemoResult:
     stop = options.stop
     with tempfile.TemporaryDirectory(prefix="channelsync-demo-") as name, _stopped_by_signals(stop):
         folder = Path(name)
-        async with open_town(town, folder, url) as hosts:
+        async with open_town(town, folder) as hosts:
             settings = _settings(folder, url, hosts)
             with data_lock(settings.data_dir):
                 async with open_application(settings) as application:
@@ -199,9 +220,17 @@ async def _prepare(application: Application, items: tuple[DemoItem, ...]) -> Non
     running = application.channels.running
     for name, channel in running.items():
         manifest = replace(
-            channel.manifest, visibility_lag_seconds=0.0, clock_skew_seconds=ONE_CLOCK_SECONDS
+            channel.manifest,
+            visibility_lag_seconds=0.0,
+            read_lag_seconds=0.0,
+            clock_skew_seconds=ONE_CLOCK_SECONDS,
         )
-        running[name] = replace(channel, manifest=manifest, quarantine_seconds=CHECKOUT_SECONDS)
+        running[name] = replace(
+            channel,
+            manifest=manifest,
+            quarantine_seconds=min(channel.quarantine_seconds, CHECKOUT_SECONDS),
+            apply_limit_seconds=APPLY_LIMIT_SECONDS,
+        )
 
 
 @dataclass(slots=True)
@@ -256,18 +285,11 @@ class _Play:
     def _shoppers(self, rng: Random) -> Shoppers:
         engine = self.application.engine
         stock = {item.sku: item.units for item in self.items}
-        auditor = Auditor(self.town.shops, self.town.till)
+        auditor = Auditor(self.town.counters)
         auditor.supply.update(stock)
-        delays = Delays(
-            heard_min=DELIVERIES.delay_seconds_min,
-            heard_max=DELIVERIES.delay_seconds_max,
-            lost=DELIVERIES.lose,
-            poll=POLL_SECONDS,
-            push=PUSH_SECONDS,
-        )
         return Shoppers(
             town=self.town,
-            rival=Rival(stock, delays, Random(rng.random())),
+            rival=Rival(stock, DELAYS, Random(rng.random())),
             auditor=auditor,
             database=engine.database,
             desk=StockDesk(engine.database, engine.environment),

@@ -13,9 +13,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from channelsync.demo.auditor import Auditor
-from channelsync.demo.catalogue import FLASH_SKU, DemoItem
+from channelsync.demo.catalogue import AMAZON, FLASH_SKU, SHARES, SHOPIFY, TILL, DemoItem
+from channelsync.demo.marketplaces import Town
 from channelsync.demo.rival import Rival
-from channelsync.demo.town import TILL, Town
 from channelsync.engine.stock_desk import StockDesk
 from channelsync.store import tables
 from channelsync.store.database import Database
@@ -29,7 +29,7 @@ FLASH_PER_SECOND: Final = 10.0
 FLASH_SECONDS: Final = 15.0
 EVERY_SECONDS: Final = 50.0
 RESTOCK_UNITS: Final = 80
-BUYERS: Final = {"shop-a": 45, "shop-b": 40, TILL: 15}
+BUYERS: Final = {AMAZON: 45, SHOPIFY: 40, TILL: 15}
 """Of a hundred shoppers; the quotas do not know it."""
 SLOW_PAYERS: Final = 0.3
 PAYING_SECONDS: Final = (1.0, 9.0)
@@ -37,9 +37,6 @@ ABANDON: Final = 0.1
 CANCEL: Final = 0.03
 SHIP: Final = 0.7
 AFTER_SECONDS: Final = (6.0, 16.0)
-MARGIN: Final = 3
-"""Walk-ins leave so many units of the slice alone: it may shrink while a sale is not heard of."""
-FLASH_MARGIN: Final = 8
 PAST_SLICE_PER_SECOND: Final = 1.5
 
 
@@ -87,7 +84,7 @@ class Shoppers:
         if flash and self._comes(FLASH_PER_SECOND):
             await self._shop(FLASH_SKU)
         if self.past_slice and self._comes(PAST_SLICE_PER_SECOND):
-            await self._walk_in(FLASH_SKU, past_slice=True)
+            self._walk_in(FLASH_SKU, past_slice=True)
 
     def _comes(self, per_second: float) -> bool:
         return self.rng.random() < per_second * STEP_SECONDS
@@ -95,10 +92,9 @@ class Shoppers:
     async def _wait_for_catalogues(self, stop: asyncio.Event) -> None:
         channels = tables.channels
         query = sa.select(sa.func.count()).where(channels.c.discovered_at.is_not(None))
-        wanted = len(self.town.shops) + 1
         while not await _stopped(stop, STEP_SECONDS):
             async with self.database.read() as connection:
-                if (await connection.execute(query)).scalar_one() == wanted:
+                if (await connection.execute(query)).scalar_one() == len(SHARES):
                     return
 
     # ------------------------------------------------------------ one shopper
@@ -106,48 +102,76 @@ class Shoppers:
     async def _shop(self, sku: str) -> None:
         (channel,) = self.rng.choices(list(BUYERS), weights=list(BUYERS.values()))
         if channel == TILL:
-            await self._walk_in(sku, past_slice=False)
+            self._walk_in(sku, past_slice=False)
             return
         rival_sold = self.rival.attempt(channel, sku, time())
-        if self.rng.random() < SLOW_PAYERS:
-            await self._pay_slowly(channel, sku, rival_sold=rival_sold)
-            return
-        order_id = await self.town.shops[channel].shop.buy(sku)
+        if channel == AMAZON:
+            await self._order_at_amazon(sku, rival_sold=rival_sold)
+        elif self.rng.random() < SLOW_PAYERS:
+            await self._pay_slowly(sku, rival_sold=rival_sold)
+        else:
+            await self._order_at_shopify(sku, rival_sold=rival_sold)
+
+    # ------------------------------------------------------------ Amazon
+
+    async def _order_at_amazon(self, sku: str, *, rival_sold: bool) -> None:
+        order_id = await self.town.amazon.seller.buy(sku)
         if order_id is None:
             self.refused += 1
         else:
-            self._after(self._go_on(channel, sku, order_id, rival_sold=rival_sold))
+            self._after(self._end_at_amazon(sku, order_id, rival_sold=rival_sold))
 
-    async def _pay_slowly(self, channel: str, sku: str, *, rival_sold: bool) -> None:
+    async def _end_at_amazon(self, sku: str, order_id: str, *, rival_sold: bool) -> None:
+        roll = await self._some_time_later()
+        if roll < CANCEL:
+            await self.town.amazon.seller.cancel(order_id)
+            if rival_sold:
+                self.rival.cancel(AMAZON, sku, time())
+        elif roll < CANCEL + SHIP:
+            await self.town.amazon.seller.ship(order_id)
+
+    # ------------------------------------------------------------ Shopify
+
+    async def _order_at_shopify(self, sku: str, *, rival_sold: bool) -> None:
+        order_id = await self.town.shopify.shop.buy(sku)
+        if order_id is None:
+            self.refused += 1
+        else:
+            self._after(self._end_at_shopify(sku, order_id, rival_sold=rival_sold))
+
+    async def _pay_slowly(self, sku: str, *, rival_sold: bool) -> None:
         """Press pay, and take a while: the shop keeps the unit apart, and shows it nowhere."""
-        checkout = await self.town.shops[channel].shop.begin_checkout(sku)
+        checkout = await self.town.shopify.shop.begin_checkout(sku)
         if checkout is None:
             self.refused += 1
             return
-        self._after(self._pay(channel, sku, checkout, rival_sold=rival_sold))
+        self._after(self._pay(sku, checkout, rival_sold=rival_sold))
 
-    async def _pay(self, channel: str, sku: str, checkout: int, *, rival_sold: bool) -> None:
+    async def _pay(self, sku: str, checkout: int, *, rival_sold: bool) -> None:
         await asyncio.sleep(self.rng.uniform(*PAYING_SECONDS))
-        shop = self.town.shops[channel].shop
+        shop = self.town.shopify.shop
         if self.rng.random() < ABANDON:
             await shop.abandon_checkout(checkout)
             if rival_sold:
-                self.rival.cancel(channel, sku, time())
+                self.rival.cancel(SHOPIFY, sku, time())
             return
         order_id = await shop.complete_checkout(checkout)
         if order_id is not None:
-            await self._go_on(channel, sku, order_id, rival_sold=rival_sold)
+            await self._end_at_shopify(sku, order_id, rival_sold=rival_sold)
 
-    async def _go_on(self, channel: str, sku: str, order_id: str, *, rival_sold: bool) -> None:
-        """What becomes of an order: shipped, called off, or left for tomorrow."""
-        await asyncio.sleep(self.rng.uniform(*AFTER_SECONDS))
-        shop, roll = self.town.shops[channel].shop, self.rng.random()
+    async def _end_at_shopify(self, sku: str, order_id: str, *, rival_sold: bool) -> None:
+        shop, roll = self.town.shopify.shop, await self._some_time_later()
         if roll < CANCEL:
             await shop.cancel(order_id)
             if rival_sold:
-                self.rival.cancel(channel, sku, time())
+                self.rival.cancel(SHOPIFY, sku, time())
         elif roll < CANCEL + SHIP:
             await shop.fulfil(order_id)
+
+    async def _some_time_later(self) -> float:
+        """Then an order is shipped, called off or left for tomorrow: a number in [0, 1) says."""
+        await asyncio.sleep(self.rng.uniform(*AFTER_SECONDS))
+        return self.rng.random()
 
     def _after(self, act: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(act)
@@ -156,33 +180,20 @@ class Shoppers:
 
     # ------------------------------------------------------------ the till
 
-    async def _walk_in(self, sku: str, *, past_slice: bool) -> None:
-        """A customer carries one unit to the till, which cannot refuse it."""
-        exposure, target, unheard = await self._slice(sku)
-        margin = FLASH_MARGIN if sku == FLASH_SKU else MARGIN
-        if not past_slice and unheard + 1 > min(exposure, target) - margin:
+    def _walk_in(self, sku: str, *, past_slice: bool) -> None:
+        """A customer carries one unit to the till. Its clerk keeps to what the till shows, or not.
+
+        The till itself refuses nothing.
+        """
+        shop = self.town.square.shop
+        beyond = shop.shown(sku) < 1
+        if beyond and not past_slice:
             self.refused += 1
             return
-        if past_slice and unheard + 1 > exposure:
+        if beyond:
             self.auditor.past_slice[sku] += 1
         self.rival.attempt(TILL, sku, time())
-        self.town.till.sell(sku)
-
-    async def _slice(self, sku: str) -> tuple[int, int, int]:
-        """The till's exposure and target, and its sales that are not counted yet."""
-        listings, lines = tables.listings, tables.order_lines
-        mine = sa.and_(listings.c.channel == TILL, listings.c.sku == sku)
-        counted = (
-            sa.select(sa.func.coalesce(sa.func.sum(lines.c.ordered - lines.c.cancelled), 0))
-            .where(lines.c.listing_id == listings.c.id)
-            .scalar_subquery()
-        )
-        query = sa.select(listings.c.exposure, listings.c.target, counted.label("counted"))
-        async with self.database.read() as connection:
-            row = (await connection.execute(query.where(mine))).one_or_none()
-        if row is None:
-            return 0, 0, 0
-        return row.exposure or 0, row.target, self.town.till.net_units(sku) - int(row.counted)
+        shop.sell({sku: 1})
 
     # ------------------------------------------------------------ deliveries of goods
 

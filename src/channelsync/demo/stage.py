@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from channelsync.demo.catalogue import FLASH_SKU
+from channelsync.demo.marketplaces import APPLIES_SECONDS, CHECKOUT_SECONDS, DELIVERIES
 from channelsync.demo.shoppers import Shoppers
-from channelsync.demo.town import CHECKOUT_SECONDS, DELIVERIES, SHOPS
 from channelsync.web.options import Button, Exhibit
 
 __all__ = ["DemoStage"]
 
 NOTES: Final = (
-    "Two shops and a till, simulated on this machine, over real HTTP",
+    "Amazon, Shopify and a Square till, simulated on this machine, over real HTTP",
+    "Amazon applies a number {:.0f} to {:.0f} s after taking it in".format(*APPLIES_SECONDS),
     f"{DELIVERIES.lose:.0%} of webhooks lost, {DELIVERIES.double:.0%} doubled, all late, shuffled",
     f"checkouts and quarantine shortened from minutes to {CHECKOUT_SECONDS:.0f} s",
 )
@@ -40,14 +42,15 @@ class DemoStage:
             rival_sold=sum(rival.accepted.values()),
             rival_oversold=rival.oversold,
             buttons=self._buttons(),
+            featured=FLASH_SKU,
         )
 
     def _buttons(self) -> Sequence[Button]:
-        offline = self.shoppers.town.shops[SHOPS[0]].faults.offline
+        offline = self.shoppers.town.shopify.faults.offline
         return (
             Button(
                 name="offline",
-                label="Bring shop A back" if offline else "Take shop A offline",
+                label="Bring Shopify back" if offline else "Take Shopify offline",
                 pressed=offline,
                 hint="Its shoppers go on buying; we can neither ask it nor tell it anything",
             ),
@@ -75,7 +78,7 @@ class DemoStage:
         """
         shoppers = self.shoppers
         if button == "offline":
-            faults = shoppers.town.shops[SHOPS[0]].faults
+            faults = shoppers.town.shopify.faults
             faults.offline = not faults.offline
         elif button == "deaf":
             self.deaf = not self.deaf

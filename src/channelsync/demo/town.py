@@ -1,4 +1,4 @@
-"""The town: two shops and a till as real HTTP servers on loopback, and the file that names them."""
+"""The town: the marketplaces as real HTTP servers on loopback, and the file that names them."""
 
 from __future__ import annotations
 
@@ -7,136 +7,40 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from random import Random
-from time import time
 from typing import Any, Final
 
 import httpx
 import uvicorn
 
-from channelsync.demo.catalogue import SHARES, DemoItem, shares_of
-from channelsync.sdk.testing.faults import DeliveryPlan, FaultPlan
-from channelsync_pos.simulator import TillSimulator
-from channelsync_shopify.simulator import ShopifySimulator
-from channelsync_shopify.simulator.costs import Bucket
+from channelsync.demo.catalogue import AMAZON, SHARES, SHOPIFY, TILL
+from channelsync.demo.marketplaces import VISIBILITY_SECONDS, Town
 
-__all__ = [
-    "CHECKOUT_SECONDS",
-    "DELIVERIES",
-    "POLL_SECONDS",
-    "QUIET_SECONDS",
-    "SHOPS",
-    "TILL",
-    "Town",
-    "build_town",
-    "open_town",
-]
+__all__ = ["POLL_SECONDS", "open_town"]
 
-SHOPS: Final = ("shop-a", "shop-b")
-TILL: Final = "till"
-TILL_SECRET: Final = "whsec_" + "ZGVtb25zdHJhdGlvbi1vZi1hLXRpbGwh"
-TILL_TOKEN: Final = "token-of-the-simulated-till"  # noqa: S105 - a simulated till's
-CHECKOUT_SECONDS: Final = 20.0
-"""How long a shopper may pay; minutes at real shops."""
 POLL_SECONDS: Final = 2.0
 QUIET_SECONDS: Final = 30.0
-DELIVERIES: Final = DeliveryPlan(
-    lose=0.03, double=0.05, delay_seconds_min=0.2, delay_seconds_max=4.0
-)
-PLUS_BUCKET: Final = {"maximum": 20_000.0, "rate": 1_000.0}
-"""Query cost of a large shop's plan."""
-STALE_SHARE: Final = 0.1
-"""So many items are not listed yet when the demonstration begins, so that there is a first push."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Town:
-    """Every marketplace of the demonstration."""
-
-    shops: Mapping[str, ShopifySimulator]
-    till: TillSimulator
-
-    def lose_every_webhook(self, *, lose: bool) -> None:
-        """Let the network swallow all webhooks, or only as many as usual."""
-        share = 1.0 if lose else DELIVERIES.lose
-        for faults in (*(shop.faults for shop in self.shops.values()), self.till.faults):
-            faults.deliveries.lose = share
-
-
-def build_town(items: tuple[DemoItem, ...], rng: Random) -> Town:
-    """The marketplaces, with what they list before we come."""
-    shops = {}
-    for name in SHOPS:
-        shop = ShopifySimulator(
-            domain=f"{name}.myshopify.com",
-            rng=Random(rng.random()),
-            faults=_faults(),
-            access_token=f"shpat_{name}",
-            client_secret=f"secret-of-{name}",
-        )
-        shop.server.bucket = Bucket(time, **PLUS_BUCKET)
-        shop.shop.checkout_seconds = CHECKOUT_SECONDS
-        for item in items:
-            listed = 0 if rng.random() < STALE_SHARE else shares_of(item.units)[name]
-            shop.shop.add_item(item.sku, listed, title=item.name)
-        shops[name] = shop
-    till = TillSimulator(
-        now=time,
-        rng=Random(rng.random()),
-        location="shop",
-        registers=("T1", "T2"),
-        faults=_faults(),
-        api_token=TILL_TOKEN,
-    )
-    return Town(shops=shops, till=till)
-
-
-def _faults() -> FaultPlan:
-    plan = DELIVERIES
-    return FaultPlan(
-        deliveries=DeliveryPlan(
-            lose=plan.lose,
-            double=plan.double,
-            delay_seconds_min=plan.delay_seconds_min,
-            delay_seconds_max=plan.delay_seconds_max,
-        )
-    )
 
 
 @asynccontextmanager
-async def open_town(town: Town, folder: Path, public_url: str) -> AsyncIterator[tuple[str, ...]]:
+async def open_town(town: Town, folder: Path) -> AsyncIterator[tuple[str, ...]]:
     """Serve the marketplaces and write the merchant's file. Yields the hosts it names."""
+    apps = {AMAZON: town.amazon.app, SHOPIFY: town.shopify.app, TILL: town.square.app}
     async with contextlib.AsyncExitStack() as stack:
-        hosts = {}
-        for name, shop in town.shops.items():
-            hosts[name] = await stack.enter_async_context(_served(shop.app))
-        hosts[TILL] = await stack.enter_async_context(_served(town.till.app))
+        hosts = {name: await stack.enter_async_context(_served(app)) for name, app in apps.items()}
         _write_files(town, folder, hosts)
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        couriers = []
-        for shop in town.shops.values():
-            shop.deliveries.client = client
-            couriers.append(asyncio.create_task(shop.deliveries.run()))
-        courier = town.till.post_webhooks_to(
-            f"{public_url}/webhooks/{TILL}", client=client, secrets=[TILL_SECRET]
-        )
-        couriers.append(asyncio.create_task(courier.run()))
-        couriers.append(asyncio.create_task(_beat(town.till)))
+        town.shopify.deliveries.client = town.square.deliveries.client = client
+        couriers = [
+            asyncio.create_task(town.shopify.deliveries.run()),
+            asyncio.create_task(town.square.deliveries.run()),
+        ]
         try:
             yield tuple(hosts.values())
         finally:
             for task in couriers:
                 task.cancel()
             await asyncio.gather(*couriers, return_exceptions=True)
-
-
-async def _beat(till: TillSimulator) -> None:
-    """The registers say that they are there."""
-    while True:
-        till.beat()
-        await asyncio.sleep(QUIET_SECONDS / 6)
 
 
 @asynccontextmanager
@@ -171,12 +75,8 @@ async def _served(app: Any) -> AsyncIterator[str]:
 def _write_files(town: Town, folder: Path, hosts: Mapping[str, str]) -> None:
     secrets = folder / "secrets"
     secrets.mkdir()
-    for name, shop in town.shops.items():
-        (secrets / f"{name}-token").write_text(shop.account.access_token or "", encoding="ascii")
-        (secrets / f"{name}-webhooks").write_text(shop.deliveries.secret, encoding="ascii")
-    (secrets / "till-token").write_text(TILL_TOKEN, encoding="ascii")
-    (secrets / "till-webhooks").write_text(TILL_SECRET, encoding="ascii")
-    shops = "".join(_shop_text(name, shop, hosts[name]) for name, shop in town.shops.items())
+    for name, value in _secrets(town).items():
+        (secrets / name).write_text(value, encoding="ascii")
     quotas = ", ".join(f"{name}: {share}%" for name, share in SHARES.items())
     text = f"""\
 # The merchant's file of the demonstration. Its marketplaces are simulated on this machine.
@@ -187,17 +87,43 @@ locations:
   shop: {{name: Shop}}
 
 channels:
-{shops}\
-  till:
-    connector: pos
+  {AMAZON}:
+    connector: amazon
     poll_interval_seconds: {POLL_SECONDS:g}
     quiet_limit_seconds: {QUIET_SECONDS:g}
     settings:
-      webhook_secret: file:till-webhooks
+      seller_id: {town.amazon.world.seller_id}
+      marketplace_ids: [{", ".join(town.amazon.world.marketplaces)}]
+      region: eu
+      client_id: {town.amazon.account.client_id}
+      client_secret: file:amazon-app
+      refresh_token: file:amazon-seller
+      base_url: http://{hosts[AMAZON]}
+      token_url: http://{hosts[AMAZON]}/auth/o2/token
+      visibility_lag_seconds: {VISIBILITY_SECONDS[1]:g}
+  {SHOPIFY}:
+    connector: shopify
+    poll_interval_seconds: {POLL_SECONDS:g}
+    quiet_limit_seconds: {QUIET_SECONDS:g}
+    settings:
+      shop: {town.shopify.world.shop}
+      access_token: file:shopify-token
+      webhook_secret: file:shopify-webhooks
+      location_id: {town.shopify.location_id}
+      base_url: http://{hosts[SHOPIFY]}
+      visibility_lag_seconds: 0
+  {TILL}:
+    connector: square
+    poll_interval_seconds: {POLL_SECONDS:g}
+    quiet_limit_seconds: {QUIET_SECONDS:g}
+    settings:
+      access_token: file:square-token
+      application_token: file:square-application
+      location_id: {town.square.location_id}
       location: shop
-      registers: [{", ".join(town.till.registers)}]
+      mode: quota
       base_url: http://{hosts[TILL]}
-      api_token: file:till-token
+      visibility_lag_seconds: 0
 
 allocation:
   guarantee: strict
@@ -206,18 +132,12 @@ allocation:
     (folder / "channelsync.yaml").write_text(text, encoding="utf-8")
 
 
-def _shop_text(name: str, shop: ShopifySimulator, host: str) -> str:
-    return f"""\
-  {name}:
-    connector: shopify
-    poll_interval_seconds: {POLL_SECONDS:g}
-    quiet_limit_seconds: {QUIET_SECONDS:g}
-    settings:
-      shop: {shop.world.shop}
-      access_token: file:{name}-token
-      webhook_secret: file:{name}-webhooks
-      location_id: {shop.location_id}
-      base_url: http://{host}
-      visibility_lag_seconds: 0
-
-"""
+def _secrets(town: Town) -> Mapping[str, str]:
+    return {
+        "amazon-app": town.amazon.account.client_secret,
+        "amazon-seller": town.amazon.account.refresh_token,
+        "shopify-token": town.shopify.account.access_token or "",
+        "shopify-webhooks": town.shopify.deliveries.secret,
+        "square-token": town.square.account.access_token,
+        "square-application": town.square.account.application_token,
+    }

@@ -13,7 +13,7 @@ from channelsync.engine.core import Engine
 from channelsync.engine.status import Status, view_status
 from channelsync.store import tables
 
-__all__ = ["Count", "Figures", "Lag", "view_figures"]
+__all__ = ["Count", "Figures", "Lag", "view_apply_lags", "view_figures"]
 
 LAGS_OF_SECONDS = 86_400.0
 LAGS_MAX = 5_000
@@ -100,18 +100,28 @@ async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
             )
             .order_by(lines.c.id.desc()),
         ),
-        apply_lags=await _lags(
-            tx,
-            sa.select(pushes.c.channel, pushes.c.seen_at - pushes.c.accepted_at)
-            .where(pushes.c.seen_at > status.at - LAGS_OF_SECONDS)
-            .order_by(pushes.c.opened_at.desc()),
-        ),
+        apply_lags=await view_apply_lags(tx, status.at - LAGS_OF_SECONDS),
     )
 
 
-async def _lags(tx: AsyncConnection, query: sa.Select[Any]) -> tuple[Lag, ...]:
+async def view_apply_lags(
+    tx: AsyncConnection, since: Instant, *, latest: int = LAGS_MAX
+) -> tuple[Lag, ...]:
+    """From sets that were taken in until they were seen applied; of those seen since then."""
+    pushes = tables.pushes
+    query = (
+        sa.select(pushes.c.channel, pushes.c.seen_at - pushes.c.accepted_at)
+        .where(pushes.c.seen_at > since)
+        .order_by(pushes.c.seen_at.desc())
+    )
+    return await _lags(tx, query, latest=latest)
+
+
+async def _lags(
+    tx: AsyncConnection, query: sa.Select[Any], *, latest: int = LAGS_MAX
+) -> tuple[Lag, ...]:
     by_channel: dict[str, list[float]] = {}
-    for channel, seconds in await tx.execute(query.limit(LAGS_MAX)):
+    for channel, seconds in await tx.execute(query.limit(latest)):
         by_channel.setdefault(channel, []).append(float(seconds))
     return tuple(_lag(channel, sorted(found)) for channel, found in sorted(by_channel.items()))
 

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.stock import PoolStock, StockLevel, pool_stock
-from channelsync.domain.vocabulary import Instant
+from channelsync.domain.vocabulary import Instant, PushKind
 from channelsync.engine import demand
 from channelsync.engine.core import Engine
+from channelsync.engine.figures import Lag, view_apply_lags
 from channelsync.engine.orders_view import LineView, view_lines
 from channelsync.engine.status import Status, view_status
 from channelsync.store import tables
@@ -35,6 +36,9 @@ ITEMS_MAX: Final = 500
 RECENT_MAX: Final = 12
 SHORTFALLS_MAX: Final = 8
 SHORTFALLS_SECONDS: Final = 86_400.0
+APPLIED_SECONDS: Final = 3_600.0
+APPLIED_MAX: Final = 500
+"""Of so many of the latest sets the delay is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,10 @@ class PushRow:
     cause: str
     opened_at: Instant
     closed_at: Instant | None
+    accepted_at: Instant | None
+    """When the channel took it in, if that is another thing than applying it."""
+    seen_at: Instant | None
+    """When it was seen applied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +137,10 @@ class Overview:
     pushes: tuple[PushRow, ...]
     orders: tuple[LineView, ...]
     shortfalls: tuple[ShortfallRow, ...]
+    applying: Mapping[str, int]
+    """By channel: sets that were taken in and not seen applied yet."""
+    apply_lags: tuple[Lag, ...]
+    """From a set that was taken in until it was seen applied, lately."""
 
     @property
     def oversold(self) -> int:
@@ -141,6 +153,7 @@ async def view_overview(
 ) -> Overview:
     """Everything at this instant."""
     async with engine.database.read() as tx:
+        now = engine.now()
         found, count = await _items(tx, search, items_max)
         return Overview(
             status=await view_status(engine, tx),
@@ -148,7 +161,9 @@ async def view_overview(
             items_found=count,
             pushes=await _pushes(tx),
             orders=await view_lines(tx, limit=RECENT_MAX),
-            shortfalls=await _shortfalls(tx, engine.now() - SHORTFALLS_SECONDS),
+            shortfalls=await _shortfalls(tx, now - SHORTFALLS_SECONDS),
+            applying=await _applying(tx),
+            apply_lags=await view_apply_lags(tx, now - APPLIED_SECONDS, latest=APPLIED_MAX),
         )
 
 
@@ -301,9 +316,26 @@ async def _pushes(tx: AsyncConnection) -> tuple[PushRow, ...]:
             cause=row.cause,
             opened_at=row.opened_at,
             closed_at=row.closed_at,
+            accepted_at=row.accepted_at,
+            seen_at=row.seen_at,
         )
         for row in await tx.execute(query)
     )
+
+
+async def _applying(tx: AsyncConnection) -> dict[str, int]:
+    pushes = tables.pushes
+    query = (
+        sa.select(pushes.c.channel, sa.func.count())
+        .where(
+            pushes.c.closed_at.is_(None),
+            pushes.c.kind == PushKind.SET,
+            pushes.c.accepted_at.is_not(None),
+            pushes.c.seen_at.is_(None),
+        )
+        .group_by(pushes.c.channel)
+    )
+    return {row[0]: int(row[1]) for row in await tx.execute(query)}
 
 
 async def _shortfalls(tx: AsyncConnection, since: Instant) -> tuple[ShortfallRow, ...]:

@@ -198,6 +198,13 @@ pushes = sa.Table(
     sa.Index("ix_pushes_request", "request_id"),
     sa.Index("ix_pushes_listing", "listing_id", "opened_at"),
     sa.Index("ix_pushes_channel_state", "channel", "state"),
+    sa.Index("ix_pushes_opened", "opened_at"),
+    sa.Index(
+        "ix_pushes_seen",
+        "seen_at",
+        sqlite_where=sa.text("seen_at IS NOT NULL"),
+        postgresql_where=sa.text("seen_at IS NOT NULL"),
+    ),
 )
 
 attempts = sa.Table(

@@ -41,6 +41,8 @@ class Exhibit:
     rival_sold: int
     rival_oversold: int
     buttons: Sequence[Button] = ()
+    featured: str = ""
+    """The SKU that stands first among the items."""
 
 
 class Stage(Protocol):

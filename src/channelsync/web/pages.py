@@ -59,10 +59,14 @@ class Pages:
         if search:
             overview = await view_overview(self._engine, search=search)
             fragments |= self._painter.rows(overview)
+        stage = self._options.stage
+        featured = stage.exhibit().featured if stage is not None else ""
+        items = sorted(overview.items, key=_busiest_first)
+        items.sort(key=lambda item: item.sku != featured)
         html = self._painter.page(
             overview,
             fragments=fragments,
-            rows=[row_key(item) for item in sorted(overview.items, key=_busiest_first)],
+            rows=[row_key(item) for item in items],
             search=search,
             event_id=event_id,
         )

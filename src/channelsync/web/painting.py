@@ -25,6 +25,7 @@ __all__ = ["STATIC", "Painter", "row_key"]
 HERE: Final = Path(__file__).resolve().parent
 STATIC: Final = HERE / "static"
 COLOURS: Final = 6
+ORDER_LENGTH: Final = 12
 SIGNS: Final = {PushKind.RAISE: "+", PushKind.CUT: "−", PushKind.SET: "= ", PushKind.ZERO: "= "}
 CAUSES: Final = {
     "beyond_grant": "sold past what the channel was granted",
@@ -79,8 +80,9 @@ class Painter:
             # A narrow space between thousands reads in every language.
             "units": lambda count: f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
             "words": lambda text: str(text).replace("_", " "),
+            "seconds": _seconds,
             "cause": lambda cause: CAUSES.get(cause, str(cause).replace("_", " ")),
-            "tail": lambda reference: str(reference).rsplit("/", 1)[-1],
+            "tail": _tail,
         }
         self._parts: Any = self._environment.get_template("parts.html").module
         self._item = self._environment.get_template("item.html")
@@ -100,7 +102,7 @@ class Painter:
         """Everything that changes."""
         status, parts = overview.status, self._parts
         oversold = overview.oversold if exhibit is None else exhibit.oversold
-        channels = [_channel(one) for one in status.channels]
+        channels = [_channel(one, overview) for one in status.channels]
         pushes = [_push(one) for one in overview.pushes]
         painted = {
             "stage": parts.stage(exhibit),
@@ -149,6 +151,19 @@ def _iso(at: Instant) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
+def _tail(reference: str) -> str:
+    """What tells an order from others, short enough for a column."""
+    last = str(reference).rsplit("/", 1)[-1]
+    return last if len(last) <= ORDER_LENGTH else f"…{last[1 - ORDER_LENGTH :]}"
+
+
+def _seconds(length: float) -> str:
+    """A length of time for people."""
+    if length < 100:  # noqa: PLR2004 - seconds say more than minutes up to here
+        return f"{length:.0f} s"
+    return f"{length / 60:.0f} min" if length < 6_000 else f"{length / 3_600:.0f} h"  # noqa: PLR2004
+
+
 def _clock(at: Instant) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
 
@@ -172,9 +187,17 @@ def _headline(status: Status) -> dict[str, Any]:
     }
 
 
-def _channel(channel: ChannelStatus) -> dict[str, Any]:
+def _channel(channel: ChannelStatus, overview: Overview) -> dict[str, Any]:
     kind, words, why = _standing(channel)
-    return {"channel": channel, "kind": kind, "words": words, "why": why}
+    lags = {lag.channel: lag for lag in overview.apply_lags if lag.longest}
+    return {
+        "channel": channel,
+        "kind": kind,
+        "words": words,
+        "why": why,
+        "applying": overview.applying.get(channel.channel, 0),
+        "lag": lags.get(channel.channel),
+    }
 
 
 def _standing(channel: ChannelStatus) -> tuple[str, str, str]:
@@ -198,10 +221,14 @@ def _standing(channel: ChannelStatus) -> tuple[str, str, str]:
 
 
 def _push(push: PushRow) -> dict[str, Any]:
-    if push.closed_at is None:
-        kind, words = STATES.get(push.state, ("wait", push.state))
-    else:
+    if push.closed_at is not None:
         kind, words = OUTCOMES.get(push.result, ("off", push.result or "closed"))
+    elif push.accepted_at is not None:
+        kind, words = "wait", "to be proven" if push.seen_at is not None else "not applied yet"
+    else:
+        kind, words = STATES.get(push.state, ("wait", push.state))
+    if push.accepted_at is not None and (push.seen_at or 0.0) > push.accepted_at:
+        words = f"seen after {_seconds((push.seen_at or 0.0) - push.accepted_at)}, {words}"
     change = f"{SIGNS[PushKind(push.kind)]}{push.units}"
     return {"push": push, "kind": kind, "words": words, "change": change}
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from random import Random
 
+from channelsync.demo.catalogue import SHARES
 from channelsync.demo.rival import Delays, Rival
 
-AT_ONCE = Delays(heard_min=0.0, heard_max=0.0, lost=0.0, poll=0.0, push=0.0)
-LATE = Delays(heard_min=1.0, heard_max=3.0, lost=0.05, poll=2.0, push=0.1)
+AT_ONCE = Delays(heard=lambda _: 0.0, applies=lambda _: 0.0)
+LATE = Delays(heard=lambda rng: rng.uniform(1.0, 3.0), applies=lambda _: 0.1)
+LATE_TO_APPLY = Delays(heard=lambda _: 0.0, applies=lambda rng: rng.uniform(2.0, 15.0))
 
 
 def rival(delays: Delays, units: int = 50) -> Rival:
-    return Rival({"MUG": units}, delays, Random(5))
+    return Rival({"MUG": units}, dict.fromkeys(SHARES, delays), Random(5))
 
 
 def shop_until_dry(shop: Rival, *, per_second: float, seconds: float) -> int:
     rng = Random(9)
     sold = 0
     for step in range(int(per_second * seconds)):
-        channel = rng.choice(("shop-a", "shop-b", "till"))
+        channel = rng.choice(list(SHARES))
         sold += shop.attempt(channel, "MUG", step / per_second)
     return sold
 
@@ -37,6 +39,12 @@ def test_with_delays_a_rush_oversells() -> None:
     assert shop.oversold == shop.accepted["MUG"] - 50
 
 
+def test_numbers_that_apply_late_oversell_though_every_sale_is_heard_of_at_once() -> None:
+    shop = rival(LATE_TO_APPLY)
+    shop_until_dry(shop, per_second=20, seconds=30)
+    assert shop.oversold > 0
+
+
 def test_slow_shoppers_are_served_right_in_spite_of_delays() -> None:
     shop = rival(LATE)
     shop_until_dry(shop, per_second=0.1, seconds=3_000)
@@ -45,11 +53,11 @@ def test_slow_shoppers_are_served_right_in_spite_of_delays() -> None:
 
 def test_a_cancel_and_a_delivery_are_for_sale_again() -> None:
     shop = rival(AT_ONCE, units=2)
-    assert shop.attempt("shop-a", "MUG", 1.0)
-    assert not shop.attempt("shop-b", "MUG", 2.0)
-    shop.cancel("shop-a", "MUG", 3.0)
+    assert shop.attempt("amazon", "MUG", 1.0)
+    assert not shop.attempt("shopify", "MUG", 2.0)
+    shop.cancel("amazon", "MUG", 3.0)
     assert shop.accepted["MUG"] == 0
     shop.restock("MUG", 8, 4.0)
     shop.advance(5.0)
-    assert sum(shop.attempt("shop-a", "MUG", 6.0) for _ in range(9)) == 9
+    assert sum(shop.attempt("amazon", "MUG", 6.0) for _ in range(9)) == 9
     assert shop.oversold == 0

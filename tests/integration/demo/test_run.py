@@ -69,8 +69,11 @@ async def test_nothing_is_oversold_but_what_the_till_takes_past_its_slice() -> N
     async with demonstration() as (visitor, stop):
         await visitor.until("channelsync_listings_unsettled", lambda count: count == 0)
         await visitor.until("channelsync_orders_ingested_total", lambda count: count > 10)
+        # Amazon takes numbers in and applies them later; what that took is on the page.
+        await visitor.until("channelsync_apply_seconds", lambda seconds: seconds > 0)
         page = (await visitor.client.get("/")).text
         assert "A plain quota pusher" in page
+        assert "Amazon, Shopify and a Square till" in page
         assert "shortened from minutes to 20 s" in page
         assert page.count("<tr id=") == 200
         assert await visitor.metric("channelsync_shortfall_units_total") == 0
