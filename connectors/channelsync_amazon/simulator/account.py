@@ -8,7 +8,7 @@ from typing import Final
 
 from channelsync_amazon.buckets import PLANS, Bucket, Plan
 
-__all__ = ["ROLES", "Account", "Quota"]
+__all__ = ["ROLES", "Account", "Plan", "Quota"]
 
 TOKEN_SECONDS: Final = 3_600
 ROLES: Final = frozenset({"listings", "orders"})

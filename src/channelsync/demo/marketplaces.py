@@ -17,8 +17,8 @@ from typing_extensions import override
 
 from channelsync.demo.catalogue import AMAZON, SHOPIFY, TILL, DemoItem, shares_of
 from channelsync.sdk.testing.faults import DeliveryPlan, FaultPlan
-from channelsync_amazon.buckets import Plan
 from channelsync_amazon.simulator import AmazonSimulator
+from channelsync_amazon.simulator.account import Plan
 from channelsync_amazon.simulator.state import Application
 from channelsync_shopify.simulator import ShopifySimulator
 from channelsync_shopify.simulator.costs import Bucket
