@@ -1,5 +1,7 @@
 """Servers and processes killed under load: nothing acknowledged is lost, nothing is sold twice.
 
+All the while the processes' clocks are ten minutes apart and more, and one of them jumps back.
+
 `CHANNELSYNC_CHAOS_ROUNDS=20` plays the same again and again, with other moments each time, and
 freezes a worker for longer than its lease lasts.
 """
@@ -9,10 +11,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.clocks import clock_set_off
 from tests.support.fleet import Fleet, fleet
 from tests.support.servers import ServerMissing, running_postgres, running_redis
 
@@ -42,11 +48,12 @@ async def freeze_the_database(all_of_it: Fleet) -> None:
 async def lose_the_web_and_a_worker(all_of_it: Fleet) -> None:
     await all_of_it.kill("web", "worker-1")
     await all_of_it.shop_for(0.5)
+    all_of_it.clocks["worker-1"] = all_of_it.clocks.get("worker-1", 0) - 1_200
     await all_of_it.start("web", "worker-1")
 
 
 async def freeze_a_worker(all_of_it: Fleet) -> None:
-    worker = all_of_it.processes["worker-2"]
+    worker = all_of_it.processes["run-2"]
     worker.send_signal(signal.SIGSTOP)
     await all_of_it.shop_for(LEASE_AND_MORE_SECONDS if ROUNDS > 1 else 3.0)
     worker.send_signal(signal.SIGCONT)
@@ -58,10 +65,23 @@ async def empty_redis(all_of_it: Fleet) -> None:
 
 
 async def lose_everything(all_of_it: Fleet) -> None:
-    await all_of_it.kill("web", "worker-1", "worker-2")
+    await all_of_it.kill("web", "worker-1", "run-2")
     all_of_it.postgres.kill()
     await asyncio.to_thread(all_of_it.postgres.start)
     await all_of_it.start()
+
+
+def test_the_clocks_are_really_wrong() -> None:
+    try:
+        environment = {**os.environ, **clock_set_off(600)}
+    except ServerMissing as missing:
+        pytest.skip(str(missing))
+    told = "import time; print(time.time(), time.monotonic())"
+    before = time.time(), time.monotonic()
+    output = subprocess.check_output([sys.executable, "-c", told], env=environment)
+    wall, span = map(float, output.split())
+    assert wall - before[0] == pytest.approx(600, abs=60)
+    assert span - before[1] == pytest.approx(0, abs=60)
 
 
 @pytest.mark.slow

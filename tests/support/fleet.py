@@ -1,4 +1,4 @@
-"""A fleet: real PostgreSQL and Redis, one web process, workers, shops and their shoppers."""
+"""A fleet: real PostgreSQL and Redis, processes of ours whose clocks differ, shops, shoppers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import pytest
 
 from channelsync.sdk.testing.faults import DeliveryPlan, FaultPlan
 from channelsync_shopify.simulator import ShopifySimulator
+from tests.support.clocks import clock_set_off
 from tests.support.served import free_port, served
 from tests.support.servers import Postgres, Redis
 
@@ -62,7 +63,7 @@ def shop_settings(simulator: ShopifySimulator, url: str) -> str:
 
 @dataclass
 class Fleet:
-    """Processes by name: `web`, `worker-1`, `worker-2`."""
+    """Processes by name: `web`, `worker-1` and `run-2`, which is both in one."""
 
     folder: Path
     postgres: Postgres
@@ -75,6 +76,8 @@ class Fleet:
     acknowledged: set[str] = field(default_factory=set)
     """SHA-256 of the bodies of webhooks that were answered with a success."""
     starts: int = 0
+    clocks: dict[str, int] = field(default_factory=lambda: {"web": -600, "run-2": 600})
+    """By process: seconds that its clock is before the others' (negative: behind)."""
 
     # ------------------------------------------------------------ processes
 
@@ -90,7 +93,7 @@ class Fleet:
                 *(sys.executable, "-m", "channelsync", name.partition("-")[0]),
                 *("--config", str(self.folder / "channelsync.yaml")),
                 *("--port", str(self.ports[name])),
-                env=self.environment,
+                env=self.environment | clock_set_off(self.clocks.get(name, 0)),
                 stdout=log,
                 stderr=log,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -220,7 +223,7 @@ async def fleet(
     for simulator in shops.values():
         for number in range(ITEMS):
             simulator.shop.add_item(f"SKU-{number}")
-    ports = {name: free_port() for name in ("web", "worker-1", "worker-2")}
+    ports = {name: free_port() for name in ("web", "worker-1", "run-2")}
     async with contextlib.AsyncExitStack() as stack:
         urls = {name: await stack.enter_async_context(served(s.app)) for name, s in shops.items()}
         (folder / "channelsync.yaml").write_text(
