@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import lru_cache
 from random import Random
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from graphql import (
+    DocumentNode,
     ExecutionResult,
     GraphQLError,
     OperationDefinitionNode,
@@ -182,18 +184,28 @@ def _read(body: bytes) -> Call | GraphQLError:
     """The request, valid against the schema, or what is wrong with it."""
     try:
         given = json.loads(body)
-        document = parse(given["query"])
+        document, errors = _understood(given["query"])
     except (ValueError, KeyError, TypeError):
         return GraphQLError("Invalid JSON or query", extensions={"code": "BAD_REQUEST"})
     except GraphQLError as error:
         return error
-    errors = validate(SCHEMA, document)
     if errors:
         return GraphQLError(errors[0].message, extensions={"code": "undefinedField"})
     operation = next(
         one for one in document.definitions if isinstance(one, OperationDefinitionNode)
     )
     return Call(document, operation, given.get("variables") or {}, body)
+
+
+@lru_cache(maxsize=256)
+def _understood(query: str) -> tuple[DocumentNode, tuple[GraphQLError, ...]]:
+    """A document and what the schema says against it; a client sends the same few all day.
+
+    Raises:
+        GraphQLError: it is no GraphQL.
+    """
+    document = parse(query)
+    return document, tuple(validate(SCHEMA, document))
 
 
 def _formatted(error: GraphQLError) -> Mapping[str, Any]:

@@ -55,6 +55,7 @@ __all__ = [
     "Reading",
     "SettleReason",
     "UnitsAround",
+    "check_provable",
     "count_cancel",
     "count_relisted_return",
     "count_sale",
@@ -174,7 +175,18 @@ def _contradicts(grant: Grant, reading: Reading, around: UnitsAround) -> bool:
 def _check_settleable(
     grant: Grant, reading: Reading, *, watermark: Instant, limits: ChannelLimits
 ) -> None:
-    a, b = reading.earliest(limits), reading.latest(limits)
+    check_provable(grant, reading, limits=limits)
+    if watermark < reading.latest(limits):
+        raise NotSettleable("orders up to the read are not all counted")
+
+
+def check_provable(grant: Grant, reading: Reading, *, limits: ChannelLimits) -> None:
+    """Check that nothing but orders still to be counted keeps the reading from settling.
+
+    Raises:
+        NotSettleable: whatever is counted, it proves nothing; take another one.
+    """
+    a = reading.earliest(limits)
     if grant.attempts_open:
         raise NotSettleable("an attempt is under way")
     if grant.outstanding_until >= a:
@@ -185,8 +197,6 @@ def _check_settleable(
         raise NotSettleable("a lowering was in quarantine when the read was sent")
     if grant.lowered_until >= a and reading.quantity > 0:
         raise NotSettleable("a zero may still apply")
-    if watermark < b:
-        raise NotSettleable("orders up to the read are not all counted")
 
 
 # ------------------------------------------------------------------ slices of live channels

@@ -21,6 +21,7 @@ from channelsync.domain.escrow import (
     Reading,
     SettleReason,
     UnitsAround,
+    check_provable,
     release_cut,
     want_settle,
 )
@@ -34,7 +35,7 @@ from channelsync.engine.evidence import Evidence, load_evidence
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.listings import emptied
 from channelsync.engine.measure import Settled, judge, look_for_applied
-from channelsync.engine.settle_due import LOOK_AGAIN_SECONDS, Wanted, due_reads
+from channelsync.engine.settle_due import Wanted, due_reads
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, mark_many, require_lease
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Reads
@@ -54,20 +55,28 @@ async def settle(engine: Engine, held: Claim) -> Instant | None:
         return None
     async with engine.database.write() as tx:
         await require_lease(tx, held, now=engine.now())
-        waiting = await _use_readings(engine, tx, running)
+        waiting_for = await _use_readings(engine, tx, running)
+        if waiting_for is not None:
+            await _ask_for_poll(tx, running.name, waiting_for, engine.now())
         wanted, later = await due_reads(tx, running, engine.now())
     if wanted:
         await _read(engine, held, running, wanted)
-        async with engine.database.write() as tx:
-            # The orders up to these readings must be counted before they prove anything.
-            lag = await _watermark_lag(tx, running.name)
-            at = engine.now() + lag + running.manifest.clock_skew_seconds
-            await mark(tx, WorkKind.POLL, running.name, not_before=at)
         return engine.now()
     look_at = await look_for_applied(engine, held, running)
-    if waiting:
-        later = engine.now() + LOOK_AGAIN_SECONDS
     return min((at for at in (later, look_at) if at is not None), default=None)
+
+
+async def _ask_for_poll(
+    tx: AsyncConnection, channel: str, waiting_for: Instant, now: Instant
+) -> None:
+    """Readings prove nothing before the orders up to them are counted: by a poll, which marks us.
+
+    One that ran too early is followed by another. Where one has run and did not suffice, a line
+    that is not counted holds the watermark back, and hurry would not help.
+    """
+    at = waiting_for + await _watermark_lag(tx, channel)
+    if at > now:
+        await mark(tx, WorkKind.POLL, channel, not_before=at)
 
 
 # ------------------------------------------------------------------ reading
@@ -131,11 +140,16 @@ async def _forget(tx: AsyncConnection, listing_ids: Iterable[int]) -> None:
 # ------------------------------------------------------------------ using readings
 
 
-async def _use_readings(engine: Engine, tx: AsyncConnection, running: RunningChannel) -> bool:
-    """Settle or release what the stored readings prove. Returns whether some still wait."""
+async def _use_readings(
+    engine: Engine, tx: AsyncConnection, running: RunningChannel
+) -> Instant | None:
+    """Settle or release what the stored readings prove.
+
+    Returns up to when orders must be counted for those that still wait.
+    """
     rows = (await tx.execute(_readings_of(running.name))).all()
     if not rows:
-        return False
+        return None
     now, limits = engine.now(), limits_of(running)
     watermark = await _watermark(tx, running.name)
     grants = Grants(tx, now, f"settle:{running.name}")
@@ -161,7 +175,8 @@ async def _use_readings(engine: Engine, tx: AsyncConnection, running: RunningCha
     await _forget(tx, done)
     await mark_items(tx, items, now)
     await mark_many(tx, WorkKind.DISCOVER, sorted(searched), not_before=now)
-    return len(done) < len(rows)
+    waiting = readings.keys() - set(done)
+    return max((readings[listing_id].latest(limits) for listing_id in waiting), default=None)
 
 
 def _reading(row: Any) -> Reading:
@@ -196,11 +211,23 @@ async def _watermark_lag(tx: AsyncConnection, channel: str) -> float:
 
 def _waits(grant: Grant, reading: Reading, watermark: Instant, limits: ChannelLimits) -> bool:
     """Whether the reading can prove something, but not before more orders are counted."""
-    if watermark >= reading.latest(limits) or grant.push_seq != reading.push_seq:
+    if watermark >= reading.latest(limits) or not _provable(grant, reading, limits):
         return False
     released_by_it = grant.push is not None and grant.push.release_after is not None
     proves = not grant.settled or bool(grant.settle_reasons)
-    return proves and not (released_by_it and not grant.settle_reasons) and not grant.attempts_open
+    return proves and not (released_by_it and not grant.settle_reasons)
+
+
+def _provable(grant: Grant, reading: Reading, limits: ChannelLimits) -> bool:
+    """Whether nothing but orders still to be counted keeps the reading from settling.
+
+    What is not provable now never will be: waiting for orders would only put off the next read.
+    """
+    try:
+        check_provable(grant, reading, limits=limits)
+    except NotSettleable:
+        return False
+    return True
 
 
 def _use_one(
@@ -228,7 +255,10 @@ def _use_one(
         grants.update(listing_id, **shown)
         return True
     if watermark < reading.latest(limits):
-        return grant.attempts_open > 0 or grant.push_seq != reading.push_seq
+        if grant.attempts_open or grant.push_seq != reading.push_seq:
+            return True
+        if _provable(grant, reading, limits):
+            return False
     try:
         settled = settle_grant(grant, reading, around, watermark=watermark, limits=limits)
     except NotSettleable:

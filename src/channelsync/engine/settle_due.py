@@ -16,7 +16,7 @@ from channelsync.ports import RunningChannel
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
-__all__ = ["LOOK_AGAIN_SECONDS", "Wanted", "due_reads"]
+__all__ = ["Wanted", "due_reads"]
 
 READS_MAX = 250
 LOOKED_AT_MAX = 1_000
@@ -132,8 +132,9 @@ def _ready_at(listing: Listing, limits: ChannelLimits) -> Instant | None:
     lag = limits.read_lag_seconds + limits.clock_skew_seconds
     ready_at = max(grant.settleable_after(limits), 0.0) + lag
     if listing.remote_at is not None and grant.lowered_until > listing.remote_at:
-        # A zero may still be on its way: looked for now and then, not without a pause.
-        ready_at = max(ready_at, listing.remote_at + LOOK_AGAIN_SECONDS)
+        # A zero may still be on its way: looked for often at first, ever less often later.
+        underway = listing.remote_at - (listing.last_push_at or listing.remote_at)
+        ready_at = max(ready_at, listing.remote_at + max(LOOK_AGAIN_SECONDS, underway / 4))
     if grant.settle_reasons and not grant.inexact:
         ready_at = max(ready_at, (listing.settled_at or 0.0) + PATIENT_SECONDS)
     return ready_at

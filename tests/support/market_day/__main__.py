@@ -29,13 +29,13 @@ def summed(outcomes: list[Outcome]) -> list[Tally]:
 
 def show(outcomes: list[Outcome]) -> None:
     """A table for people."""
-    sys.stdout.write("policy    demand    sold  oversold  refused  pushes/sale\n")
+    sys.stdout.write("policy    demand    kept  oversold  refused    lost  pushes/sale\n")
     for tally in summed(outcomes):
-        refused = tally.refused / tally.demand
+        refused, lost = tally.refused / tally.demand, tally.lost / tally.demand
         pushes = tally.pushes / max(tally.sold, 1)
         sys.stdout.write(
-            f"{tally.policy:<8}{tally.demand:>8}{tally.sold:>8}{tally.oversold:>10}"
-            f"{refused:>9.1%}{pushes:>13.3f}\n"
+            f"{tally.policy:<8}{tally.demand:>8}{tally.sold - tally.oversold:>8}"
+            f"{tally.oversold:>10}{refused:>9.1%}{lost:>8.1%}{pushes:>13.3f}\n"
         )
     injected: Counter[str] = Counter()
     for outcome in outcomes:

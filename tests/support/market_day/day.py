@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +13,16 @@ import sqlalchemy as sa
 
 from channelsync.store import tables
 from tests.support.market_day.demand import Buyer, buyers, stock_of
-from tests.support.market_day.rival import POLICIES, Delays, Rival, Tally
+from tests.support.market_day.rival import POLICIES, QUOTAS, Delays, Rival, Tally, lost
 from tests.support.market_day.town import DELIVERIES, Late, Town, open_town
 
 __all__ = ["Outcome", "play_day"]
 
-ADOPTION_SECONDS: Final = 1_800.0
+ADOPTION_SECONDS_MAX: Final = 1_800.0
 OPEN_SECONDS: Final = 1_200.0
-AFTERWARDS_SECONDS: Final = 5_400.0
+AFTERWARDS_SECONDS_MAX: Final = 5_400.0
+LISTENING_SECONDS: Final = 420.0
+"""After everything was counted: each channel is polled once more, late copies of webhooks come."""
 SLOW_PAYERS: Final = 0.3
 
 
@@ -39,11 +42,12 @@ async def play_day(folder: Path, seed: int) -> Outcome:
     stock = stock_of(rng)
     everybody = list(buyers(rng, OPEN_SECONDS))
     async with open_town(folder, stock, rng) as town:
-        await town.live_until(town.clock.at + ADOPTION_SECONDS, step=20.0)
-        await _require_adopted(town)
+        await town.live_for(ADOPTION_SECONDS_MAX, step=20.0, until=_adopted)
+        assert await _adopted(town), "not settled after adoption"
         ours = await _Day(town, rng).open_doors(everybody)
         town.stop_faults()
-        await town.live_until(town.clock.at + AFTERWARDS_SECONDS, step=60.0)
+        await town.live_for(AFTERWARDS_SECONDS_MAX, step=60.0, until=_all_counted)
+        await town.live_until(town.clock.at + LISTENING_SECONDS, step=60.0)
         await require_sound(town)
         ours.oversold = sum(max(town.sold(sku) - units, 0) for sku, units in stock.items())
         ours.sold = sum(town.sold(sku) for sku in stock)
@@ -55,11 +59,18 @@ async def play_day(folder: Path, seed: int) -> Outcome:
     return Outcome(seed, ours, _rivals(stock, everybody, rng), injected)
 
 
-async def _require_adopted(town: Town) -> None:
+async def _adopted(town: Town) -> bool:
+    """Whether every listing was found and settled, and nothing is on its way any more."""
     rows = await town.house.rows(tables.listings)
-    waiting = [(row.channel, row.sku) for row in rows if row.exposure is None]
-    assert len(rows) == 3 * len(town.stock), "listings are missing"
-    assert not waiting, f"not settled after adoption: {waiting[:5]}"
+    known = [row for row in rows if row.exposure is not None and not row.settle_wanted]
+    pushes = [row for row in await town.house.rows(tables.pushes) if row.closed_at is None]
+    return len(known) == len(QUOTAS) * len(town.stock) and not pushes
+
+
+async def _all_counted(town: Town) -> bool:
+    """Whether we have heard of every sale."""
+    counted = await _counted(town)
+    return all(town.sold(sku) == counted.get(sku, 0) for sku in town.stock)
 
 
 @dataclass(slots=True)
@@ -73,6 +84,7 @@ class _Day:
 
     async def open_doors(self, everybody: Sequence[Buyer]) -> Tally:
         tally = Tally("escrow", pushes=await _pushes(self.town))
+        refused: Counter[str] = Counter()
         opened = self.town.clock.at
         for buyer in everybody:
             await self._until(opened + buyer.at)
@@ -80,13 +92,15 @@ class _Day:
             left = self.town.stock[buyer.sku] - self.town.sold(buyer.sku)
             order = await self._buy(buyer)
             if order is None:
-                tally.refused += left > 0
+                refused[buyer.sku] += left > 0
             elif buyer.cancels_after is not None:
                 self.cancels.append(
                     (self.town.clock.at + buyer.cancels_after, buyer.channel, order)
                 )
             assert self.town.sold(buyer.sku) <= self.town.stock[buyer.sku], f"{buyer} was oversold"
         await self._until(opened + OPEN_SECONDS)
+        sold = {sku: self.town.sold(sku) for sku in self.town.stock}
+        tally.refused, tally.lost = refused.total(), lost(refused, self.town.stock, sold)
         for _, checkout in self.paying:
             await self.town.shopify.shop.abandon_checkout(checkout)
         return tally

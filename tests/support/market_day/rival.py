@@ -16,7 +16,7 @@ from typing import Final
 
 from tests.support.market_day.demand import BUYERS, Buyer
 
-__all__ = ["POLICIES", "Delays", "Rival", "Tally"]
+__all__ = ["POLICIES", "QUOTAS", "Delays", "Rival", "Tally", "lost"]
 
 QUOTAS: Final = {"amazon": 50, "shopify": 30, "square": 20}
 
@@ -30,8 +30,15 @@ class Tally:
     sold: int = 0
     oversold: int = 0
     refused: int = 0
-    """Buyers turned away while units remained."""
+    """Buyers turned away while units remained, be it one for a hundred of them."""
+    lost: int = 0
+    """Sales that they would still have been: no more of an item than was left when doors closed."""
     pushes: int = 0
+
+
+def lost(refused: Mapping[str, int], stock: Mapping[str, int], sold: Mapping[str, int]) -> int:
+    """Sales that buyers turned away would still have been."""
+    return sum(min(count, max(stock[sku] - sold[sku], 0)) for sku, count in refused.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +75,7 @@ class Rival:
     delays: Mapping[str, Delays]
     rng: Random
     _sold: Counter[str] = field(default_factory=Counter)
+    _refused: Counter[str] = field(default_factory=Counter)
     _left: Counter[str] = field(default_factory=Counter)
     _shown: dict[str, dict[str, int]] = field(default_factory=dict)
     _pushed: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -87,6 +95,7 @@ class Rival:
             self._buy(buyer, tally)
         self._reach(float("inf"))
         tally.sold = sum(self._sold.values())
+        tally.lost = lost(self._refused, self.stock, self._sold)
         tally.oversold = sum(max(units - self.stock[sku], 0) for sku, units in self._sold.items())
         return tally
 
@@ -94,7 +103,9 @@ class Rival:
         tally.demand += 1
         shown = self._shown[buyer.sku]
         if shown[buyer.channel] <= 0:
-            tally.refused += self._sold[buyer.sku] < self.stock[buyer.sku]
+            if self._sold[buyer.sku] < self.stock[buyer.sku]:
+                self._refused[buyer.sku] += 1
+                tally.refused += 1
             return
         self._move(buyer.channel, buyer.sku, -1, tally)
         if buyer.cancels_after is not None:

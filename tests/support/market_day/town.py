@@ -7,7 +7,7 @@ under the engine is a real SQLite file.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,6 +114,14 @@ class Town:
             if self.clock.at >= at:
                 return
             self.clock.at = min(self.clock.at + step, at)
+
+    async def live_for(
+        self, seconds: float, *, step: float, until: Callable[[Town], Awaitable[bool]]
+    ) -> None:
+        """Let time pass until something is so, for so long at most."""
+        end = self.clock.at + seconds
+        while self.clock.at < end and not await until(self):
+            await self.live_until(self.clock.at + step, step=step)
 
     def sold(self, sku: str) -> int:
         """Net units that buyers were promised, over all marketplaces."""

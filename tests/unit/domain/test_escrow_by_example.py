@@ -20,6 +20,7 @@ from channelsync.domain.escrow import (
     Reading,
     SettleReason,
     UnitsAround,
+    check_provable,
     count_cancel,
     count_relisted_return,
     count_sale,
@@ -284,12 +285,15 @@ def test_a_reading_that_proves_nothing_settles_nothing(
 ) -> None:
     with pytest.raises(NotSettleable, match=missing):
         settled(before, reading, UnitsAround())
+    with pytest.raises(NotSettleable, match=missing):
+        check_provable(before, reading, limits=LIMITS)
 
 
 def test_a_settle_waits_until_every_order_up_to_the_reading_is_counted() -> None:
     reading = read(5, NOW)
     with pytest.raises(NotSettleable, match="not all counted"):
         settle(grant(), reading, UnitsAround(), watermark=NOW + 0.9, limits=LIMITS)
+    check_provable(grant(), reading, limits=LIMITS)
     assert settle(grant(), reading, UnitsAround(), watermark=NOW + 1, limits=LIMITS).exposure == 5
 
 

@@ -1,0 +1,79 @@
+"""A settle takes as long as the channel makes us wait, and no longer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from typing_extensions import override
+
+from channelsync.domain.vocabulary import PushKind, PushSemantics
+from channelsync.engine.settle import request_drift_check
+from channelsync.engine.work import WorkKind, mark
+from channelsync.sdk.testing.memory import MemoryChannel
+from channelsync.sdk.types import OrderPage
+from channelsync.store import tables
+from tests.support.house import Build, House
+
+SHOWN_SECONDS = 300.0
+"""So much later every order of an instant is surely shown."""
+
+
+class SlowToShow(MemoryChannel):
+    """Its orders are known to be complete only up to a while ago."""
+
+    @override
+    async def orders_since(self, cursor: str) -> OrderPage:
+        page = await super().orders_since(cursor)
+        assert page.complete_to is not None
+        return replace(page, complete_to=page.complete_to - SHOWN_SECONDS)
+
+
+async def with_a_zero_on_its_way(build: Build) -> House:
+    """One absolute channel that shows too much and took a zero in, to apply it some time."""
+    house = await build(
+        stock={"MUG": 10},
+        quotas={"a": 10_000},
+        semantics={"a": PushSemantics.ABSOLUTE},
+        declared={"poll_interval_seconds": 600.0, "apply_limit_seconds": 2_000.0},
+        open_channel=lambda _name, market: SlowToShow(market),
+    )
+    shop = house.markets["a"]
+    await house.settle_down(2_000, step=20)
+    assert await house.exposures("MUG") == {"a": 10}
+    shop.counters["MUG"] = 17
+    shop.faults.append("accept_late")
+    listing = await house.listing("a", "MUG")
+    async with house.engine.database.write() as tx:
+        await request_drift_check(tx, "a", [listing.id], now=house.clock())
+    await house.settle_down(SHOWN_SECONDS + 60, step=20)
+    assert shop.late == [("MUG", 0)]
+    return house
+
+
+async def settled_after(house: House, applied_at: float) -> float:
+    """Seconds from the zero's arrival until it was proven."""
+    await house.settle_down(2 * SHOWN_SECONDS, step=5)
+    [zero] = [row for row in await house.rows(tables.pushes) if row.kind == PushKind.ZERO]
+    return float((zero.closed_at or float("inf")) - applied_at)
+
+
+async def test_a_read_that_came_before_its_zero_keeps_no_later_one_waiting(build: Build) -> None:
+    house = await with_a_zero_on_its_way(build)
+    await house.settle_down(100, step=5)
+    house.markets["a"].apply_late()
+    looked_for_every = (SHOWN_SECONDS + 60 + 100) / 4
+    took = await settled_after(house, house.clock.at)
+    assert took < looked_for_every + SHOWN_SECONDS + 20
+
+
+async def test_a_poll_that_came_too_early_for_a_reading_is_followed_by_another(
+    build: Build,
+) -> None:
+    house = await with_a_zero_on_its_way(build)
+    house.markets["a"].apply_late()
+    applied_at = house.clock.at
+    await house.settle_down(100, step=5)
+    async with house.engine.database.write() as tx:
+        await mark(tx, WorkKind.POLL, "a", not_before=house.clock())
+    took = await settled_after(house, applied_at)
+    assert took < 100 + SHOWN_SECONDS + 20
