@@ -1,18 +1,22 @@
-"""Every answer of Amazon's published static sandbox is understood by what reads such answers."""
+"""Amazon's published static sandbox: replayed, and understood by what reads such answers."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
+import httpx
 import pytest
 from pydantic import BaseModel
 
 from channelsync.sdk.errors import ConnectorError
 from channelsync_amazon.answers import refusal_of, words_of
 from channelsync_amazon.mapping import facts_of, view_of, view_of_v0
+from channelsync_amazon.simulator.sandbox import BODY, Case, StaticSandbox
 from channelsync_amazon.subscriptions import _Destinations, _OneDestination, _OneSubscription
 from channelsync_amazon.wire import (
     FeedAnswer,
@@ -49,6 +53,9 @@ READERS: Final[Mapping[tuple[str, str], type[BaseModel]]] = {
     ("notifications.json", "createSubscription"): _OneSubscription,
     ("sellers.json", "getMarketplaceParticipations"): Participations,
 }
+
+
+OVERSHADOWED: Final = ["updateVerificationStatus", "getAccount"]
 
 
 def cases(folder: Path) -> list[dict[str, Any]]:
@@ -99,3 +106,44 @@ def test_every_refusal_is_one_of_those_we_know(contracts_folder: Path) -> None:
     for one in bad:
         assert issubclass(refusal_of(one["status"]).read, ConnectorError)
         assert words_of(one["response"])
+
+
+def sandbox(folder: Path) -> list[Case]:
+    place = folder / "amazon" / "models" / "sandbox_cases.json"
+    return [Case.published(one) for one in json.loads(place.read_text(encoding="utf-8"))]
+
+
+def asked(case: Case) -> httpx.Request:
+    """The request that a case is published for."""
+    stated = {name: value for name, value in case.stated.items() if name not in BODY}
+    body = next((value for name, value in case.stated.items() if name in BODY), None)
+    path = re.sub(r"\{(\w+)\}", lambda name: quote(str(stated.pop(name[1], "any")), ""), case.path)
+    query = {
+        name: ",".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in stated.items()
+    }
+    return httpx.Request(case.method, f"https://sandbox.example{path}", params=query, json=body)
+
+
+@pytest.mark.contracts
+async def test_every_published_request_gets_its_published_answer(contracts_folder: Path) -> None:
+    published = sandbox(contracts_folder)
+    assert len(published) == 82
+    others: list[Case] = []
+    transport = httpx.ASGITransport(app=StaticSandbox(published).app)
+    async with httpx.AsyncClient(transport=transport) as client:
+        for case in published:
+            answer = await client.send(asked(case))
+            if (answer.status_code, answer.json()) != (case.status, case.answer):
+                others.append(case)
+    # Of two that state nothing, or of which one's body contains the other's, the first answers.
+    assert [case.operation for case in others] == OVERSHADOWED
+
+
+@pytest.mark.contracts
+async def test_a_request_that_is_not_published_is_refused(contracts_folder: Path) -> None:
+    transport = httpx.ASGITransport(app=StaticSandbox(sandbox(contracts_folder)).app)
+    async with httpx.AsyncClient(transport=transport) as client:
+        answer = await client.get("https://sandbox.example/orders/2026-01-01/orders/no-such-order")
+    assert answer.status_code == 400
+    assert "Could not match" in answer.text
