@@ -60,6 +60,14 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def _woken_within_half_a_second(web: ArqBus, worker: ArqBus, kind: str) -> bool:
+    loop = asyncio.get_running_loop()
+    web.wake(kind)
+    began = loop.time()
+    await worker.wait(kind, 0.5)
+    return loop.time() - began < 0.5
+
+
 async def test_a_mark_in_one_process_wakes_a_worker_in_another(
     redis_server: Redis, pool: ArqRedis
 ) -> None:
@@ -132,11 +140,8 @@ async def test_a_worker_outlives_the_death_of_redis(own_redis: Redis) -> None:
         await until(lambda: worker.troubles > 0 and web.troubles > 0)
         own_redis.start()
         async with asyncio.timeout(SOON):
-            while True:
-                web.wake(WorkKind.SETTLE)
-                async with asyncio.timeout(1.0):
-                    await worker.wait(WorkKind.SETTLE, 0.5)
-                    break
+            while not await _woken_within_half_a_second(web, worker, WorkKind.SETTLE):
+                pass
 
 
 async def test_without_redis_from_the_start_this_process_is_woken_all_the_same(
@@ -156,6 +161,26 @@ async def test_an_emptied_redis_is_nothing_new(redis_server: Redis, pool: ArqRed
         await pool.flushall()
         web.wake(WorkKind.SETTLE)
         assert await woken(worker, WorkKind.SETTLE)
+
+
+async def test_a_redis_that_is_full_costs_wake_ups_and_nothing_else(own_redis: Redis) -> None:
+    """It refuses to add jobs. This process is woken, the others look by themselves."""
+    web, worker = ArqBus(own_redis.url), ArqBus(own_redis.url)
+    async with (
+        ArqRedis(unix_socket_path=str(own_redis.socket)) as operator,
+        running(web, listens=False),
+        running(worker),
+    ):
+        web.wake(WorkKind.INTAKE)
+        assert await woken(worker, WorkKind.INTAKE)
+        await operator.config_set("maxmemory", "1")
+        web.wake(WorkKind.SETTLE)
+        assert await woken(web, WorkKind.SETTLE)
+        await until(lambda: web.troubles > 0)
+        await operator.config_set("maxmemory", "0")
+        async with asyncio.timeout(SOON):
+            while not await _woken_within_half_a_second(web, worker, WorkKind.SETTLE):
+                pass
 
 
 async def test_nothing_runs_at_the_start_of_a_job_and_no_clock_starts_one(pool: ArqRedis) -> None:
