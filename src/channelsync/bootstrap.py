@@ -18,10 +18,11 @@ import structlog
 
 from channelsync.configuration.channels import Surroundings
 from channelsync.configuration.configuration import ChannelConfiguration, Configuration
-from channelsync.configuration.loading import load
+from channelsync.configuration.loading import load, load_bytes
 from channelsync.configuration.references import References
 from channelsync.engine.anchor import AnchorFile, Anchoring, AnchorLog, AnchorPlace, AnchorWebhook
 from channelsync.engine.core import Engine
+from channelsync.engine.plan import Proposal
 from channelsync.engine.policy import Policy
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
 from channelsync.engine.witness import Witness
@@ -60,6 +61,7 @@ __all__ = [
     "open_application",
     "policy_of",
     "read_configuration",
+    "read_proposal",
     "setup_of",
     "system_environment",
 ]
@@ -209,7 +211,22 @@ def read_configuration(
     Raises:
         ConfigurationInvalid: everything that is wrong with it, at once.
     """
-    surroundings = Surroundings(
+    return load(path or settings.config, _surroundings(settings, registry))
+
+
+def read_proposal(settings: Settings, registry: Registry, content: bytes) -> Proposal:
+    """Read and check a merchant's file that somebody proposes, as text.
+
+    Raises:
+        ConfigurationInvalid: everything that is wrong with it, at once.
+    """
+    surroundings = _surroundings(settings, registry)
+    configuration = load_bytes(content, surroundings, name="the proposed configuration")
+    return Proposal(setup=setup_of(configuration), policy=policy_of(configuration))
+
+
+def _surroundings(settings: Settings, registry: Registry) -> Surroundings:
+    return Surroundings(
         connectors=registry,
         references=References(
             environment=os.environ,
@@ -218,7 +235,6 @@ def read_configuration(
         ),
         allow_hosts=settings.allow_hosts,
     )
-    return load(path or settings.config, surroundings)
 
 
 def policy_of(configuration: Configuration) -> Policy:

@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from channelsync.bootstrap import (
     open_application,
     policy_of,
     read_configuration,
+    read_proposal,
     setup_of,
 )
 from channelsync.configuration.changes import compare
@@ -185,6 +187,7 @@ def _options(application: Application, stop: asyncio.Event) -> WebOptions:
         public_url=application.settings.public_url,
         stopping=stop,
         setup_token=set_up_token(secret_key(application.settings)),
+        read_proposal=partial(read_proposal, application.settings, application.registry),
     )
 
 

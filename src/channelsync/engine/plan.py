@@ -22,6 +22,7 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.item_view import ItemView, read_facts, views_of
+from channelsync.engine.policy import Policy
 from channelsync.engine.setup import Setup
 from channelsync.engine.stock_errors import UnknownItem
 from channelsync.store.stock_queries import Item, closest, find_items, load_items
@@ -31,6 +32,7 @@ __all__ = [
     "ItemPlan",
     "ListingPlan",
     "PlannedPush",
+    "Proposal",
     "StockNumbers",
     "StockPlan",
     "drop_unsent",
@@ -282,6 +284,14 @@ def _at_rest(view: ItemView, key: str) -> str | None:
 
 
 # ------------------------------------------------------------------ a proposed configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A configuration that somebody proposes, as the engine would use it."""
+
+    setup: Setup
+    policy: Policy
 
 
 async def propose(tx: AsyncConnection, setup: Setup, *, now: Instant) -> tuple[str, ...]:

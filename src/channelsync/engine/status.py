@@ -23,6 +23,7 @@ __all__ = [
     "PoolStatus",
     "Status",
     "channel_statuses",
+    "proof_coverage",
     "view_status",
 ]
 
@@ -126,7 +127,7 @@ async def view_status(engine: Engine, tx: AsyncConnection) -> Status:
         at=now,
         channels=channels,
         pools=await _pools(engine, tx),
-        proof_coverage=await _coverage(tx),
+        proof_coverage=await proof_coverage(tx),
         open_pushes=sum(channel.open_pushes for channel in channels),
         dead_letters=await _count(tx, tables.dead_letters.c.state == "dead"),
         holds=await _count(tx, tables.holds.c.state == "active"),
@@ -277,7 +278,8 @@ async def _broken(tx: AsyncConnection) -> dict[str, tuple[str, ...]]:
     return {channel: tuple(said) for channel, said in found.items()}
 
 
-async def _coverage(tx: AsyncConnection) -> Coverage:
+async def proof_coverage(tx: AsyncConnection) -> Coverage:
+    """Active listings, and those of them for which every assumption of the guarantee stands."""
     listings, stored = tables.listings, tables.assumptions
     broken = sa.exists().where(
         stored.c.channel == listings.c.channel,

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from typing_extensions import override
 
 from channelsync.store.errors import (
     OutcomeUnknown,
@@ -27,7 +28,15 @@ from channelsync.store.errors import (
     may_be_committed,
 )
 
-__all__ = ["Database", "at_end", "connected", "is_writing", "pause_before_retry", "sqlite_url"]
+__all__ = [
+    "Database",
+    "Joined",
+    "at_end",
+    "connected",
+    "is_writing",
+    "pause_before_retry",
+    "sqlite_url",
+]
 
 BUSY_SECONDS = 10.0
 READERS_MAX = 4
@@ -304,3 +313,38 @@ def _sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) 
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+class Joined(Database):
+    """The same door inside a transaction that is open already: what writes here is a savepoint.
+
+    A use case that opens its own transaction becomes part of the caller's, all or nothing; what it
+    refuses leaves no trace, and the caller's transaction goes on.
+    """
+
+    def __init__(self, outer: Database, tx: AsyncConnection) -> None:
+        self.url, self.is_sqlite, self.on_marked = outer.url, outer.is_sqlite, outer.on_marked
+        self._tx = tx
+
+    @asynccontextmanager
+    @override
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A savepoint: rolled back on any exception."""
+        async with self._tx.begin_nested():
+            yield self._tx
+
+    @asynccontextmanager
+    @override
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """The caller's transaction."""
+        yield self._tx
+
+    @override
+    async def transact(self, act: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Once: repeating is the caller's."""
+        async with self.write() as tx:
+            return await act(tx)
+
+    @override
+    async def close(self) -> None:
+        """The connection is the caller's."""

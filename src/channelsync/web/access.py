@@ -48,6 +48,11 @@ class UnlistedRoute(Exception):
 
 READ: Final = Permission.READ
 HOLDS: Final = Permission.HOLDS_WRITE
+STOCK: Final = Permission.STOCK_WRITE
+CHANNELS: Final = Permission.CHANNELS_OPERATE
+LETTERS: Final = Permission.DEAD_LETTERS_WRITE
+USERS: Final = Permission.USERS_WRITE
+KEYS: Final = Permission.KEYS_WRITE
 
 TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     # Receivers: marketplaces and tills call them, each request proves itself.
@@ -71,6 +76,50 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     ("POST", "/actions/{button}"): Permission.CONFIGURATION_WRITE,
     # The API.
     ("GET", "/api/v1/openapi.json"): READ,
+    ("GET", "/api/v1/me"): SELF,
+    ("GET", "/api/v1/items"): READ,
+    ("POST", "/api/v1/items"): STOCK,
+    ("GET", "/api/v1/items/{sku:path}"): READ,
+    ("PATCH", "/api/v1/items/{sku:path}"): STOCK,
+    ("GET", "/api/v1/locations"): READ,
+    ("GET", "/api/v1/stock"): READ,
+    ("GET", "/api/v1/stock/{location}/{sku:path}"): READ,
+    ("POST", "/api/v1/stock/counts"): STOCK,
+    ("POST", "/api/v1/stock/adjustments"): STOCK,
+    ("POST", "/api/v1/stock/safety-stock"): STOCK,
+    ("POST", "/api/v1/stock/on-order"): STOCK,
+    ("GET", "/api/v1/transfers"): READ,
+    ("POST", "/api/v1/transfers"): STOCK,
+    ("GET", "/api/v1/transfers/{transfer_id}"): READ,
+    ("POST", "/api/v1/transfers/{transfer_id}/ship"): STOCK,
+    ("POST", "/api/v1/transfers/{transfer_id}/cancel"): STOCK,
+    ("POST", "/api/v1/transfers/{transfer_id}/receive"): STOCK,
+    ("GET", "/api/v1/channels"): READ,
+    ("GET", "/api/v1/channels/{channel}"): READ,
+    ("POST", "/api/v1/channels/{channel}/pause"): CHANNELS,
+    ("POST", "/api/v1/channels/{channel}/resume"): CHANNELS,
+    ("GET", "/api/v1/listings"): READ,
+    ("GET", "/api/v1/dead-letters"): READ,
+    ("POST", "/api/v1/dead-letters/{number}/replay"): LETTERS,
+    ("POST", "/api/v1/dead-letters/{number}/drop"): LETTERS,
+    ("GET", "/api/v1/orders"): READ,
+    ("GET", "/api/v1/shortfalls"): READ,
+    ("GET", "/api/v1/movements"): READ,
+    ("GET", "/api/v1/audit"): Permission.AUDIT_READ,
+    ("GET", "/api/v1/alarms"): READ,
+    ("GET", "/api/v1/drift"): READ,
+    ("GET", "/api/v1/assumptions"): READ,
+    ("GET", "/api/v1/allocations/{sku:path}"): READ,
+    ("POST", "/api/v1/plan"): Permission.CONFIGURATION_WRITE,
+    ("GET", "/api/v1/metrics"): READ,
+    ("GET", "/api/v1/users"): USERS,
+    ("POST", "/api/v1/users"): USERS,
+    ("PATCH", "/api/v1/users/{name}"): USERS,
+    ("DELETE", "/api/v1/users/{name}"): USERS,
+    ("GET", "/api/v1/keys"): KEYS,
+    ("POST", "/api/v1/keys"): KEYS,
+    ("DELETE", "/api/v1/keys/{key_id}"): KEYS,
+    ("GET", "/api/v1/holds"): READ,
     ("POST", "/api/v1/holds"): HOLDS,
     ("GET", "/api/v1/holds/{hold_id}"): HOLDS,
     ("POST", "/api/v1/holds/{hold_id}/extend"): HOLDS,

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+import time
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from typing_extensions import override
 
 import channelsync
 from channelsync.engine.core import Engine
 from channelsync.engine.idempotency import Once
 from channelsync.engine.identity import Identity
 from channelsync.web.access import TABLE, require_listed
+from channelsync.web.api.allocations import allocations_router
+from channelsync.web.api.books import books_router
+from channelsync.web.api.channels import channels_router
+from channelsync.web.api.counter import Counter
+from channelsync.web.api.items import items_router
+from channelsync.web.api.people import people_router
+from channelsync.web.api.shapes import ProblemDocument
+from channelsync.web.api.stock import stock_router
+from channelsync.web.api.transfers import transfers_router
 from channelsync.web.door import Door
 from channelsync.web.gate import Gate
 from channelsync.web.guard import Guard
@@ -34,6 +48,7 @@ from channelsync.web.problems import (
     on_store_trouble,
 )
 from channelsync.web.receivers import Receiver
+from channelsync.web.throttle import Buckets
 from channelsync.web.tills import Tills
 
 __all__ = ["WebOptions", "build_app", "build_probes"]
@@ -44,7 +59,7 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
     meters, once = Meters(), Once(engine)
     gate = _gate(engine, options)
     tills, probes = Tills(engine, options, once), Probes(engine, gate)
-    app = FastAPI(
+    app = _Application(
         title="channelsync",
         version=channelsync.__version__,
         openapi_url="/api/v1/openapi.json",
@@ -70,14 +85,51 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         *Door(gate.identity, options).routes,
         *Pages(engine, options).routes,
     ]
-    app.include_router(holds_router(engine, once))
+    for router in _api(engine, options, once):
+        app.include_router(router, dependencies=[Depends(_BEARER)])
     require_listed(app.router.routes, TABLE)
     return app
 
 
+class _Application(FastAPI):
+    """The application with the shape of its errors in the OpenAPI document."""
+
+    @override
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        made = super().openapi()
+        schemas = made["components"]["schemas"]
+        if "ProblemDocument" not in schemas:
+            shape = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= shape.pop("$defs", {})
+            schemas["ProblemDocument"] = shape
+        return made
+
+
+_BEARER: Final = HTTPBearer(scheme_name="key", description="An API key: `csk_…`.", auto_error=False)
+"""For the OpenAPI document: the gate has looked at the key before any route is asked."""
+
+
+def _api(engine: Engine, options: WebOptions, once: Once) -> tuple[APIRouter, ...]:
+    counter = Counter(engine, once)
+    return (
+        holds_router(engine, once),
+        items_router(counter),
+        stock_router(counter),
+        transfers_router(counter),
+        channels_router(counter),
+        books_router(engine),
+        allocations_router(engine, options),
+        people_router(counter, options.passwords),
+    )
+
+
 def _gate(engine: Engine, options: WebOptions) -> Gate:
     identity = Identity(engine.database, engine.now, options.passwords)
-    return Gate(identity, options.operators)
+    limits = Buckets(
+        time.monotonic, burst=options.requests_burst, per_second=options.requests_burst / 6
+    )
+    return Gate(identity, options.operators, limits)
 
 
 def build_probes(engine: Engine, options: WebOptions) -> ASGIApp:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -32,6 +33,7 @@ from channelsync.security.tokens import csrf_token
 from channelsync.web.access import OPEN, SELF, Asked, Table
 from channelsync.web.bodies import read_body
 from channelsync.web.problems import Problem, problem_response
+from channelsync.web.throttle import Buckets
 
 __all__ = [
     "COOKIE",
@@ -45,6 +47,7 @@ __all__ = [
     "session_of",
 ]
 
+API: Final = "/api/"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 SECURE_COOKIE: Final = "__Host-channelsync"
 COOKIE: Final = "channelsync_session"
@@ -77,6 +80,8 @@ class Gate:
 
     identity: Identity
     operators: Sequence[str]
+    limits: Buckets
+    """How often somebody may ask the API."""
     table: Table = field(default_factory=Table)
 
     async def refusal(self, scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
@@ -93,9 +98,9 @@ class Gate:
         scope["principal"] = principal
         if not _is_enough(principal, asked):
             return _forbidden(asked), receive
-        if scope["method"] in SAFE or "authorization" in Headers(scope=scope):
-            return None, receive
-        return await _forged(scope, receive)
+        if scope["path"].startswith(API) and (wait := self.limits.take(principal.name)):
+            return _too_many(wait), receive
+        return (None, receive) if scope["method"] in SAFE else await _unsafe(scope, receive)
 
     async def identify(self, scope: Scope) -> Principal | None:
         """Who asks, if that is proven. A key that is wrong is never overlooked for a cookie."""
@@ -146,9 +151,26 @@ def _forbidden(asked: Asked) -> Response:
     return problem_response(HTTPStatus.FORBIDDEN, detail, permission=named)
 
 
+def _too_many(wait: float) -> Response:
+    headers = {"retry-after": str(math.ceil(wait))}
+    detail = "too many requests: slow down, and go on after the time in Retry-After"
+    return problem_response(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers)
+
+
 def _here(scope: Scope) -> str:
     query = scope.get("query_string", b"").decode("latin-1")
     return quote(f"{scope['path']}?{query}" if query else scope["path"], safe="/")
+
+
+async def _unsafe(scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
+    """A refusal of a request that would change something."""
+    if scope["path"].startswith(API):
+        refusal, receive = await _capped(scope, receive)
+        if refusal is not None:
+            return refusal, receive
+    if "authorization" in Headers(scope=scope):
+        return None, receive
+    return await _forged(scope, receive)
 
 
 async def _forged(scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
@@ -172,6 +194,15 @@ async def _forged(scope: Scope, receive: Receive) -> tuple[Response | None, Rece
         return None, receive
     detail = "the page was open for too long, or the request is not from a page: reload and repeat"
     return problem_response(HTTPStatus.FORBIDDEN, detail), receive
+
+
+async def _capped(scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
+    """The body of a request of the API, read under its cap: the framework has none."""
+    try:
+        body = await read_body(Request(scope, receive))
+    except Problem as problem:
+        return problem_response(problem.status, problem.detail), receive
+    return None, _again(body, receive)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channelsync.web.gate import Gate
-from channelsync.web.problems import STORE_TROUBLE, on_store_trouble
+from channelsync.web.problems import REQUEST_ID, STORE_TROUBLE, on_store_trouble
 
 __all__ = ["Guard"]
 
@@ -51,6 +51,7 @@ class Guard:
             await send(message)
 
         scope["request_id"] = request_id
+        REQUEST_ID.set(request_id)
         try:
             refusal, receive = await self._gate.refusal(scope, receive)
         except STORE_TROUBLE as error:

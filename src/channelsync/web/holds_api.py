@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from channelsync.domain.errors import HoldConflict
+from channelsync.domain.permissions import Principal
 from channelsync.domain.vocabulary import Instant
+from channelsync.engine.audit import note_change
 from channelsync.engine.core import Engine
 from channelsync.engine.hold_rows import UnknownHold
 from channelsync.engine.holds_desk import (
@@ -25,9 +27,14 @@ from channelsync.engine.holds_desk import (
     HoldsDesk,
     InsufficientUnits,
 )
+from channelsync.engine.holds_view import view_holds
 from channelsync.engine.idempotency import Answer, Once
 from channelsync.engine.stock_errors import UnknownItem
+from channelsync.store.audit_chain import Change
+from channelsync.web.api.counter import require_reach
+from channelsync.web.api.shapes import ERRORS, Limit, Moment, Shown
 from channelsync.web.bodies import read_body
+from channelsync.web.gate import principal_of
 from channelsync.web.keys import answer_of, key_of
 from channelsync.web.problems import Problem, problem_body
 
@@ -82,6 +89,45 @@ class Confirmation(_Body):
     reference: Text
 
 
+class HoldShown(Shown):
+    """A hold as it stands."""
+
+    id: str
+    owner: str
+    channel: str | None
+    state: str = Field(examples=["active"])
+    reference: str = Field(description="The order that it became.")
+    lines: list[HeldLine]
+    created_at: Moment
+    expires_at: Moment
+    ended_at: Moment | None
+
+
+class HeldShown(Shown):
+    """Units of one item."""
+
+    sku: str
+    units: int
+
+
+class ActiveHold(Shown):
+    """A hold that keeps units."""
+
+    id: str
+    pool: str
+    channel: str | None
+    owner: str
+    lines: list[HeldShown]
+    created_at: Moment
+    expires_at: Moment
+
+
+class Holds(Shown):
+    """Active holds within reach."""
+
+    items: list[ActiveHold]
+
+
 class Nothing(_Body):
     """No more needs to be said."""
 
@@ -109,33 +155,87 @@ class _Door:
         return body, hashlib.sha256(whole).hexdigest()
 
     async def run(
-        self, request: Request, fingerprint: str, use_case: UseCase, status: int = HTTPStatus.OK
+        self,
+        request: Request,
+        fingerprint: str,
+        use_case: UseCase,
+        *,
+        hold_id: str | None = None,
+        status: int = HTTPStatus.OK,
     ) -> Response:
-        """A refusal rolls its own savepoint back and is an answer like any other."""
+        """A refusal rolls its own savepoint back and is an answer like any other.
+
+        A hold out of the caller's reach is as if there were none.
+        """
+        principal = principal_of(request)
 
         async def act(tx: AsyncConnection) -> Answer:
             try:
                 async with tx.begin_nested():
+                    before = None if hold_id is None else await self._view(tx, hold_id, principal)
                     hold = await use_case(tx)
             except Exception as error:
                 refusal = _refusal(error)
                 if refusal is None:
                     raise
                 return refusal
+            change = Change(
+                at=self.engine.now(),
+                actor=principal.name,
+                action=f"hold.{request.url.path.rpartition('/')[2]}" if before else "hold.create",
+                subject=f"hold:{hold.id}",
+                before=None if before is None else _told(before),
+                after=_told(hold),
+                request=request.scope["request_id"],
+            )
+            await note_change(tx, change)
             return Answer(status=status, body=json.dumps(_told(hold)))
 
-        return await answer_of(self._once, key_of(request, "api"), fingerprint, act)
+        key = key_of(request, f"api/{principal.name}")
+        return await answer_of(self._once, key, fingerprint, act)
+
+    async def show(self, request: Request, hold_id: str) -> dict[str, Any]:
+        """A hold within the caller's reach."""
+        async with self.engine.database.read() as tx:
+            try:
+                return _told(await self._view(tx, hold_id, principal_of(request)))
+            except UnknownHold:
+                raise Problem(HTTPStatus.NOT_FOUND, f"there is no hold {hold_id}") from None
+
+    async def _view(self, tx: AsyncConnection, hold_id: str, principal: Principal) -> Hold:
+        hold = await self.desk.view(tx, hold_id)
+        if not principal.reach.has_channel(hold.channel or ""):
+            raise UnknownHold(hold_id)
+        return hold
 
 
 def holds_router(engine: Engine, once: Once) -> APIRouter:
     """The routes. Every unsafe one honours `Idempotency-Key`."""
     door = _Door(engine, once)
-    router = APIRouter(prefix="/api/v1/holds", tags=["holds"])
+    router = APIRouter(prefix="/api/v1/holds", tags=["holds"], responses=ERRORS)
+    _add_ends(router, door)
 
-    @router.post("", status_code=HTTPStatus.CREATED, openapi_extra=_schema_of(NewHold))
+    @router.get("", response_model=Holds)
+    async def list_holds(request: Request, limit: Limit = 100) -> Any:
+        """Active holds, those that end first in front."""
+        reach = principal_of(request).reach
+        async with engine.database.read() as tx:
+            found = await view_holds(tx, limit=limit)
+        return {"items": [one for one in found if reach.has_channel(one.channel or "")]}
+
+    @router.post(
+        "",
+        status_code=HTTPStatus.CREATED,
+        responses={201: {"model": HoldShown}},
+        openapi_extra=_schema_of(NewHold),
+    )
     async def create(request: Request) -> Response:
         """Hold units for a cart, all of its lines or none."""
         body, fingerprint = await door.read(request, NewHold)
+        if not principal_of(request).reach.is_everywhere and body.channel is None:
+            raise Problem(HTTPStatus.FORBIDDEN, "name a channel: you are kept to some")
+        if body.channel is not None:
+            require_reach(principal_of(request), channel=body.channel)
         wanted = HoldRequest(
             owner=body.owner,
             lines={line.sku: line.units for line in body.lines},
@@ -144,47 +244,56 @@ def holds_router(engine: Engine, once: Once) -> APIRouter:
             replaces=body.replaces,
         )
         return await door.run(
-            request, fingerprint, lambda tx: door.desk.create(tx, wanted), HTTPStatus.CREATED
+            request,
+            fingerprint,
+            lambda tx: door.desk.create(tx, wanted),
+            status=HTTPStatus.CREATED,
         )
 
-    @router.get("/{hold_id}")
-    async def show(hold_id: HoldId) -> dict[str, Any]:
+    @router.get("/{hold_id}", response_model=HoldShown)
+    async def show(request: Request, hold_id: HoldId) -> Any:
         """A hold as it stands."""
-        async with engine.database.read() as connection:
-            try:
-                return _told(await door.desk.view(connection, hold_id))
-            except UnknownHold:
-                raise Problem(HTTPStatus.NOT_FOUND, f"there is no hold {hold_id}") from None
+        return await door.show(request, hold_id)
 
-    @router.post("/{hold_id}/extend", openapi_extra=_schema_of(Extension))
+    return router
+
+
+def _add_ends(router: APIRouter, door: _Door) -> None:
+    shown: dict[int | str, dict[str, Any]] = {200: {"model": HoldShown}}
+
+    @router.post("/{hold_id}/extend", responses=shown, openapi_extra=_schema_of(Extension))
     async def extend(request: Request, hold_id: HoldId) -> Response:
         """Keep the units longer; never shorter."""
         body, fingerprint = await door.read(request, Extension)
         ttl = body.ttl_seconds
-        return await door.run(request, fingerprint, lambda tx: door.desk.extend(tx, hold_id, ttl))
+        return await door.run(
+            request, fingerprint, lambda tx: door.desk.extend(tx, hold_id, ttl), hold_id=hold_id
+        )
 
-    @router.post("/{hold_id}/confirm", openapi_extra=_schema_of(Confirmation))
+    @router.post("/{hold_id}/confirm", responses=shown, openapi_extra=_schema_of(Confirmation))
     async def confirm(request: Request, hold_id: HoldId) -> Response:
         """The cart became an order."""
         body, fingerprint = await door.read(request, Confirmation)
         named = body.reference
         return await door.run(
-            request, fingerprint, lambda tx: door.desk.confirm(tx, hold_id, named)
+            request, fingerprint, lambda tx: door.desk.confirm(tx, hold_id, named), hold_id=hold_id
         )
 
-    @router.post("/{hold_id}/release")
+    @router.post("/{hold_id}/release", responses=shown)
     async def release(request: Request, hold_id: HoldId) -> Response:
         """The cart was left, or its order called off."""
         _, fingerprint = await door.read(request, Nothing)
-        return await door.run(request, fingerprint, lambda tx: door.desk.release(tx, hold_id))
+        return await door.run(
+            request, fingerprint, lambda tx: door.desk.release(tx, hold_id), hold_id=hold_id
+        )
 
-    @router.post("/{hold_id}/ship")
+    @router.post("/{hold_id}/ship", responses=shown)
     async def ship(request: Request, hold_id: HoldId) -> Response:
         """The order's units have left the house."""
         _, fingerprint = await door.read(request, Nothing)
-        return await door.run(request, fingerprint, lambda tx: door.desk.ship(tx, hold_id))
-
-    return router
+        return await door.run(
+            request, fingerprint, lambda tx: door.desk.ship(tx, hold_id), hold_id=hold_id
+        )
 
 
 def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -239,4 +348,4 @@ def _told(hold: Hold) -> dict[str, Any]:
 
 
 def _iso(at: Instant) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from channelsync.engine.plan import Proposal
 from channelsync.security.passwords import Passwords
 
 __all__ = ["LOOPBACK", "Button", "Exhibit", "Stage", "WebOptions"]
@@ -70,6 +71,10 @@ class WebOptions:
     setup_token: str | None = None
     """What the link bears with which the first user is made; None: there is no such link."""
     passwords: Passwords = field(default_factory=Passwords)
+    read_proposal: Callable[[bytes], Proposal] | None = None
+    """Reads a proposed configuration, for plans of it; None: there are no such plans."""
+    requests_burst: int = 600
+    """So many requests of the API somebody may send at once; then a sixth of it a second."""
     refresh_seconds: float = 0.5
     """The live page is looked at again this often while somebody watches; 0.25 at the least."""
     stopping: asyncio.Event | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from channelsync.store.errors import StoreUnavailable, is_passing
 
 __all__ = [
     "MEDIA_TYPE",
+    "REQUEST_ID",
     "STORE_TROUBLE",
     "Problem",
     "on_crash",
@@ -38,12 +40,24 @@ STORE_TROUBLE: Final = (StoreUnavailable, sa.exc.DBAPIError, sa.exc.TimeoutError
 STORE_RETRY_AFTER_SECONDS: Final = 5
 
 
+REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
+"""The id of the request that is answered: problem documents and the audit trail bear it."""
+
+
 class Problem(Exception):
     """A request that is refused; raised anywhere below a route."""
 
-    def __init__(self, status: int, detail: str = "", **more: Any) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__(detail or HTTPStatus(status).phrase)
         self.status = status
+        self.headers = headers
         self.detail = detail
         self.more = more
 
@@ -57,6 +71,8 @@ def problem_body(status: int, detail: str = "", **more: Any) -> str:
     }
     if detail:
         body["detail"] = detail
+    if (request_id := REQUEST_ID.get()) is not None:
+        body["request_id"] = request_id
     return json.dumps(body | more)
 
 
@@ -76,7 +92,7 @@ async def on_problem(_request: Request, error: Exception) -> Response:
     """A refusal of ours."""
     if not isinstance(error, Problem):
         raise error
-    return problem_response(error.status, error.detail, **error.more)
+    return problem_response(error.status, error.detail, headers=error.headers, **error.more)
 
 
 async def on_http_error(_request: Request, error: Exception) -> Response:
