@@ -22,6 +22,7 @@ from channelsync.sdk.types import (
     Enforces,
     Instant,
     ListingRef,
+    OfferPage,
     OrderPage,
     Parsed,
     Pulled,
@@ -114,7 +115,7 @@ class AmazonChannel:
         self._pushing = Pushing(api, settings, offers, fitness)
         self._feeds = Feeds(api, context.http, settings, self._pushing)
         self._reading = Reading(offers, fitness, api)
-        self._discovery = Discovery(offers)
+        self._discovery = Discovery(offers, settings)
         self._orders = Orders(api, settings)
         self._shipping = Shipping(api, settings)
         self._self_test = SelfTest(api, settings)
@@ -152,6 +153,14 @@ class AmazonChannel:
     def listings(self) -> AsyncIterator[RemoteListing]:
         """Every offer of the account."""
         return self._discovery.listings()
+
+    async def offers_page(self, cursor: str | None) -> OfferPage:
+        """A part of the catalogue."""
+        return await self._discovery.page(cursor)
+
+    def whole_catalogue(self, offers: Sequence[RemoteListing]) -> Sequence[RemoteListing]:
+        """One listing for every SKU."""
+        return self._discovery.whole(offers)
 
     def first_cursor(self, since: Instant) -> str:
         """A cursor for every order unshipped at `since` or changed after."""

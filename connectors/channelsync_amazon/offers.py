@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from channelsync.sdk.errors import Misconfigured
 from channelsync.sdk.types import Instant
 from channelsync_amazon.api import AmazonApi, Call, NotFound, path_part
 from channelsync_amazon.settings import AmazonSettings
 from channelsync_amazon.times import iso
 from channelsync_amazon.wire import ListingItem, ListingsPage, understood
 
-__all__ = ["LOOK_MAX", "Offers", "Seen"]
+__all__ = ["LOOK_MAX", "PAGED_MAX", "Offers", "Seen"]
 
 LOOK_MAX: Final = 20
 """SKUs a search may name, and offers a page may hold."""
@@ -100,50 +99,14 @@ class Offers:
             query=query,
         )
 
-    async def everything(self) -> dict[str, Seen]:
-        """Every SKU of the account, with what each marketplace of the channel shows of it.
+    async def page(
+        self, marketplace: str, since: Instant | None, token: str | None
+    ) -> tuple[tuple[ListingItem, ...], str | None]:
+        """Offers created from `since` on, oldest first, and the token of the next page.
 
         Raises:
-            ConnectorError: the catalogue was not read to its end.
+            ConnectorError: nothing was read.
         """
-        found: dict[str, Seen] = {}
-        for marketplace in self._marketplaces:
-            async for item, sent_at, received_at in self._catalogue(marketplace):
-                known = found.get(item.sku)
-                found[item.sku] = (
-                    Seen(items=(item,), sent_at=sent_at, received_at=received_at)
-                    if known is None
-                    else replace(known, items=(*known.items, item), received_at=received_at)
-                )
-        return found
-
-    async def _catalogue(
-        self, marketplace: str
-    ) -> AsyncIterator[tuple[ListingItem, Instant, Instant]]:
-        """By date of creation, in searches of a thousand, each from where the last ended."""
-        since: Instant | None = None
-        told: set[str] = set()
-        while True:
-            count, reached = 0, since
-            async for item, sent_at, received_at in self._window(marketplace, since):
-                count += 1
-                created = max((one.created_date for one in item.summaries), default=None)
-                reached = created if created is not None else reached
-                if item.sku not in told:
-                    told.add(item.sku)
-                    yield item, sent_at, received_at
-            if count < PAGED_MAX:
-                return
-            if reached is None or reached == since:
-                raise Misconfigured(
-                    f"more than {PAGED_MAX} offers of {marketplace} were created in one second:"
-                    " Amazon's search cannot list them all"
-                )
-            since = reached
-
-    async def _window(
-        self, marketplace: str, since: Instant | None
-    ) -> AsyncIterator[tuple[ListingItem, Instant, Instant]]:
         query = {
             "marketplaceIds": marketplace,
             "includedData": INCLUDED,
@@ -153,11 +116,7 @@ class Offers:
         }
         if since is not None:
             query["createdAfter"] = iso(since)
-        while True:
-            answer = await self._api.read(self._search(query))
-            page = understood(ListingsPage, answer)
-            for item in page.items:
-                yield item, answer.sent_at, answer.received_at
-            if page.next_token is None or not page.items:
-                return
-            query["pageToken"] = page.next_token
+        if token is not None:
+            query["pageToken"] = token
+        page = understood(ListingsPage, await self._api.read(self._search(query)))
+        return tuple(page.items), page.next_token

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Final
 
-from channelsync.sdk.types import RemoteListing
+from channelsync.sdk.types import OfferPage, RemoteListing
 from channelsync_shopify.api import ShopifyApi, TooCostly
 from channelsync_shopify.documents import VARIANTS
 from channelsync_shopify.reading import unfit_for_sale
@@ -16,6 +17,7 @@ from channelsync_shopify.wire import Catalogue, Page, Variant, understood
 __all__ = ["Discovery"]
 
 PAGE_SIZE: Final = 100
+BETWEEN: Final = "; "
 
 
 class Discovery:
@@ -26,28 +28,39 @@ class Discovery:
         self._location = settings.location_id
 
     async def listings(self) -> AsyncIterator[RemoteListing]:
-        """Every offer; unfit ones carry the reason.
+        """Every offer; unfit ones carry the reason."""
+        found: list[RemoteListing] = []
+        page = await self.page(None)
+        found += page.offers
+        while page.cursor is not None:
+            page = await self.page(page.cursor)
+            found += page.offers
+        for one in self.whole(found):
+            yield one
 
-        All pages are read before the first offer is told, because only the whole catalogue shows
-        whether a SKU is ambiguous.
+    async def page(self, cursor: str | None) -> OfferPage:
+        """The variants of one page.
+
+        Raises:
+            ConnectorError: it was not read.
         """
-        by_item: dict[str, list[Variant]] = {}
-        async for variant in self._variants():
-            # Several variants may share an inventory item, hence one counter: that is one listing.
-            by_item.setdefault(variant.inventory_item.id, []).append(variant)
-        owners = Counter(variants[0].sku or "" for variants in by_item.values())
-        for variants in by_item.values():
-            yield _listing(variants, owners[variants[0].sku or ""])
+        page = await self._page(cursor, PAGE_SIZE)
+        return OfferPage(
+            offers=tuple(_offer(variant) for variant in page.nodes),
+            cursor=page.page_info.end_cursor if page.page_info.has_next_page else None,
+        )
 
-    async def _variants(self) -> AsyncIterator[Variant]:
-        after: str | None = None
-        while True:
-            page = await self._page(after, PAGE_SIZE)
-            for variant in page.nodes:
-                yield variant
-            if not page.page_info.has_next_page:
-                return
-            after = page.page_info.end_cursor
+    def whole(self, offers: Sequence[RemoteListing]) -> list[RemoteListing]:
+        """One listing for every inventory item.
+
+        Several variants may share an item, hence one counter; only the whole catalogue shows that,
+        and whether a SKU is ambiguous.
+        """
+        by_item: dict[str, list[RemoteListing]] = {}
+        for one in offers:
+            by_item.setdefault(one.external["inventory_item_id"], []).append(one)
+        owners = Counter(group[0].sku for group in by_item.values())
+        return [_listing(group, owners[group[0].sku]) for group in by_item.values()]
 
     async def _page(self, after: str | None, size: int) -> Page[Variant]:
         variables = {"loc": self._location, "first": size, "after": after}
@@ -60,25 +73,31 @@ class Discovery:
         return understood(Catalogue, answer).product_variants
 
 
-def _listing(variants: Sequence[Variant], owners: int) -> RemoteListing:
-    first = variants[0]
-    item = first.inventory_item
+def _offer(variant: Variant) -> RemoteListing:
+    """What one variant shows."""
+    item = variant.inventory_item
     level = item.inventory_level
-    sku = first.sku or ""
     reasons = unfit_for_sale(
         tracked=item.tracked,
-        policies=[variant.inventory_policy for variant in variants],
-        bundle=any(variant.requires_components for variant in variants),
+        policies=(variant.inventory_policy,),
+        bundle=variant.requires_components,
         active=level.is_active if level is not None else None,
     )
-    if not sku.strip():
-        reasons = ("it has no SKU", *reasons)
-    elif owners > 1:
-        reasons = (f"{owners} inventory items share the SKU {sku!r}: make it unique", *reasons)
     return RemoteListing(
-        sku=sku,
-        external={"inventory_item_id": item.id, "variant_id": first.id},
-        title=first.product.title,
+        sku=variant.sku or "",
+        external={"inventory_item_id": item.id, "variant_id": variant.id},
+        title=variant.product.title,
         quantity=level.available if level is not None else None,
-        refused="; ".join(reasons) or None,
+        refused=BETWEEN.join(reasons) or None,
     )
+
+
+def _listing(group: Sequence[RemoteListing], owners: int) -> RemoteListing:
+    first = group[0]
+    told = (reason for one in group if one.refused for reason in one.refused.split(BETWEEN))
+    reasons = list(dict.fromkeys(told))
+    if not first.sku.strip():
+        reasons.insert(0, "it has no SKU")
+    elif owners > 1:
+        reasons.insert(0, f"{owners} inventory items share the SKU {first.sku!r}: make it unique")
+    return replace(first, refused=BETWEEN.join(reasons) or None)

@@ -19,6 +19,7 @@ from channelsync.sdk.types import (
     Enforces,
     Instant,
     ListingRef,
+    OfferPage,
     OrderPage,
     Parsed,
     PushRequest,
@@ -101,6 +102,14 @@ class ShopifyChannel:
     def listings(self) -> AsyncIterator[RemoteListing]:
         """Every offer of the shop."""
         return self._discovery.listings()
+
+    async def offers_page(self, cursor: str | None) -> OfferPage:
+        """A part of the catalogue."""
+        return await self._discovery.page(cursor)
+
+    def whole_catalogue(self, offers: Sequence[RemoteListing]) -> Sequence[RemoteListing]:
+        """One listing for every inventory item."""
+        return self._discovery.whole(offers)
 
     def first_cursor(self, since: Instant) -> str:
         """A cursor for every order unshipped at `since` or changed after."""

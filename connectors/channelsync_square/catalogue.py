@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from channelsync.sdk.types import RemoteListing
-from channelsync_square.api import SquareApi
+from channelsync.sdk.types import OfferPage, RemoteListing
+from channelsync_square.api import CursorLost, SquareApi
 from channelsync_square.settings import SquareSettings
 from channelsync_square.wire import CatalogObject, CatalogPage, Item, Variation, understood
 
@@ -74,37 +75,57 @@ class Catalogue:
         self._location = settings.location_id
 
     async def listings(self) -> AsyncIterator[RemoteListing]:
-        """Every variation with a SKU, and those without one with the reason.
+        """Every variation with a SKU, and those without one with the reason."""
+        found: list[RemoteListing] = []
+        page = await self.page(None)
+        found += page.offers
+        while page.cursor is not None:
+            page = await self.page(page.cursor)
+            found += page.offers
+        for one in self.whole(found):
+            yield one
 
-        All pages are read before the first offer is told, because only the whole catalogue shows
-        whether a SKU is ambiguous.
+    async def page(self, cursor: str | None) -> OfferPage:
+        """The variations of one page.
+
+        Raises:
+            ConnectorError: it was not read.
         """
-        variations: list[CatalogObject] = []
-        related: dict[str, CatalogObject] = {}
-        content = {
+        content: dict[str, Any] = {
             "object_types": ["ITEM_VARIATION"],
             "include_related_objects": True,
             "limit": PAGE_SIZE,
         }
-        async for answer in self._api.pages(SEARCH_PATH, content):
-            page = understood(CatalogPage, answer)
-            variations += (one for one in page.objects if one.item_variation_data is not None)
-            related |= {one.id: one for one in page.related_objects}
-        owners = Counter(_sku_of(one) for one in variations)
-        for variation in variations:
-            yield self._listing(variation, related, owners[_sku_of(variation)])
+        onward = content if cursor is None else content | {"cursor": cursor}
+        try:
+            answer = await self._api.call("POST", SEARCH_PATH, onward)
+        except CursorLost:
+            # Square's cursors do not live for ever: the catalogue is read from its beginning.
+            answer = await self._api.call("POST", SEARCH_PATH, content)
+        page = understood(CatalogPage, answer)
+        related = {one.id: one for one in page.related_objects}
+        following = (answer.body or {}).get("cursor")
+        return OfferPage(
+            offers=tuple(
+                self._offer(one, related)
+                for one in page.objects
+                if one.item_variation_data is not None
+            ),
+            cursor=str(following) if following else None,
+        )
 
-    def _listing(
-        self, variation: CatalogObject, related: Mapping[str, CatalogObject], owners: int
+    def whole(self, offers: Sequence[RemoteListing]) -> list[RemoteListing]:
+        """One listing for every variation; only the whole shows whether a SKU is ambiguous."""
+        by_id = {one.external["variation_id"]: one for one in offers}
+        owners = Counter(one.sku for one in by_id.values())
+        return [_told(one, owners[one.sku]) for one in by_id.values()]
+
+    def _offer(
+        self, variation: CatalogObject, related: Mapping[str, CatalogObject]
     ) -> RemoteListing:
-        sku = _sku_of(variation)
         reasons = unfit_for_sale(variation, related, self._location)
-        if not sku.strip():
-            reasons = ("it has no SKU", *reasons)
-        elif owners > 1:
-            reasons = (f"{owners} variations share the SKU {sku!r}: make it unique", *reasons)
         return RemoteListing(
-            sku=sku,
+            sku=_sku_of(variation),
             external={"variation_id": variation.id},
             title=_title(variation, related),
             refused="; ".join(reasons) or None,
@@ -125,6 +146,16 @@ class Catalogue:
             found |= {one.id: one for one in page.objects if one.item_variation_data is not None}
             related |= {one.id: one for one in page.related_objects}
         return found, related
+
+
+def _told(offer: RemoteListing, owners: int) -> RemoteListing:
+    reason = None
+    if not offer.sku.strip():
+        reason = "it has no SKU"
+    elif owners > 1:
+        reason = f"{owners} variations share the SKU {offer.sku!r}: make it unique"
+    reasons = [one for one in (reason, offer.refused) if one]
+    return replace(offer, refused="; ".join(reasons) or None)
 
 
 def _sku_of(variation: CatalogObject) -> str:

@@ -21,6 +21,7 @@ from channelsync.sdk.types import (
     Enforces,
     Instant,
     ListingRef,
+    OfferPage,
     OrderPage,
     Parsed,
     PushRequest,
@@ -94,6 +95,14 @@ class _Seller:
     def listings(self) -> AsyncIterator[RemoteListing]:
         """Every offer of the seller."""
         return self._catalogue.listings()
+
+    async def offers_page(self, cursor: str | None) -> OfferPage:
+        """A part of the catalogue."""
+        return await self._catalogue.page(cursor)
+
+    def whole_catalogue(self, offers: Sequence[RemoteListing]) -> Sequence[RemoteListing]:
+        """One listing for every variation."""
+        return self._catalogue.whole(offers)
 
     def first_cursor(self, since: Instant) -> str:
         """A cursor for every order to be handed over at `since`, and all that moved after."""

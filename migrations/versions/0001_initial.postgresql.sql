@@ -78,6 +78,10 @@ CREATE TABLE channels (
     watermark_lag DOUBLE PRECISION DEFAULT '0' NOT NULL,
     orders_imported BOOLEAN DEFAULT false NOT NULL,
     discovered_at DOUBLE PRECISION,
+    search_began_at DOUBLE PRECISION,
+    search_cursor TEXT,
+    search_read BOOLEAN DEFAULT false NOT NULL,
+    search_stored INTEGER DEFAULT '0' NOT NULL,
     subscribed_at DOUBLE PRECISION,
     last_delivery_at DOUBLE PRECISION,
     last_poll_at DOUBLE PRECISION,
@@ -293,6 +297,20 @@ CREATE TABLE movements (
 CREATE INDEX ix_movements_item ON movements (item_id, location_id, id);
 
 CREATE INDEX ix_movements_listing ON movements (listing_id, id);
+
+CREATE TABLE offers (
+    id BIGSERIAL NOT NULL,
+    channel TEXT NOT NULL,
+    sku TEXT NOT NULL,
+    external JSON NOT NULL,
+    title TEXT NOT NULL,
+    quantity INTEGER,
+    refused TEXT,
+    CONSTRAINT pk_offers PRIMARY KEY (id),
+    CONSTRAINT fk_offers_channel FOREIGN KEY(channel) REFERENCES channels (name)
+);
+
+CREATE INDEX ix_offers_channel ON offers (channel);
 
 CREATE TABLE order_voids (
     channel TEXT NOT NULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,12 +14,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import clear_alarm, raise_alarm
+from channelsync.engine.catalogue import (
+    begin_search,
+    end_search,
+    kept_offers,
+    load_search,
+    note_page,
+    note_search,
+)
 from channelsync.engine.core import Engine
 from channelsync.engine.intake import reapply_parked
 from channelsync.engine.recipes import recipes_of
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
 from channelsync.ports import RunningChannel
-from channelsync.sdk.connector import Discovers
+from channelsync.sdk.connector import Discovers, DiscoversInPages
+from channelsync.sdk.errors import Retryable
 from channelsync.sdk.types import RemoteListing
 from channelsync.store import tables
 from channelsync.store.locks import lock_items, lock_orders
@@ -30,6 +39,8 @@ __all__ = ["discover"]
 _log = structlog.get_logger("channelsync.discover")
 
 BATCH = 500
+RUN_SECONDS = 20.0
+"""A run reads and maps for so long at most; its lease is longer, and the next run goes on."""
 EVERY_SECONDS = 3_600.0
 RECIPE_CHANGED = "its recipe changed: it is taken to 0, and sold by the new recipe from then on"
 
@@ -46,24 +57,72 @@ class _Mapped:
 
 
 async def discover(engine: Engine, held: Claim) -> Instant | None:
-    """Search the whole catalogue of one channel. Returns when to search again."""
+    """Search the whole catalogue of one channel, or go on with that. Returns when to look again."""
     running = engine.channels.get(held.key)
     if running is None:
         return None
+    if isinstance(running.channel, DiscoversInPages):
+        return await _in_pages(engine, held, running, running.channel)
     started_at = engine.now()
     seen: set[str] = set()
     async for offers in _batches(engine, running):
         async with engine.database.write() as tx:
             await require_lease(tx, held, now=engine.now())
-            mapped = await _map(engine, tx, running.name, offers)
-            await _store(tx, running, mapped, engine.now())
-            seen.update(one.remote.sku for one in mapped)
+            await _take_in(engine, tx, running, offers)
+        seen.update(one.sku for one in offers)
     async with engine.database.write() as tx:
         now = engine.now()
         await require_lease(tx, held, now=now)
         await _mark_gone(tx, running.name, seen, now)
         await _finish(tx, running, started_at, now)
     return engine.now() + EVERY_SECONDS
+
+
+async def _in_pages(
+    engine: Engine, held: Claim, running: RunningChannel, channel: DiscoversInPages
+) -> Instant:
+    """Go on with a search for a while, or end it."""
+    until = engine.now() + RUN_SECONDS
+    async with engine.database.write() as tx:
+        now = engine.now()
+        await require_lease(tx, held, now=now)
+        search = await load_search(tx, running.name, now=now)
+        if search is None:
+            search = await begin_search(tx, running.name, now=now)
+    while not search.read:
+        if engine.now() >= until:
+            return engine.now()
+        page = await channel.offers_page(search.cursor)
+        if page.cursor is not None and page.cursor == search.cursor:
+            raise Retryable(f"the pages of {running.name}'s catalogue do not end")
+        async with engine.database.write() as tx:
+            await require_lease(tx, held, now=engine.now())
+            search = await note_page(tx, running.name, search, page)
+    async with engine.database.read() as connection:
+        offers = channel.whole_catalogue(await kept_offers(connection, running.name))
+    while search.stored < len(offers):
+        if engine.now() >= until:
+            return engine.now()
+        batch = offers[search.stored : search.stored + BATCH]
+        search = replace(search, stored=search.stored + len(batch))
+        async with engine.database.write() as tx:
+            await require_lease(tx, held, now=engine.now())
+            await _take_in(engine, tx, running, batch)
+            await note_search(tx, running.name, search)
+    async with engine.database.write() as tx:
+        now = engine.now()
+        await require_lease(tx, held, now=now)
+        await _mark_gone(tx, running.name, {one.sku for one in offers}, now)
+        await end_search(tx, running.name)
+        await _finish(tx, running, search.began_at, now)
+    return engine.now() + EVERY_SECONDS
+
+
+async def _take_in(
+    engine: Engine, tx: AsyncConnection, running: RunningChannel, offers: Sequence[RemoteListing]
+) -> None:
+    mapped = await _map(engine, tx, running.name, offers)
+    await _store(tx, running, mapped, engine.now())
 
 
 async def _batches(engine: Engine, running: RunningChannel) -> AsyncIterator[list[RemoteListing]]:
@@ -130,11 +189,25 @@ async def _store(
     touched: set[int] = set()
     for one in mapped:
         row = known.get(one.remote.sku)
+        if row is not None and _is_unchanged(row, one, recipes.get(row.id, {})):
+            continue
         if row is not None:
             touched |= await _update(tx, running.name, row, one, now)
         elif one.refusal is None:
             touched |= one.recipe.keys()
     await mark_items(tx, touched, now)
+
+
+def _is_unchanged(row: Any, one: _Mapped, recipe: Mapping[int, int]) -> bool:
+    """Whether a search tells nothing new of a listing that takes part."""
+    return (
+        one.refusal is None
+        and row.state == ListingState.ACTIVE
+        and row.exposure is not None
+        and dict(row.external) == dict(one.remote.external)
+        and row.title == one.remote.title
+        and dict(recipe) == dict(one.recipe)
+    )
 
 
 async def _known(

@@ -26,7 +26,10 @@ from channelsync.sdk.types import (
 __all__ = ["REPEATED", "Guard", "guarded", "pace"]
 
 REPEATED: Final = frozenset(
-    {"read", "orders_since", "orders_by_id", "ensure_subscriptions", "check_assumptions"}
+    {
+        *("read", "offers_page", "orders_since", "orders_by_id"),
+        *("ensure_subscriptions", "check_assumptions"),
+    }
 )
 """Calls that change nothing but what they mend, and so may be made again."""
 _ONCE: Final = frozenset({"test", "tell", "mirror"})

@@ -26,6 +26,7 @@ from channelsync.sdk.types import (
     Enforces,
     Instant,
     ListingRef,
+    OfferPage,
     OrderPage,
     Parsed,
     Pulled,
@@ -47,6 +48,7 @@ __all__ = [
     "ConfirmsShipments",
     "Connector",
     "Discovers",
+    "DiscoversInPages",
     "FetchesOrders",
     "FollowsPushes",
     "Manifest",
@@ -193,6 +195,27 @@ class Discovers(Protocol):
 
     def listings(self) -> AsyncIterator[RemoteListing]:
         """Every offer, unfit ones included with `refused` set."""
+
+
+@runtime_checkable
+class DiscoversInPages(Discovers, Protocol):
+    """Finds the channel's offers page by page, so that a large catalogue is read in parts.
+
+    A page that fails is asked for again, not the whole; after a restart reading goes on where it
+    was.
+    """
+
+    async def offers_page(self, cursor: str | None) -> OfferPage:
+        """The page at a cursor of the page before; None: the first one.
+
+        A page may be asked for twice. A cursor that is no longer understood begins anew.
+        """
+
+    def whole_catalogue(self, offers: Sequence[RemoteListing]) -> Sequence[RemoteListing]:
+        """What the offers of all pages, in their order, come to: one for every listing.
+
+        Pure. Only the whole shows which SKU is ambiguous; an offer that came twice counts once.
+        """
 
 
 @runtime_checkable

@@ -30,6 +30,7 @@ __all__ = [
     "ListingRef",
     "LookAt",
     "Notice",
+    "OfferPage",
     "OrderFact",
     "OrderPage",
     "OrderVoid",
@@ -72,6 +73,15 @@ class RemoteListing:
     title: str = ""
     quantity: int | None = None
     refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferPage:
+    """A part of the channel's catalogue, as it was read."""
+
+    offers: tuple[RemoteListing, ...]
+    cursor: str | None
+    """Where the next page begins; None: this was the last. It is kept over restarts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ __all__ = [
     "attempts",
     "channels",
     "listings",
+    "offers",
     "pushes",
     "readings",
     "recipes",
@@ -36,6 +37,11 @@ channels = sa.Table(
     sa.Column("watermark_lag", INSTANT, nullable=False, server_default="0"),
     sa.Column("orders_imported", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("discovered_at", INSTANT),
+    # a search of the catalogue that goes on: its first page, the next one, what it found so far
+    sa.Column("search_began_at", INSTANT),
+    sa.Column("search_cursor", sa.Text),
+    sa.Column("search_read", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("search_stored", sa.Integer, nullable=False, server_default="0"),
     sa.Column("subscribed_at", INSTANT),
     sa.Column("last_delivery_at", INSTANT),
     sa.Column("last_poll_at", INSTANT),
@@ -44,6 +50,19 @@ channels = sa.Table(
     sa.Column("last_error", sa.Text),
     one_of("mode", ("live", "shadow", "paused")),
     one_of("state", ChannelState),
+)
+
+offers = sa.Table(
+    "offers",
+    metadata,
+    key(),
+    sa.Column("channel", sa.ForeignKey(channels.c.name), nullable=False),
+    sa.Column("sku", sa.Text, nullable=False),
+    sa.Column("external", sa.JSON, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("quantity", sa.Integer),
+    sa.Column("refused", sa.Text),
+    sa.Index("ix_offers_channel", "channel"),
 )
 
 listings = sa.Table(

@@ -12,8 +12,9 @@ from channelsync.sdk.connector import SDK_VERSION
 
 PUBLIC: Final = {
     "connector": (
-        "AcceptsSales Channel ChannelContext ConfirmsShipments Connector Discovers FetchesOrders"
-        " FollowsPushes Manifest Mirrors PullsDeliveries Pushes Reads ReceivesWebhooks"
+        "AcceptsSales Channel ChannelContext ConfirmsShipments Connector Discovers"
+        " DiscoversInPages FetchesOrders FollowsPushes Manifest Mirrors PullsDeliveries Pushes"
+        " Reads ReceivesWebhooks"
         " RecordsPushes SDK_VERSION SizesRequests Subscribes TestsItself VariesBySettings"
     ),
     "declarations": "faults_of_channel faults_of_connector",
@@ -31,7 +32,7 @@ PUBLIC: Final = {
     ),
     "types": (
         "Assumption AssumptionFinding CancelEffect Change ChangeResult CheckResult"
-        " Delivery Enforces External Instant ListingRef LookAt Notice OrderFact OrderPage"
+        " Delivery Enforces External Instant ListingRef LookAt Notice OfferPage OrderFact OrderPage"
         " OrderVoid Outcome Parsed Pulled PushKind PushRequest PushSemantics"
         " RegisterSequence RemoteListing RemoteReading Shipment ShownQuantity StockCount"
         " SubscriptionReport WebhookRequest"
