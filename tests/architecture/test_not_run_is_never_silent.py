@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from spec.spin import NOT_RUN
 from tests.support.checkout import ROOT, project_files
 
 TESTS = """
@@ -75,6 +76,12 @@ def test_missing_schemas_alone_are_forgiven(tmp_path: Path) -> None:
     done = _pytest_over(tmp_path, TESTS.format(skip="pass"), CI="true")
     assert done.returncode == 0, done.stdout
     assert "not run: 1 × needs the marketplaces' schemas" in done.stdout
+
+
+def test_a_missing_model_checker_is_told_and_forgiven(tmp_path: Path) -> None:
+    done = _pytest_over(tmp_path, TESTS.format(skip=f'pytest.skip("{NOT_RUN}")'), CI="true")
+    assert done.returncode == 0, done.stdout
+    assert f"not run: 2 × {NOT_RUN}" in done.stdout
 
 
 def test_what_a_declaration_rules_out_is_counted_and_forgiven(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE_FOLDERS = ("src", "connectors", "migrations", "bench", "templates")
+SOURCE_FOLDERS = ("src", "connectors", "migrations", "bench", "spec", "templates")
 
 
 @cache

@@ -153,6 +153,9 @@ def settle(
         reasons.add(SettleReason.DOUBTFUL_TIMES)
     if zero_pending and proven > 0:
         reasons.add(SettleReason.ABSOLUTE_PUSH)
+    if reading.quantity < 0 < proven:
+        # What was put back after the reading filled the counter up to 0 first.
+        reasons.add(SettleReason.SWALLOWED_UNITS)
     bound = max(proven, 0)
     if not _contradicts(grant, reading, around):
         bound = min(bound, grant.exposure or 0)

@@ -247,6 +247,14 @@ def test_a_settle_never_raises_what_the_reading_does_not_contradict() -> None:
     assert drifted.exposure == 9
 
 
+def test_units_put_back_on_a_counter_below_zero_ask_for_another_look() -> None:
+    """They fill it up to 0 first, so the exposure may be too high by as much as was missing."""
+    back = settled(grant(exposure=1), read(-1, NOW), UnitsAround(relisted_after=1))
+    assert back.exposure == 1
+    assert back.settle_reasons == {SettleReason.SWALLOWED_UNITS}
+    assert settled(back, read(0, NOW + 100), UnitsAround()).settle_reasons == set()
+
+
 def test_a_settle_closes_a_doubtful_push() -> None:
     doubtful = give_up(sent(grant(), push(PushKind.RAISE, 5), Outcome.UNKNOWN))
     after = settled(doubtful, read(12, NOW + 700, push_seq=1), UnitsAround(exposure_at_read=15))

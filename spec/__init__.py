@@ -1,0 +1,1 @@
+"""The escrow protocol as a model that Spin exhausts: `./run spec`, README.md beside this file."""
