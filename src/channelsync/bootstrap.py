@@ -136,6 +136,7 @@ class OpenedChannels:
             apply_limit_seconds=wanted.apply_limit_seconds,
             poll_interval_seconds=wanted.poll_interval_seconds,
             quiet_limit_seconds=wanted.quiet_limit_seconds,
+            credentials_expire_at=wanted.credentials_expire_at,
         )
 
     async def close(self, name: str) -> None:

@@ -106,6 +106,8 @@ class RunningChannel:
     quiet_limit_seconds: float
     apply_limit_seconds: float | None = None
     """None: the manifest's own."""
+    credentials_expire_at: Instant | None = None
+    """When a credential of it ends, as far as the merchant knows."""
 
 
 class OpenChannels(Protocol):

@@ -195,6 +195,7 @@ ELSEWHERE = {
     "users password",
     "users remove",
     "db copy",
+    "doctor",
     "stock return",
     "stock transfer",
     "returns list",
@@ -225,6 +226,7 @@ def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
     answers = {
         "stock import": shop.json("stock", "import", str(sheet), "--create-items"),
         "db backup": shop.json("db", "backup", str(shop.folder / "copy.db")),
+        "doctor": shop.run("doctor", "--offline", "--json").data,
         "init": shop.json("init", "--path", str(shop.folder / "new.yaml")),
         "connectors new": shop.json("connectors", "new", "acme", "--into", str(shop.folder)),
     }

@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
 MEANINGS = {
     ExitCode.DONE: "done; nothing to complain about",
     ExitCode.FAILED: "it failed or was refused; the message says why and what to do",
-    ExitCode.CHANGES: "`plan`: there is something to push",
+    ExitCode.CHANGES: "`plan`: there is something to push; `doctor`: something wants attention",
     ExitCode.INVARIANT_VIOLATED: "the books do not add up (`verify`), or the protocol oversold"
     " (`simulate`)",
     ExitCode.CONFIGURATION_INVALID: "the configuration, or an environment variable, is wrong",

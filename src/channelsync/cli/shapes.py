@@ -101,6 +101,18 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                 }
             ],
         },
+        "doctor": {
+            "at": AT,
+            "verdict": "attention",
+            "checks": [
+                {
+                    "area": "disk",
+                    "verdict": "attention",
+                    "message": "512 MiB free for /var/lib/channelsync",
+                    "fix": "Free some space, or move the data folder (CHANNELSYNC_DATA_DIR).",
+                }
+            ],
+        },
         "explain": {
             "at": AT,
             "sku": "MUG",

@@ -16,6 +16,7 @@ _PLAIN_KEYS = (
     "apply_limit_seconds",
     "poll_interval_seconds",
     "quiet_limit_seconds",
+    "credentials_expire_at",
 )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from dataclasses import dataclass, replace
+from datetime import date, datetime, tzinfo
+from datetime import time as time_of_day
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -74,6 +75,8 @@ class ChannelConfiguration:
     apply_limit_seconds: float
     poll_interval_seconds: float
     quiet_limit_seconds: float
+    credentials_expire_at: Instant | None = None
+    """When that day begins."""
 
 
 class Configuration:
@@ -105,8 +108,15 @@ class Configuration:
         )
         self.channels: Final = MappingProxyType(
             {
-                key: _channel(
-                    key, shape, settings[key], manifests[channel.connector], pool_of_channel[key]
+                key: replace(
+                    _channel(
+                        key,
+                        shape,
+                        settings[key],
+                        manifests[channel.connector],
+                        pool_of_channel[key],
+                    ),
+                    credentials_expire_at=self._beginning(channel.credentials_expire),
                 )
                 for key, channel in shape.channels.items()
             }
@@ -195,6 +205,9 @@ class Configuration:
                 _own(share.margins, channels) or _own(default.margins, channels)
             ),
         )
+
+    def _beginning(self, day: date | None) -> Instant | None:
+        return None if day is None else self._instant(datetime.combine(day, time_of_day.min))
 
     def _instant(self, time: datetime | None) -> Instant | None:
         if time is None:

@@ -20,6 +20,7 @@ from pydantic import (
 from channelsync.configuration.problems import quoted
 from channelsync.configuration.values import (
     BasisPoints,
+    Day,
     DurationSeconds,
     LocalTime,
     Margin,
@@ -118,6 +119,9 @@ class ChannelShape(Shape):
     """How often orders are asked for, beside the webhooks."""
     quiet_limit_seconds: Annotated[float, Field(strict=True, ge=1, le=366 * 86_400)] | None = None
     """A channel that gave no sign of life for longer has its quantities lowered."""
+    credentials_expire: Day | None = None
+    """The day on which a credential of this channel ends, as the marketplace told it. An alarm says
+    so from 14 days before."""
 
 
 class LimitsShape(Shape):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 __all__ = [
     "BasisPoints",
+    "Day",
     "DurationSeconds",
     "LocalTime",
     "Margin",
@@ -28,6 +29,7 @@ _LOCAL_TIME: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?",
     re.ASCII,
 )
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SECONDS_IN: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION_DAYS_MAX: Final = 366
@@ -78,6 +80,15 @@ def _local_time(value: object) -> datetime:
         raise ValueError("there is no such time") from None
 
 
+def _day(value: object) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("a day is wanted, such as 2027-03-01")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("there is no such day") from None
+
+
 def _name(value: object) -> str:
     if isinstance(value, str) and _NAME.fullmatch(value):
         return value
@@ -94,7 +105,7 @@ def _text(value: object) -> object:
     return value
 
 
-def _iso(value: datetime) -> str:
+def _iso(value: date) -> str:
     return value.isoformat()
 
 
@@ -129,6 +140,14 @@ LocalTime: TypeAlias = Annotated[
     _pattern(_LOCAL_TIME, "2026-11-27T00:00:00"),
 ]
 """A time of the file's `timezone`, or with an offset of its own."""
+
+Day: TypeAlias = Annotated[
+    date,
+    BeforeValidator(_day),
+    PlainSerializer(_iso, return_type=str),
+    _pattern(_DAY, "2027-03-01"),
+]
+"""A day of the file's `timezone`."""
 
 Name: TypeAlias = Annotated[str, BeforeValidator(_name), _pattern(_NAME, "soho-till")]
 """A name that the merchant gives and that stands in addresses and metrics."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ __all__ = ["subscribe", "watch"]
 EVERY_SECONDS = 60.0
 SUBSCRIPTIONS_EVERY_SECONDS = 3_600.0
 DRIFT_CHECK_EVERY_SECONDS = 900.0
+EXPIRY_WARNING_SECONDS = 14 * 86_400.0
 DRIFT_CHECKS_MAX = 100
 """Listings re-read a pass, those looked at longest ago first: every one gets its turn."""
 
@@ -61,6 +63,7 @@ async def watch(engine: Engine, held: Claim) -> Instant | None:
         now = engine.now()
         await require_lease(tx, held, now=now)
         findings.append(await _feed(tx, running, now))
+        await _note_ending_credential(tx, running, now)
         await record_findings(tx, running.name, findings, now=now)
         await forget_old_alarms(tx, running.name, now=now)
         await _mark_listed_items(tx, running.name, now)
@@ -81,6 +84,20 @@ async def _feed(tx: AsyncConnection, running: RunningChannel, now: Instant) -> A
     else:
         await clear_alarm(tx, "feed_quiet", running.name, now=now)
     return AssumptionFinding(assumption=Assumption.FEED_COMPLETE, holds=not late, why=why)
+
+
+async def _note_ending_credential(
+    tx: AsyncConnection, running: RunningChannel, now: Instant
+) -> None:
+    ends = running.credentials_expire_at
+    if ends is None or ends - now > EXPIRY_WARNING_SECONDS:
+        await clear_alarm(tx, "credential_expiring", running.name, now=now)
+        return
+    spoken = datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%d %H:%MZ")
+    message = f"a credential of {running.name} ends {spoken}"
+    await raise_alarm(
+        tx, "credential_expiring", running.name, message, now=now, channel=running.name
+    )
 
 
 def _quiet_since(row: Any) -> Instant:

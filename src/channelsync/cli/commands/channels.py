@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from channelsync.engine.status import ChannelStatus
     from channelsync.sdk.types import CheckResult
 
-__all__ = ["YES", "forget", "list_channels", "pause", "require_yes", "resume", "test"]
+__all__ = [
+    "YES",
+    "ask_channel",
+    "forget",
+    "list_channels",
+    "pause",
+    "require_yes",
+    "resume",
+    "test",
+]
 
 NAME = Annotated[str, typer.Argument(help="The channel's name in the configuration.")]
 YES = Annotated[
@@ -83,7 +92,7 @@ async def test(session: Session, name: NAME) -> int:
         lent=lent_by(session.settings, session.environment),
     )
     try:
-        results = await _results(opened.channel, session.environment.now())
+        results = await ask_channel(opened.channel, session.environment.now())
     finally:
         await opened.close()
     ok = all(one.ok for one in results)
@@ -92,7 +101,7 @@ async def test(session: Session, name: NAME) -> int:
     return ExitCode.DONE if ok else ExitCode.FAILED
 
 
-async def _results(channel: object, now: float) -> list[CheckResult]:
+async def ask_channel(channel: object, now: float) -> list[CheckResult]:
     """What the channel says of itself; one that says nothing is asked for its newest orders."""
     from channelsync.sdk.connector import FetchesOrders, TestsItself
     from channelsync.sdk.types import CheckResult

@@ -47,8 +47,14 @@ async def backup(
 ) -> None:
     """Copy the SQLite database consistently while the daemon works."""
     from channelsync.store.backup import backup as copy
+    from channelsync.store.backup_note import BackupNote, write_note
 
     made = await copy(session.settings.database, file)
+    note = BackupNote(made_at=session.environment.now(), path=str(made.path.absolute()))
+    try:
+        write_note(session.settings.data_dir, note)
+    except OSError as error:
+        session.output.warn(f"`doctor` will not know of this backup: {error}")
     session.output.result(
         made, lambda screen: screen.line(f"wrote {made.path}, {made.size_bytes:,} bytes")
     )
