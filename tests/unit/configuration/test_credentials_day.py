@@ -16,7 +16,8 @@ locations: {soho: {}}
 channels:
   till:
     connector: square
-    settings: {access_token: "${SQUARE_TOKEN}", webhook_key: "${SQUARE_WEBHOOK_KEY}", location_id: L}
+    settings:
+      {access_token: "${SQUARE_TOKEN}", webhook_key: "${SQUARE_WEBHOOK_KEY}", location_id: L}
 """
 
 
