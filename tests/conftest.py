@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, settings
 
 from channelsync.sdk.testing.contract import DOES_NOT_APPLY
 from spec.spin import NOT_RUN as WITHOUT_SPIN
+from tests.monitoring.promtool import NOT_RUN as WITHOUT_PROMTOOL
 
 COMMON: dict[str, Any] = {
     "deadline": None,
@@ -42,6 +43,8 @@ CONTRACTS_VARIABLE: Final = "CHANNELSYNC_CONTRACTS"
 WITHOUT_CONTRACTS: Final = (
     f"needs the marketplaces' schemas: {CONTRACTS_VARIABLE} names no folder that holds them"
 )
+FORGIVEN: Final = frozenset({WITHOUT_CONTRACTS, WITHOUT_PROMTOOL, WITHOUT_SPIN})
+"""Reasons that do not fail a build server's run."""
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +93,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     unforgiven = {
         reason
         for reason in _not_run(session.config)
-        if reason not in {WITHOUT_CONTRACTS, WITHOUT_SPIN} and not reason.startswith(DOES_NOT_APPLY)
+        if reason not in FORGIVEN and not reason.startswith(DOES_NOT_APPLY)
     }
     if os.environ.get("CI") and unforgiven and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

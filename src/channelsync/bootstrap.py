@@ -137,6 +137,7 @@ class OpenedChannels:
             poll_interval_seconds=wanted.poll_interval_seconds,
             quiet_limit_seconds=wanted.quiet_limit_seconds,
             credentials_expire_at=wanted.credentials_expire_at,
+            waited_seconds=lambda: opened.budget.waited_seconds,
         )
 
     async def close(self, name: str) -> None:

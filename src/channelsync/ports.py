@@ -108,6 +108,8 @@ class RunningChannel:
     """None: the manifest's own."""
     credentials_expire_at: Instant | None = None
     """When a credential of it ends, as far as the merchant knows."""
+    waited_seconds: Callable[[], float] = lambda: 0.0
+    """How long calls have waited for the channel's rate."""
 
 
 class OpenChannels(Protocol):

@@ -239,9 +239,9 @@ async def test_webhooks_are_counted_by_what_became_of_them(build: Build, visit: 
     await client.post("/webhooks/till", content=body)
     await client.post("/webhooks/made-up", content=body)
     text = (await client.get("/metrics")).text
-    line = 'channelsync_webhook_received_total{{channel="till",result="{}"}} 1.0'
-    assert line.format("accepted") in text
-    assert line.format("unauthentic") in text
+    line = 'channelsync_webhook_received_total{{channel="till",result="{}",topic="{}"}} 1.0'
+    assert line.format("accepted", "pos.sale.completed") in text
+    assert line.format("unauthentic", "") in text
     assert "made-up" not in text
 
 

@@ -28,7 +28,7 @@ from channelsync.store.tables import (
     stock,
 )
 
-__all__ = ["DAYS_MAX", "BusinessFigures", "view_business"]
+__all__ = ["DAYS_MAX", "BusinessFigures", "at_rest", "view_business", "view_stockout_ratio"]
 
 DAY_SECONDS: Final = 86_400.0
 DAYS_MAX: Final = 400
@@ -71,7 +71,7 @@ async def view_business(engine: Engine, tx: AsyncConnection, *, days: int) -> Bu
         units_sold=sold,
         units_oversold=oversold,
         oversell_ratio=_ratio(oversold, sold),
-        stockout_ratio=await _stockouts(tx),
+        stockout_ratio=await view_stockout_ratio(tx),
         atp_accuracy_ratio=await _accuracy(tx),
         turnover_ratio=await _turnover(tx, since),
         hold_expiry_ratio=await _expiries(tx, since),
@@ -92,8 +92,8 @@ def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-async def _stockouts(tx: AsyncConnection) -> float | None:
-    """Active listings alone: what is refused or gone could not sell anyhow."""
+async def view_stockout_ratio(tx: AsyncConnection) -> float | None:
+    """Items nobody can buy. Active listings alone: what is refused could not sell anyhow."""
     by_item = (
         sa.select(
             recipes.c.item_id,
@@ -110,16 +110,19 @@ async def _stockouts(tx: AsyncConnection) -> float | None:
     return _ratio(await _number(tx, out), listed)
 
 
-async def _accuracy(tx: AsyncConnection) -> float | None:
+def at_rest() -> sa.ColumnElement[bool]:
     """Only listings at rest are judged: a push under way has two right numbers."""
-    at_rest = sa.and_(
+    return sa.and_(
         listings.c.state == ListingState.ACTIVE,
         listings.c.exposure.is_not(None),
         listings.c.remote.is_not(None),
         listings.c.settle_wanted.is_(False),
         listings.c.attempts_open == 0,
     )
-    count = sa.select(sa.func.count()).where(at_rest)
+
+
+async def _accuracy(tx: AsyncConnection) -> float | None:
+    count = sa.select(sa.func.count()).where(at_rest())
     right = count.where(listings.c.remote == listings.c.exposure)
     return _ratio(await _number(tx, right), await _number(tx, count))
 

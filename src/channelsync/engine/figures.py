@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.engine.status import Status, view_status
+from channelsync.engine.workings import Workings, view_workings
 from channelsync.store import tables
 
 __all__ = ["Count", "Figures", "Lag", "view_apply_lags", "view_figures"]
@@ -56,6 +57,7 @@ class Figures:
     """From a sale until it was heard of."""
     apply_lags: tuple[Lag, ...]
     """From a set that was taken in until it was seen applied."""
+    workings: Workings = field(default_factory=Workings)
 
 
 async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
@@ -101,6 +103,7 @@ async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
             .order_by(lines.c.id.desc()),
         ),
         apply_lags=await view_apply_lags(tx, status.at - LAGS_OF_SECONDS),
+        workings=await view_workings(engine, tx, status.channels, status.at),
     )
 
 

@@ -50,11 +50,21 @@ class RateBudget:
         self._paused_until = self._seen_at
         self._reader_turn = asyncio.Lock()
         self._reader_since: Instant | None = None
+        self._waited_seconds = 0.0
 
     @property
     def per_second(self) -> float:
         """The rate now: the declared one, or less after the channel asked us to slow down."""
         return self._rate
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long callers have waited for tokens, all together."""
+        return self._waited_seconds
+
+    async def _wait(self, seconds: float) -> None:
+        self._waited_seconds += seconds
+        await self._sleep(seconds)
 
     async def acquire(self) -> None:
         """Wait for a token and take it; callers are served in their order."""
@@ -62,7 +72,7 @@ class RateBudget:
             self._reader_since = self._refreshed()
             try:
                 while wait := self._reader_wait():
-                    await self._sleep(wait)
+                    await self._wait(wait)
                 self._tokens -= 1
             finally:
                 self._reader_since = None
@@ -74,7 +84,7 @@ class RateBudget:
         """
         wait = self._take()
         if 0 < wait <= PUSH_WAIT_SECONDS_MAX:
-            await self._sleep(wait)
+            await self._wait(wait)
             wait = self._take()
         return wait
 

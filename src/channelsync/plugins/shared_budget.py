@@ -48,7 +48,7 @@ class SharedBudget(RateBudget):
             if wait == 0:
                 return
             self._give_back()
-            await self._sleep(wait)
+            await self._wait(wait)
 
     @override
     async def take_soon(self) -> float:

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 __all__ = ["Meters"]
 
+TOPICS_MAX = 50
 ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -14,10 +15,11 @@ class Meters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._topics: dict[str, set[str]] = {}
         self._webhooks = Counter(
             "channelsync_webhook_received",
             "Webhooks by what became of them: accepted, duplicate, unauthentic, malformed, error.",
-            ("channel", "result"),
+            ("channel", "topic", "result"),
             registry=self.registry,
         )
         self.webhook_seconds = Histogram(
@@ -27,6 +29,12 @@ class Meters:
             registry=self.registry,
         )
 
-    def webhook(self, channel: str, result: str) -> None:
-        """One webhook was answered. `channel` is one of ours: the label cannot grow at will."""
-        self._webhooks.labels(channel, result).inc()
+    def webhook(self, channel: str, result: str, topic: str = "") -> None:
+        """One webhook was answered. `channel` is one of ours: the label cannot grow at will.
+
+        The topic is an authentic sender's own word; of more than `TOPICS_MAX` the others are one.
+        """
+        known = self._topics.setdefault(channel, set())
+        if len(known) < TOPICS_MAX:
+            known.add(topic)
+        self._webhooks.labels(channel, topic if topic in known else "other", result).inc()

@@ -5,6 +5,7 @@ Labels are channels, outcomes and causes; never a SKU or an order.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from channelsync.engine.core import Engine
 from channelsync.engine.figures import Figures, view_figures
 from channelsync.engine.status import ChannelStatus
 from channelsync.web.meters import Meters
+from channelsync.web.metrics_workings import workings_families
 
 __all__ = ["Metrics"]
 
@@ -60,6 +62,7 @@ class _Books(Collector):
         yield from self._channels()
         yield from self._lags()
         yield from self._traffic()
+        yield from workings_families(self.figures.workings)
 
     def _promises(self) -> Iterator[Metric]:
         figures, status = self.figures, self.figures.status
@@ -74,6 +77,16 @@ class _Books(Collector):
             [((one.channel, one.cause), one.count) for one in figures.shortfalls],
             "channel",
             "cause",
+        )
+        # From 0 for every channel: an increase shows only in what was there before.
+        beyond: Counter[str] = Counter({one.channel: 0 for one in status.channels})
+        for one in figures.shortfalls:
+            beyond[one.channel] += one.count
+        yield _counter(
+            "channelsync_oversell_units",
+            "Units of accepted demand beyond what the books allowed, whatever the cause.",
+            [((channel,), units) for channel, units in sorted(beyond.items())],
+            "channel",
         )
         coverage = status.proof_coverage
         share = coverage.proven / coverage.listings if coverage.listings else 1.0
@@ -127,7 +140,7 @@ class _Books(Collector):
     def _lags(self) -> Iterator[Metric]:
         for name, words, lags in (
             (
-                "channelsync_order_visibility_seconds",
+                "channelsync_order_lag_seconds",
                 "Time from a sale until it was heard of, over the last day.",
                 self.figures.order_lags,
             ),

@@ -45,13 +45,13 @@ class Receiver:
             raise Problem(HTTPStatus.NOT_FOUND, "this channel sends no webhooks")
         with self._meters.webhook_seconds.time():
             body = await read_body(request)
-            response, result = await self._take(running, running.channel, request, body)
-        self._meters.webhook(running.name, result)
+            response, *result = await self._take(running, running.channel, request, body)
+        self._meters.webhook(running.name, *result)
         return response
 
     async def _take(
         self, running: RunningChannel, door: ReceivesWebhooks, request: Request, body: bytes
-    ) -> tuple[Response, str]:
+    ) -> tuple[Response, str, str]:
         engine = self._engine
         now = engine.now()
         webhook = as_webhook(request, body, self._options.public_url, now)
@@ -60,17 +60,17 @@ class Receiver:
         except Unauthentic as error:
             # Why goes to the operator's log; who cannot sign is told nothing.
             _log.warning("webhook refused", channel=running.name, why=str(error))
-            return problem_response(HTTPStatus.UNAUTHORIZED), "unauthentic"
+            return problem_response(HTTPStatus.UNAUTHORIZED), "unauthentic", ""
         except BadDelivery as error:
             await _note_malformed(engine, running.name, str(error))
-            return problem_response(HTTPStatus.BAD_REQUEST, str(error)), "malformed"
+            return problem_response(HTTPStatus.BAD_REQUEST, str(error)), "malformed", ""
         except Exception:  # noqa: BLE001 - what cannot be proven is never accepted
             _log.exception("webhook could not be verified", channel=running.name)
-            return _later("the webhook could not be verified"), "error"
+            return _later("the webhook could not be verified"), "error", ""
         received = Received(channel=running.name, delivery=delivery, body=body, at=now)
         fresh = await self._inbox.store(received)
         status = "accepted" if fresh else "duplicate"
-        return JSONResponse({"status": status}), status
+        return JSONResponse({"status": status}), status, delivery.topic
 
 
 async def open_channel(engine: Engine, name: str) -> RunningChannel:

@@ -46,5 +46,5 @@ def test_every_setting_that_it_names_exists() -> None:
     named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)(?::[^`]*)?`", PAGE))
     known = {*AmazonSettings.model_fields, "apply_limit_seconds"}
     alarms = {"apply_limit_exceeded", "order_shown_late", "push_hangs", "sole_writer"}
-    metrics = {"channelsync_apply_seconds", "channelsync_order_visibility_seconds"}
+    metrics = {"channelsync_apply_seconds", "channelsync_order_lag_seconds"}
     assert named <= known | alarms | metrics
