@@ -116,6 +116,40 @@ CREATE TABLE dead_letters (
 
 CREATE INDEX ix_dead_letters_state ON dead_letters (state, id);
 
+CREATE TABLE endpoints (
+    id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    description TEXT DEFAULT '' NOT NULL,
+    types JSON,
+    created_at DOUBLE NOT NULL,
+    created_by TEXT NOT NULL,
+    secret_version INTEGER DEFAULT '1' NOT NULL,
+    rotated_at DOUBLE,
+    failing_since DOUBLE,
+    disabled_at DOUBLE,
+    disabled_why TEXT,
+    removed_at DOUBLE,
+    CONSTRAINT pk_endpoints PRIMARY KEY (id)
+);
+
+CREATE TABLE events (
+    id INTEGER NOT NULL,
+    position INTEGER,
+    at DOUBLE NOT NULL,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL,
+    movement_id INTEGER,
+    endpoint_id TEXT,
+    CONSTRAINT pk_events PRIMARY KEY (id),
+    CONSTRAINT uq_events_position UNIQUE (position)
+);
+
+CREATE INDEX ix_events_at ON events (at);
+
+CREATE INDEX ix_events_movement ON events (movement_id) WHERE movement_id IS NOT NULL;
+
+CREATE INDEX ix_events_new ON events (id) WHERE position IS NULL;
+
 CREATE TABLE holds (
     id TEXT NOT NULL,
     pool TEXT NOT NULL,
@@ -221,6 +255,20 @@ CREATE TABLE deliveries (
 );
 
 CREATE INDEX ix_deliveries_pending ON deliveries (channel, id) WHERE done_at IS NULL;
+
+CREATE TABLE event_deliveries (
+    endpoint_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    attempts INTEGER DEFAULT '0' NOT NULL,
+    not_before DOUBLE,
+    delivered_at DOUBLE,
+    last_status INTEGER,
+    last_error TEXT,
+    CONSTRAINT pk_event_deliveries PRIMARY KEY (endpoint_id, position),
+    CONSTRAINT fk_event_deliveries_endpoint_id FOREIGN KEY(endpoint_id) REFERENCES endpoints (id)
+);
+
+CREATE INDEX ix_event_deliveries_due ON event_deliveries (endpoint_id, not_before) WHERE not_before IS NOT NULL;
 
 CREATE TABLE hold_lines (
     hold_id TEXT NOT NULL,

@@ -22,6 +22,7 @@ from channelsync.configuration.loading import load, load_bytes
 from channelsync.configuration.references import References
 from channelsync.engine.anchor import AnchorFile, Anchoring, AnchorLog, AnchorPlace, AnchorWebhook
 from channelsync.engine.core import Engine
+from channelsync.engine.deliver import Outgoing, open_outgoing
 from channelsync.engine.plan import Proposal
 from channelsync.engine.policy import Policy
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
@@ -46,7 +47,7 @@ from channelsync.ports import (
 from channelsync.queue.in_process import InProcessBus
 from channelsync.sdk.http import http_client
 from channelsync.sdk.signatures import decode_standard_secret
-from channelsync.settings import Settings, SettingsInvalid
+from channelsync.settings import Settings, SettingsInvalid, secret_key
 from channelsync.store import migrate
 from channelsync.store.clock import DatabaseClock
 from channelsync.store.database import Database
@@ -171,6 +172,7 @@ class Application:
     lent: Lent
     engine: Engine
     anchoring: Anchoring
+    outgoing: Outgoing
     witness: Witness
     clock: DatabaseClock | None = None
     """Where several processes work: to be set right now and then."""
@@ -324,6 +326,9 @@ async def open_application(
             lent=lent,
             engine=engine,
             anchoring=await _anchoring(settings, opened, transport),
+            outgoing=await opened.enter_async_context(
+                open_outgoing(secret_key(settings), settings.allow_hosts, transport)
+            ),
             witness=Witness(settings.seen_file),
             clock=clock,
             far_bus=far_bus,

@@ -164,7 +164,7 @@ async def run_daemon(
 def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler]:
     if part is Part.WEB:
         return {}
-    return handlers(application.settings.public_url, application.anchoring)
+    return handlers(application.settings.public_url, application.anchoring, application.outgoing)
 
 
 async def _keep_house(application: Application) -> None:
@@ -187,6 +187,8 @@ def _options(application: Application, stop: asyncio.Event) -> WebOptions:
         public_url=application.settings.public_url,
         stopping=stop,
         setup_token=set_up_token(secret_key(application.settings)),
+        outgoing_key=application.outgoing.key,
+        allow_hosts=application.settings.allow_hosts,
         read_proposal=partial(read_proposal, application.settings, application.registry),
     )
 

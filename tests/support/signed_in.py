@@ -22,6 +22,7 @@ from tests.support.house import House
 
 PASSWORD = "correct horse battery"
 SET_UP = "the-link"
+KEY = b"k" * 32
 ADDRESS = "http://stock.example"
 """Not this machine: nobody is let in for where he sits."""
 
@@ -41,7 +42,11 @@ class Door:
     def __post_init__(self) -> None:
         """Put the application together once: it keeps what it counts."""
         self.passwords = cheap_passwords()
-        given: dict[str, Any] = {"setup_token": SET_UP, "passwords": self.passwords} | self.options
+        given: dict[str, Any] = {
+            "setup_token": SET_UP,
+            "passwords": self.passwords,
+            "outgoing_key": KEY,
+        } | self.options
         self.app: ASGIApp = build_app(self.house.engine, WebOptions(**given))
         database, now = self.house.engine.database, self.house.engine.now
         self.users = UsersDesk(database, now, self.passwords)

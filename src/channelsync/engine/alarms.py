@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.engine.emit import EventType, emit
 from channelsync.store import tables
 
 __all__ = ["clear_alarm", "raise_alarm", "record_shortfall", "standing_alarms"]
@@ -33,6 +34,8 @@ async def raise_alarm(
     ).values(kind=kind, subject=subject, message=message, raised_at=now, channel=channel)
     result = await tx.execute(statement)
     if result.rowcount:
+        told = {"kind": kind, "subject": subject, "message": message, "channel": channel}
+        await emit(tx, EventType.ALARM_RAISED, told, now=now)
         _log.warning("alarm raised", alarm=kind, subject=subject, channel=channel, why=message)
 
 
@@ -45,6 +48,7 @@ async def clear_alarm(tx: AsyncConnection, kind: str, subject: str, *, now: Inst
         .values(cleared_at=now)
     )
     if (await tx.execute(statement)).rowcount:
+        await emit(tx, EventType.ALARM_CLEARED, {"kind": kind, "subject": subject}, now=now)
         _log.info("alarm cleared", alarm=kind, subject=subject)
 
 
@@ -81,4 +85,8 @@ async def record_shortfall(
         "reference": reference,
     }
     await tx.execute(sa.insert(tables.shortfalls).values(values))
+    sku = sa.select(tables.items.c.sku).where(tables.items.c.id == item_id)
+    told = {"sku": (await tx.execute(sku)).scalar(), "units": units, "cause": cause}
+    told |= {"channel": channel, "reference": reference}
+    await emit(tx, EventType.SHORTFALL_RECORDED, told, now=now)
     _log.warning("shortfall", item=item_id, units=units, cause=cause, channel=channel)

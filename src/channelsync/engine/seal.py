@@ -22,7 +22,7 @@ from channelsync.store.chain import (
     read_horizon,
 )
 
-__all__ = ["LEDGER_KEY", "seal"]
+__all__ = ["LEDGER_KEY", "complete", "seal"]
 
 LEDGER_KEY: Final = "ledger"
 """The key of the kinds of work that there is one ledger for."""
@@ -44,7 +44,7 @@ async def seal(engine: Engine, held: Claim) -> Instant | None:
         head, horizon = await load_head(tx), await read_horizon(tx)
     if horizon.movement_id <= head.movement_id:
         return engine.now() + IDLE_SECONDS
-    if not await _complete(engine, horizon):
+    if not await complete(engine, horizon):
         return engine.now() + EVERY_SECONDS
     for _ in range(TRANSACTIONS_MAX):
         if not await _seal_some(engine, held, horizon.movement_id):
@@ -52,7 +52,7 @@ async def seal(engine: Engine, held: Claim) -> Instant | None:
     return engine.now()
 
 
-async def _complete(engine: Engine, horizon: Horizon) -> bool:
+async def complete(engine: Engine, horizon: Horizon) -> bool:
     """Wait, within bounds, until nobody can commit below the horizon any more."""
     for look in range(LOOKS_MAX):
         if look:

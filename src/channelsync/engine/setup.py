@@ -13,6 +13,7 @@ from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import clear_alarm, raise_alarm
 from channelsync.engine.core import Engine
+from channelsync.engine.events import EVENTS_KEY
 from channelsync.engine.seal import LEDGER_KEY
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.store import tables
@@ -92,6 +93,7 @@ async def apply_setup(engine: Engine, setup: Setup) -> None:
         await mark(tx, WorkKind.EXPIRE, "holds", not_before=now)
         for kind in (WorkKind.SEAL, WorkKind.ANCHOR):
             await mark(tx, kind, LEDGER_KEY, not_before=now)
+        await mark(tx, WorkKind.SEQUENCE, EVENTS_KEY, not_before=now)
 
     await engine.database.transact(act)
 

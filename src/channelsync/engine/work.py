@@ -107,6 +107,10 @@ class WorkKind(StrEnum):
     """Key: `ledger`. Movements to append to the chain."""
     ANCHOR = "anchor"
     """Key: `ledger`. The chain's head to tell outside."""
+    SEQUENCE = "sequence"
+    """Key: `events`. Outgoing events to be given their places."""
+    DELIVER = "deliver"
+    """Key: endpoint id. Events to send there."""
 
 
 class LeaseLost(Exception):

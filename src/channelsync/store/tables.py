@@ -20,6 +20,7 @@ from channelsync.store.channel_tables import (
     registers,
     requests,
 )
+from channelsync.store.event_tables import endpoints, event_deliveries, events
 from channelsync.store.identity_tables import api_keys, audit, sessions, users
 from channelsync.store.order_tables import (
     deliveries,
@@ -74,6 +75,9 @@ __all__ = [
     "configurations",
     "dead_letters",
     "deliveries",
+    "endpoints",
+    "event_deliveries",
+    "events",
     "hold_lines",
     "holds",
     "idempotency",

@@ -51,6 +51,7 @@ HOLDS: Final = Permission.HOLDS_WRITE
 STOCK: Final = Permission.STOCK_WRITE
 CHANNELS: Final = Permission.CHANNELS_OPERATE
 LETTERS: Final = Permission.DEAD_LETTERS_WRITE
+ENDPOINTS: Final = Permission.ENDPOINTS_WRITE
 USERS: Final = Permission.USERS_WRITE
 KEYS: Final = Permission.KEYS_WRITE
 
@@ -112,6 +113,14 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     ("GET", "/api/v1/allocations/{sku:path}"): READ,
     ("POST", "/api/v1/plan"): Permission.CONFIGURATION_WRITE,
     ("GET", "/api/v1/metrics"): READ,
+    ("GET", "/api/v1/events"): READ,
+    ("GET", "/api/v1/endpoints"): ENDPOINTS,
+    ("POST", "/api/v1/endpoints"): ENDPOINTS,
+    ("GET", "/api/v1/endpoints/{endpoint_id}/deliveries"): ENDPOINTS,
+    ("POST", "/api/v1/endpoints/{endpoint_id}/rotate"): ENDPOINTS,
+    ("POST", "/api/v1/endpoints/{endpoint_id}/enable"): ENDPOINTS,
+    ("POST", "/api/v1/endpoints/{endpoint_id}/test"): ENDPOINTS,
+    ("DELETE", "/api/v1/endpoints/{endpoint_id}"): ENDPOINTS,
     ("GET", "/api/v1/users"): USERS,
     ("POST", "/api/v1/users"): USERS,
     ("PATCH", "/api/v1/users/{name}"): USERS,

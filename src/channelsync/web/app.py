@@ -24,10 +24,12 @@ from channelsync.web.api.allocations import allocations_router
 from channelsync.web.api.books import books_router
 from channelsync.web.api.channels import channels_router
 from channelsync.web.api.counter import Counter
+from channelsync.web.api.endpoints import endpoints_router
 from channelsync.web.api.items import items_router
 from channelsync.web.api.people import people_router
 from channelsync.web.api.shapes import ProblemDocument
 from channelsync.web.api.stock import stock_router
+from channelsync.web.api.stream import EventTail, stream_router
 from channelsync.web.api.transfers import transfers_router
 from channelsync.web.door import Door
 from channelsync.web.gate import Gate
@@ -121,6 +123,8 @@ def _api(engine: Engine, options: WebOptions, once: Once) -> tuple[APIRouter, ..
         books_router(engine),
         allocations_router(engine, options),
         people_router(counter, options.passwords),
+        endpoints_router(counter, options),
+        stream_router(EventTail(engine, options.stopping)),
     )
 
 

@@ -73,6 +73,10 @@ class WebOptions:
     passwords: Passwords = field(default_factory=Passwords)
     read_proposal: Callable[[bytes], Proposal] | None = None
     """Reads a proposed configuration, for plans of it; None: there are no such plans."""
+    outgoing_key: bytes | None = field(default=None, repr=False)
+    """Signs outgoing events; None: there are no endpoints."""
+    allow_hosts: tuple[str, ...] = ()
+    """Hosts (`host:port`) inside that events may be sent to all the same."""
     requests_burst: int = 600
     """So many requests of the API somebody may send at once; then a sixth of it a second."""
     refresh_seconds: float = 0.5

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.anchor import Anchoring, anchor
 from channelsync.engine.core import Engine
+from channelsync.engine.deliver import Outgoing, deliver
 from channelsync.engine.discover import discover
+from channelsync.engine.events import sequence
 from channelsync.engine.expire import expire
 from channelsync.engine.poll import fetch, poll
 from channelsync.engine.publish import publish
@@ -34,10 +37,18 @@ start takes it as of unknown outcome."""
 
 
 def handlers(
-    public_url: str | None, anchoring: Anchoring | None = None
+    public_url: str | None,
+    anchoring: Anchoring | None = None,
+    outgoing: Outgoing | None = None,
 ) -> Mapping[WorkKind, Handler]:
-    """Who does which kind of work. Without `anchoring` the ledger's head is told in the log."""
+    """Who does which kind of work. Without `anchoring` the ledger's head is told in the log.
+
+    Without `outgoing` nothing is sent to endpoints; what is for them waits.
+    """
     told = anchoring or Anchoring()
+    sending: dict[WorkKind, Handler] = {}
+    if outgoing is not None:
+        sending[WorkKind.DELIVER] = partial(deliver, outgoing=outgoing)
 
     async def subscribe_here(engine: Engine, held: Claim) -> Instant | None:
         return await subscribe(engine, held, public_url)
@@ -60,6 +71,8 @@ def handlers(
         WorkKind.EXPIRE: expire,
         WorkKind.SEAL: seal,
         WorkKind.ANCHOR: anchor_there,
+        WorkKind.SEQUENCE: sequence,
+        **sending,
     }
 
 

@@ -45,6 +45,11 @@ BODIES: Mapping[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
     ("POST", "/channels/{channel}/resume"): ("/channels/a/resume", None),
     ("POST", "/dead-letters/{number}/replay"): ("/dead-letters/1/replay", None),
     ("POST", "/dead-letters/{number}/drop"): ("/dead-letters/2/drop", None),
+    ("POST", "/endpoints"): ("/endpoints", {"url": "https://erp.example.com/hook"}),
+    ("POST", "/endpoints/{endpoint_id}/rotate"): ("/endpoints/{3}/rotate", None),
+    ("POST", "/endpoints/{endpoint_id}/enable"): ("/endpoints/{3}/enable", None),
+    ("POST", "/endpoints/{endpoint_id}/test"): ("/endpoints/{3}/test", None),
+    ("DELETE", "/endpoints/{endpoint_id}"): ("/endpoints/{3}", None),
     ("POST", "/users"): ("/users", USER),
     ("PATCH", "/users/{name}"): ("/users/eve", {"role": "operator"}),
     ("DELETE", "/users/{name}"): ("/users/eve", None),
@@ -63,10 +68,12 @@ async def admin(busy: House, door: Door) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def ids(client: httpx.AsyncClient) -> tuple[str, ...]:
-    """Two holds and a key, for the routes that want one."""
+    """Two holds, a key and an endpoint, for the routes that want one."""
     holds = [(await client.post(f"{V1}/holds", json=HOLD)).json()["id"] for _ in range(2)]
     key = (await client.post(f"{V1}/keys", json={"name": "x", "scopes": ["read"]})).json()["id"]
-    return (*holds, key)
+    hook = {"url": "https://erp.example.com/other"}
+    endpoint = (await client.post(f"{V1}/endpoints", json=hook)).json()["id"]
+    return (*holds, key, endpoint)
 
 
 async def prepare(client: httpx.AsyncClient) -> None:
@@ -105,7 +112,8 @@ async def test_a_repeated_request_is_answered_alike_and_done_and_told_once(
         assert await entries(busy) == before + 1, path
         again = await admin.request(method, url, json=body, headers=key)
         assert again.status_code == first.status_code
-        expected = first.json() | ({"text": None} if path == "/keys" else {})
+        hidden = {name: None for name in ("text", "secret") if name in first.json()}
+        expected = first.json() | hidden
         assert again.json() == expected
         assert await entries(busy) == before + 1, path
         other = await admin.request(method, f"{url}x", json=body, headers=key)
@@ -127,7 +135,7 @@ def _other(body: dict[str, Any]) -> dict[str, Any]:
         if name in body:
             return body | {name: value}
     changes = {"role": "viewer", "force": False, "sku": "SAUCER", "ttl_seconds": 1.0}
-    changes |= {"reference": "A-2"}
+    changes |= {"reference": "A-2", "url": "https://erp.example.com/another"}
     name = next(one for one in changes if one in body)
     return body | {name: changes[name]}
 
@@ -136,7 +144,7 @@ async def test_item_17_nothing_unknown_is_taken(admin: httpx.AsyncClient, busy: 
     for (method, path), (where, body) in BODIES.items():
         if body is None:
             continue
-        url = V1 + where.format("x", "y", "z")
+        url = V1 + where.format(*"wxyz")
         before = await entries(busy)
         answer = await admin.request(method, url, json=body | {"role_": "admin", "id": 7})
         assert answer.status_code == 422, path
@@ -148,7 +156,7 @@ async def test_item_7_a_body_is_bounded(admin: httpx.AsyncClient) -> None:
     for (method, path), (where, body) in BODIES.items():
         if body is None:
             continue
-        url = V1 + where.format("x", "y", "z")
+        url = V1 + where.format(*"wxyz")
         large = b'{"reason": "' + b"x" * 1_048_600 + b'"}'
         answer = await admin.request(method, url, content=large)
         assert answer.status_code == 413, path

@@ -24,6 +24,7 @@ from channelsync.engine.audit import note_change
 from channelsync.engine.channel_desk import ChannelRefused, UnknownChannel
 from channelsync.engine.core import Engine
 from channelsync.engine.dead_letters import DeadLetterEnded, UnknownDeadLetter
+from channelsync.engine.endpoints_desk import EndpointRefused, UnknownEndpoint
 from channelsync.engine.idempotency import Answer, Once
 from channelsync.engine.identity_errors import IdentityError, UnknownKey, UnknownUser
 from channelsync.engine.stock_errors import (
@@ -49,6 +50,8 @@ _STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (UnknownDeadLetter, HTTPStatus.NOT_FOUND),
     (UnknownUser, HTTPStatus.NOT_FOUND),
     (UnknownKey, HTTPStatus.NOT_FOUND),
+    (UnknownEndpoint, HTTPStatus.NOT_FOUND),
+    (EndpointRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (ItemExists, HTTPStatus.CONFLICT),
     (StaleCount, HTTPStatus.CONFLICT),
     (ChannelRefused, HTTPStatus.CONFLICT),
