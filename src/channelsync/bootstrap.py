@@ -317,6 +317,7 @@ async def open_application(
         lent = lent_by(settings, environment, transport)
         if clock is not None:
             lent = replace(lent, sharing=Sharing(tokens, lambda: neighbours.count))
+        sending = open_outgoing(secret_key(settings), settings.allow_hosts, transport)
         opened.push_async_callback(channels.close_all)
         application = Application(
             settings=settings,
@@ -326,9 +327,7 @@ async def open_application(
             lent=lent,
             engine=engine,
             anchoring=await _anchoring(settings, opened, transport),
-            outgoing=await opened.enter_async_context(
-                open_outgoing(secret_key(settings), settings.allow_hosts, transport)
-            ),
+            outgoing=await opened.enter_async_context(sending),
             witness=Witness(settings.seen_file),
             clock=clock,
             far_bus=far_bus,
