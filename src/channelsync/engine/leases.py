@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.store.tables import work
 
-__all__ = ["free_leases", "lease_owners"]
+__all__ = ["free_leases", "lease_owners", "release"]
 
 
 async def lease_owners(connection: AsyncConnection) -> set[str]:
@@ -24,3 +24,9 @@ async def free_leases(tx: AsyncConnection, owners: Iterable[str]) -> None:
         theirs = work.c.lease_token.startswith(f"{owner}/", autoescape=True)
         statement = sa.update(work).where(theirs)
         await tx.execute(statement.values(lease_until=None, lease_token=None))
+
+
+async def release(tx: AsyncConnection, token: str) -> None:
+    """Let go of whatever was claimed under a token, if anything was."""
+    statement = sa.update(work).where(work.c.lease_token == token)
+    await tx.execute(statement.values(lease_until=None, lease_token=None))

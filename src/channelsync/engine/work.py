@@ -36,7 +36,6 @@ __all__ = [
     "mark_items",
     "mark_many",
     "next_due",
-    "release",
     "require_lease",
     "require_leases",
 ]
@@ -387,12 +386,6 @@ async def give_back(tx: AsyncConnection, held: Claim, *, not_before: Instant) ->
         "not_before": not_before,
     }
     await _write_held(tx, held, values)
-
-
-async def release(tx: AsyncConnection, token: str) -> None:
-    """Let go of whatever was claimed under a token, if anything was."""
-    statement = sa.update(work).where(work.c.lease_token == token)
-    await tx.execute(statement.values(lease_until=None, lease_token=None))
 
 
 async def _write_held(tx: AsyncConnection, held: Claim, values: dict[str, object]) -> None:

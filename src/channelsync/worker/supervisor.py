@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.engine.health import note_failure, note_success
+from channelsync.engine.leases import release
 from channelsync.engine.work import (
     Claim,
     LeaseLost,
@@ -26,7 +27,6 @@ from channelsync.engine.work import (
     finish,
     give_back,
     next_due,
-    release,
 )
 from channelsync.sdk.errors import ConnectorError, Resting
 from channelsync.store.database import pause_before_retry
