@@ -67,17 +67,29 @@ class Bucket:
         self.tokens, self.per_second = self.plan.burst, self.plan.per_second
         self.seen_at = self.now()
 
-    def take(self) -> float:
-        """Take a token and return 0; or none, and return the seconds until there is one."""
+    @property
+    def wait(self) -> float:
+        """Seconds until there is a token; 0: there is one."""
         now = self.now()
         passed = max(now - self.seen_at, 0.0)
         self.seen_at = now
         self.tokens = min(self.plan.burst, self.tokens + passed * self.per_second)
         wait = max(self.paused_until - now, 0.0)
         if wait == 0.0 and self.tokens >= 1.0:
-            self.tokens -= 1.0
             return 0.0
         return max(wait, (1.0 - self.tokens) / self.per_second, 0.001)
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a token could be taken now."""
+        return self.wait == 0.0
+
+    def take(self) -> float:
+        """Take a token and return 0; or none, and return the seconds until there is one."""
+        wait = self.wait
+        if wait == 0.0:
+            self.tokens -= 1.0
+        return wait
 
     def give_back(self) -> None:
         """A token was taken, and the request did not leave."""

@@ -134,6 +134,9 @@ class AmazonChannel:
         urgent = PushKind.ZERO in kinds
         if urgent or self._feed_above is None or len(kinds) <= self._feed_above:
             return 1
+        if not self._feeds.allowed:
+            # Until Amazon takes a feed again, patches go on and the feed grows.
+            return 1
         return min(len(kinds), FEED_MAX)
 
     async def push(self, request: PushRequest) -> Sequence[ChangeResult]:

@@ -20,6 +20,7 @@ from channelsync.sdk.http import HostRefused
 from channelsync.sdk.types import Change, ChangeResult, Outcome, PushRequest
 from channelsync_amazon.answers import refusal_of, shortened, words_of
 from channelsync_amazon.api import AmazonApi, Answer, Call, NotFound, path_part
+from channelsync_amazon.buckets import Bucket, Plan
 from channelsync_amazon.pushing import (
     NOTHING_LEFT_US,
     Pushing,
@@ -30,12 +31,19 @@ from channelsync_amazon.pushing import (
 from channelsync_amazon.settings import AmazonSettings
 from channelsync_amazon.wire import FeedAnswer, FeedDocument, FeedReport, understood
 
-__all__ = ["FEED", "FEED_MAX", "Feeds"]
+__all__ = ["FEED", "FEED_MAX", "LOOKED_AT_MAX", "Feeds"]
 
 FEED: Final = "feed"
 FEED_TYPE: Final = "JSON_LISTINGS_FEED"
-FEED_MAX: Final = 2_000
-"""Amazon takes 25,000 messages; before each a look at its offer is taken, twenty at a time."""
+FEED_MAX: Final = 5_000
+"""Amazon takes 25,000 messages, but all of one feed are charged in one transaction, and offers are
+looked at a hundred a second: larger ones would be no quicker."""
+FEED_PLAN: Final = Plan(1 / 60, 5)
+"""Five feeds in five minutes: JSON_LISTINGS_FEED has this limit beside that of `createFeed`."""
+FRESH_SECONDS: Final = 900.0
+"""How long a look at an offer stands before a feed: Amazon itself may leave one waiting longer."""
+LOOKED_AT_MAX: Final = 2_500
+"""Offers that are looked at before one feed; more of them are looked at before the next try."""
 CONTENT_TYPE: Final = "application/json; charset=UTF-8"
 PATH: Final = "/feeds/2021-06-30"
 READY_SECONDS_MAX: Final = 40.0
@@ -59,6 +67,12 @@ class Feeds:
         self._seller = settings.seller_id
         self._marketplaces = settings.marketplace_ids
         self._pushing = pushing
+        self._pace = Bucket(FEED_PLAN, api.now)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether Amazon would take one now. Until it does, more gathers for a larger one."""
+        return self._pace.has_token and self._api.bucket("createFeed").has_token
 
     def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
         """Fix the document of a feed. Pure.
@@ -102,7 +116,7 @@ class Feeds:
             if unfit:
                 return _without(request, unfit)
             document = await self._upload(request.body)
-            self._api.take_now("createFeed")
+            self._take_turn()
             token = await self._api.tokens().current()
         except (Retryable, Resting) as error:
             return same_for_all(request, Outcome.UNSENT, str(error))
@@ -130,11 +144,24 @@ class Feeds:
             return same_for_all(request, Outcome.UNKNOWN, f"no answer ({type(error).__name__})")
         return self._meaning(request, answer)
 
+    def _take_turn(self) -> None:
+        """Take a token of both plans that a feed is under, or of none.
+
+        Raises:
+            Resting: Amazon would not take a feed now.
+        """
+        if not self._pace.has_token:
+            raise Resting("five feeds in five minutes were sent", after_seconds=self._pace.wait)
+        self._api.take_now("createFeed")
+        self._pace.take()
+
     async def _unfit(self, request: PushRequest) -> Mapping[str, str]:
         """The pushes whose offers may not be written, with the reason."""
         messages = json.loads(request.body)["messages"]
         by_sku = dict(zip((one["sku"] for one in messages), request.push_ids, strict=True))
-        found = await self._pushing.why_unfit(dict.fromkeys(by_sku, ""))
+        found = await self._pushing.why_unfit(
+            dict.fromkeys(by_sku, ""), fresh_seconds=FRESH_SECONDS, at_most=LOOKED_AT_MAX
+        )
         return {by_sku[sku]: reason for sku, reason in found.items()}
 
     async def _upload(self, content: bytes) -> str:

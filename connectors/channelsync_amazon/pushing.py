@@ -28,7 +28,7 @@ from channelsync_amazon.answers import is_expired_token, refusal_of, shortened, 
 from channelsync_amazon.api import AmazonApi, Answer, Call, path_part
 from channelsync_amazon.fitness import DEFAULT, MISSING, unfit, units_live
 from channelsync_amazon.offers import BASE, Offers
-from channelsync_amazon.reading import GONE, Fitness
+from channelsync_amazon.reading import FRESH_SECONDS, GONE, Fitness
 from channelsync_amazon.settings import AmazonSettings
 from channelsync_amazon.wire import Issue, Submission
 
@@ -136,15 +136,23 @@ class Pushing:
             return _result(push_id, Outcome.UNKNOWN, f"no answer ({type(error).__name__})")
         return self._meaning(push_id, answer, token)
 
-    async def why_unfit(self, skus: Mapping[str, str]) -> dict[str, str]:
+    async def why_unfit(
+        self,
+        skus: Mapping[str, str],
+        *,
+        fresh_seconds: float = FRESH_SECONDS,
+        at_most: int | None = None,
+    ) -> dict[str, str]:
         """Those of the SKUs that may not be written, with the reason; looks at stale ones.
 
         Raises:
+            Retryable: more than `at_most` were stale. So many of them were looked at.
             ConnectorError: Amazon did not tell.
         """
-        stale = {sku: place for sku, place in skus.items() if not self._fitness.is_fresh(sku)}
-        if not stale:
+        all_stale = [sku for sku in skus if not self._fitness.is_fresh(sku, fresh_seconds)]
+        if not all_stale:
             return {}
+        stale = {sku: skus[sku] for sku in all_stale[:at_most]}
         seen = await self._offers.look(stale)
         found: dict[str, str] = {}
         for sku in stale:
@@ -155,6 +163,9 @@ class Pushing:
             self._fitness.note(sku, fit=not reason)
             if reason:
                 found[sku] = reason
+        if len(stale) < len(all_stale) and not found:
+            left = len(all_stale) - len(stale)
+            raise Retryable(f"{left} offers more are to be looked at first", after_seconds=1.0)
         return found
 
     async def _bucket_allows(self, sleep: Callable[[float], Any]) -> bool:

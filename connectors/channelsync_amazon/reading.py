@@ -36,10 +36,10 @@ class Fitness:
         else:
             self._fit_at.pop(sku, None)
 
-    def is_fresh(self, sku: str) -> bool:
+    def is_fresh(self, sku: str, fresh_seconds: float = FRESH_SECONDS) -> bool:
         """Whether the offer was fit when last looked at, and that was just now."""
         at = self._fit_at.get(sku)
-        return at is not None and self._now() - at <= FRESH_SECONDS
+        return at is not None and self._now() - at <= fresh_seconds
 
 
 class Reading:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from itertools import islice
 from random import Random
 from typing import Any, Final
 
@@ -33,6 +35,8 @@ class Listings:
         self._rng = rng
         self.double_next = 0
         """So many of the coming patches are applied twice, the second time much later."""
+        self._oldest_first: list[Offer] = []
+        self._sorted_for: tuple[int, Offer | None] = (0, None)
 
     def get(self, asked: Asked) -> Reply:
         """`getListingsItem`."""
@@ -69,18 +73,25 @@ class Listings:
 
     def _page(self, asked: Asked, identifiers: list[str], offset: int, size: int) -> dict[str, Any]:
         place = asked.listed("marketplaceIds")[0]
-        found = [
-            offer
-            for offer in self._world.offers.values()
-            if place in offer.marketplaces and (not identifiers or offer.sku in identifiers)
-        ]
-        if (after := asked.query.get("createdAfter")) is not None:
-            found = [offer for offer in found if offer.created_at >= instant(after)]
-        found.sort(
-            key=SORTS[asked.query.get("sortBy", "lastUpdatedDate")],
-            reverse=asked.query.get("sortOrder", "DESC") == "DESC",
+        key = SORTS[asked.query.get("sortBy", "lastUpdatedDate")]
+        down = asked.query.get("sortOrder", "DESC") == "DESC"
+        created_after = asked.query.get("createdAfter")
+        begins = instant(created_after) if created_after is not None else None
+        if identifiers:
+            named = (self._world.offers.get(sku) for sku in dict.fromkeys(identifiers))
+            found: Sequence[Offer] = sorted(
+                (one for one in named if one is not None), key=key, reverse=down
+            )
+        elif key is SORTS["createdDate"] and not down:
+            found = self._by_creation(begins)
+        else:
+            found = sorted(self._world.offers.values(), key=key, reverse=down)
+        fitting = (
+            one
+            for one in found
+            if place in one.marketplaces and (begins is None or one.created_at >= begins)
         )
-        within = found[:PAGED_MAX]
+        within = list(islice(fitting, PAGED_MAX))
         shown = within[offset : offset + size]
         body: dict[str, Any] = {
             "numberOfResults": len(within),
@@ -91,6 +102,16 @@ class Listings:
                 "nextToken": page_token(offset + size, asked.query, FREE, asked.now)
             }
         return body
+
+    def _by_creation(self, begins: float | None) -> Sequence[Offer]:
+        """The offers from an instant on, oldest first; sorted anew only when others were added."""
+        offers = self._world.offers
+        newest = next(reversed(offers.values()), None)
+        if (len(offers), newest) != self._sorted_for:
+            self._oldest_first = sorted(offers.values(), key=SORTS["createdDate"])
+            self._sorted_for = (len(offers), newest)
+        first = bisect_left(self._oldest_first, begins or 0.0, key=lambda one: one.created_at)
+        return self._oldest_first[first:]
 
     def patch(self, asked: Asked) -> Reply:
         """`patchListingsItem`: accepted, stored, and applied later."""

@@ -147,11 +147,14 @@ async def _use_readings(
 
     Returns up to when orders must be counted for those that still wait.
     """
-    rows = (await tx.execute(_readings_of(running.name))).all()
-    if not rows:
-        return None
     now, limits = engine.now(), limits_of(running)
     watermark = await _watermark(tx, running.name)
+    early = _waits_for_orders(watermark, limits)
+    newest = await _newest_of(tx, running.name, early)
+    waiting_for = None if newest is None else newest + limits.clock_skew_seconds
+    rows = (await tx.execute(_readings_of(running.name, sa.not_(early)))).all()
+    if not rows:
+        return waiting_for
     grants = Grants(tx, now, f"settle:{running.name}")
     await grants.load(row.listing_id for row in rows)
     readings = {row.listing_id: _reading(row) for row in rows}
@@ -175,8 +178,8 @@ async def _use_readings(
     await _forget(tx, done)
     await mark_items(tx, items, now)
     await mark_many(tx, WorkKind.DISCOVER, sorted(searched), not_before=now)
-    waiting = readings.keys() - set(done)
-    return max((readings[listing_id].latest(limits) for listing_id in waiting), default=None)
+    waiting = [readings[listing_id].latest(limits) for listing_id in readings.keys() - set(done)]
+    return max((*waiting, *([] if waiting_for is None else [waiting_for])), default=None)
 
 
 def _reading(row: Any) -> Reading:
@@ -188,12 +191,40 @@ def _reading(row: Any) -> Reading:
     )
 
 
-def _readings_of(channel: str) -> sa.Select[Any]:
+def _waits_for_orders(watermark: Instant, limits: ChannelLimits) -> sa.ColumnElement[bool]:
+    """Readings of which the columns alone show that they wait for orders to be counted (`_waits`).
+
+    There may be very many of them: while a large catalogue is adopted they are read for minutes
+    before the first can be used.
+    """
+    readings, listings = tables.readings, tables.listings
+    true_from = readings.c.sent_at - limits.read_lag_seconds - limits.clock_skew_seconds
+    return sa.and_(
+        readings.c.received_at + limits.clock_skew_seconds > watermark,
+        readings.c.push_seq == listings.c.push_seq,
+        listings.c.settle_wanted,
+        listings.c.attempts_open == 0,
+        sa.func.coalesce(listings.c.outstanding_until, 0.0) < true_from,
+        sa.func.coalesce(listings.c.lowered_until, 0.0) < true_from,
+    )
+
+
+async def _newest_of(
+    tx: AsyncConnection, channel: str, which: sa.ColumnElement[bool]
+) -> Instant | None:
+    found = _readings_of(channel, which).order_by(None).subquery()
+    newest: Instant | None = (
+        await tx.execute(sa.select(sa.func.max(found.c.received_at)))
+    ).scalar()
+    return newest
+
+
+def _readings_of(channel: str, which: sa.ColumnElement[bool]) -> sa.Select[Any]:
     readings, listings = tables.readings, tables.listings
     return (
         sa.select(readings)
         .join(listings, listings.c.id == readings.c.listing_id)
-        .where(listings.c.channel == channel)
+        .where(listings.c.channel == channel, which)
         .order_by(readings.c.listing_id)
     )
 

@@ -19,7 +19,7 @@ from channelsync.store.tables import ListingState
 __all__ = ["Wanted", "due_reads"]
 
 READS_MAX = 250
-LOOKED_AT_MAX = 1_000
+LOOKED_AT_MAX = 500
 """Inexact listings that are loaded to find those ready to be read; usually the first ones are."""
 PATIENT_SECONDS = 30.0
 LOOK_AGAIN_SECONDS = 5.0
@@ -37,14 +37,15 @@ async def due_reads(
     tx: AsyncConnection, running: RunningChannel, now: Instant
 ) -> tuple[list[Wanted], Instant | None]:
     """Listings that can be read usefully now, and when the next one can."""
-    some = await _inexact_ids(tx, running.name, now, limit=LOOKED_AT_MAX)
+    some = await _inexact_ids(tx, running, now, limit=LOOKED_AT_MAX)
     wanted, soonest = await _ready(tx, running, some, now)
     if not wanted and len(some) == LOOKED_AT_MAX:
         # None of these, so perhaps one behind them.
-        rest = await _inexact_ids(tx, running.name, now, limit=None)
+        rest = await _inexact_ids(tx, running, now, limit=None)
         wanted, soonest = await _ready(tx, running, rest, now)
     release = await _next_release(tx, running.name, now)
-    times = [at for at in (soonest, release) if at is not None]
+    applied = await _next_applied(tx, running, now)
+    times = [at for at in (soonest, release, applied) if at is not None]
     return wanted[:READS_MAX], min(times) + 0.001 if times else None
 
 
@@ -88,14 +89,21 @@ def _quarantined(channel: str) -> sa.ColumnElement[bool]:
     )
 
 
+def _may_apply_from(running: RunningChannel, now: Instant) -> Instant:
+    """A write that may apply later than this makes any read of now say nothing."""
+    limits = limits_of(running)
+    return now - limits.read_lag_seconds - limits.clock_skew_seconds
+
+
 async def _inexact_ids(
-    tx: AsyncConnection, channel: str, now: Instant, *, limit: int | None
+    tx: AsyncConnection, running: RunningChannel, now: Instant, *, limit: int | None
 ) -> Sequence[int]:
     """Listings that a read may prove something of, unless one of them waits to be used.
 
-    A cut whose quarantine goes on is not among them: its listing is exact but for the cut.
+    A cut whose quarantine goes on is not among them: its listing is exact but for the cut. Nor is
+    one with a write under way, or that may still apply.
     """
-    listings, pushes = tables.listings, tables.pushes
+    listings, pushes, channel = tables.listings, tables.pushes, running.name
     cuts = sa.select(pushes.c.listing_id).where(_quarantined(channel), pushes.c.release_after < now)
     query = sa.select(listings.c.id).where(
         listings.c.channel == channel,
@@ -103,8 +111,30 @@ async def _inexact_ids(
         sa.or_(listings.c.settle_wanted, listings.c.id.in_(cuts), listings.c.remote.is_(None)),
         sa.or_(listings.c.state == ListingState.ACTIVE, listings.c.exposure.is_not(None)),
         listings.c.id.not_in(sa.select(tables.readings.c.listing_id)),
+        listings.c.attempts_open == 0,
+        sa.or_(
+            sa.not_(listings.c.settle_wanted),
+            listings.c.outstanding_until.is_(None),
+            listings.c.outstanding_until < _may_apply_from(running, now),
+            listings.c.id.in_(cuts),
+        ),
     )
     return (await tx.execute(query.order_by(listings.c.id).limit(limit))).scalars().all()
+
+
+async def _next_applied(
+    tx: AsyncConnection, running: RunningChannel, now: Instant
+) -> Instant | None:
+    """When the next write that a settle waits for has surely applied, or never will."""
+    listings, horizon = tables.listings, _may_apply_from(running, now)
+    query = sa.select(sa.func.min(listings.c.outstanding_until)).where(
+        listings.c.channel == running.name,
+        listings.c.settle_wanted,
+        listings.c.attempts_open == 0,
+        listings.c.outstanding_until >= horizon,
+    )
+    ends_at: Instant | None = (await tx.execute(query)).scalar()
+    return None if ends_at is None else ends_at + (now - horizon)
 
 
 async def _next_release(tx: AsyncConnection, channel: str, now: Instant) -> Instant | None:

@@ -8,7 +8,7 @@ import pytest
 
 from channelsync.sdk.errors import NeedsReauthorization
 from channelsync.sdk.types import ChangeResult, Outcome, PushKind, PushRequest
-from channelsync_amazon.feeds import FEED_MAX
+from channelsync_amazon.feeds import FEED_MAX, LOOKED_AT_MAX
 from tests.support.amazon import Bench, stocked
 
 SKUS = ("MUG", "CUP", "POT")
@@ -163,9 +163,50 @@ async def test_zeros_and_few_changes_go_one_by_one_and_many_by_a_feed() -> None:
     assert size([SET] * 11) == 11
     assert size([ZERO] + [SET] * 30) == 1
     assert size([ZERO] * 30) == 1
-    assert size([SET] * 5_000) == FEED_MAX
+    assert size([SET] * 20_000) == FEED_MAX
     never = await stocked(*SKUS, feed_above=None)
     assert never.channel.request_size([SET] * 5_000) == 1
+
+
+async def test_after_five_feeds_patches_go_on_and_the_next_feed_grows() -> None:
+    bench = await stocked(*SKUS, feed_above=10)
+    size = bench.channel.request_size
+    for _ in range(5):
+        assert size([SET] * 11) == 11
+        request = bench.prepared(*(bench.change(sku, 5) for sku in SKUS))
+        results = await bench.channel.push(request)
+        assert {one.outcome for one in results} == {Outcome.ACCEPTED}
+    assert size([SET] * 11) == 1
+    request = bench.prepared(*(bench.change(sku, 5) for sku in SKUS))
+    results = await bench.channel.push(request)
+    assert {one.outcome for one in results} == {Outcome.UNSENT}
+    assert "five feeds in five minutes" in results[0].reason
+    bench.clock.passes(61)
+    assert size([SET] * 11) == 11
+
+
+async def test_a_look_at_its_offers_stands_for_a_feed_a_quarter_of_an_hour_later() -> None:
+    bench = await stocked(*SKUS)
+    await bench.channel.read([bench.listing(sku) for sku in SKUS])
+    bench.clock.passes(890)
+    await bench.channel.push(bench.prepared(*(bench.change(sku, 5) for sku in SKUS)))
+    bench.clock.passes(20)
+    await bench.channel.push(bench.prepared(*(bench.change(sku, 6) for sku in SKUS)))
+    names = [call.operation for call in bench.simulator.server.calls]
+    assert names.count("searchListingsItems") == 2
+    assert names.index("createFeed") < len(names) - 1 - names[::-1].index("searchListingsItems")
+
+
+async def test_many_offers_not_seen_lately_are_looked_at_over_several_tries() -> None:
+    skus = [f"SKU-{number:04}" for number in range(LOOKED_AT_MAX + 1)]
+    bench = await stocked(*skus)
+    request = bench.prepared(*(bench.change(sku, 5) for sku in skus))
+    results = await bench.channel.push(request)
+    assert {one.outcome for one in results} == {Outcome.UNSENT}
+    assert results[0].reason.startswith("1 offers more")
+    assert bench.simulator.feeds.feeds == {}
+    results = await bench.channel.push(request)
+    assert {one.outcome for one in results} == {Outcome.ACCEPTED}
 
 
 async def test_the_document_of_a_feed_is_fixed_before_it_is_sent() -> None:
