@@ -26,7 +26,7 @@ class Cursor(BaseModel):
     earlier ones, as far as that costs no second page: a page is a token, and those are rare.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     phase: Literal["unshipped", "changed"]
     since: Instant

@@ -44,7 +44,7 @@ def reduce(body: bytes, *, seller_id: str) -> Delivery:
         at = instant(str(_of(envelope, "EventTime")))
         payload = _of(envelope, "Payload")
         reduced = _reduced(kind, payload, at, seller_id)
-    except (ValueError, TypeError, KeyError, ValidationError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, ValidationError) as error:
         raise BadDelivery(f"a notification is not understood ({type(error).__name__})") from None
     topic = kind if reduced else OTHER
     return Delivery(
@@ -137,7 +137,7 @@ def parse(delivery: Delivery) -> Parsed:
                 at=float(reduced["at"]),
             )
             return Parsed(look_at=LookAt(shown=(shown,)))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         kind = type(error).__name__
         raise BadDelivery(f"a stored {delivery.topic} is not understood ({kind})") from None
     return Parsed()

@@ -23,7 +23,7 @@ RANGES_MAX: Final = 1_000
 class Heard(BaseModel):
     """What was heard of one register's numbering."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     through: int
     """Every number up to this one was heard, as far back as we follow the register."""
@@ -58,7 +58,7 @@ class Heard(BaseModel):
 class Cursor(BaseModel):
     """Where to go on."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     after: str | None = None
     """The till's own cursor; None: begin."""

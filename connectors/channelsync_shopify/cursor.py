@@ -21,7 +21,7 @@ NOT_SHIPPED = "unshipped,partial,unfulfilled,scheduled,on_hold,request_declined"
 class Cursor(BaseModel):
     """First every order still unshipped (adoption), then what changed, window after window."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     phase: Literal["unshipped", "changed"]
     since: Instant

@@ -174,7 +174,7 @@ class Webhooks:
             if "look_at_order" in reduced:
                 return Parsed(look_at=LookAt(orders=(reduced["look_at_order"],)))
             return self._beside_orders(delivery.topic, reduced)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             kind = type(error).__name__
             raise BadDelivery(f"a stored {delivery.topic} is not understood ({kind})") from None
 

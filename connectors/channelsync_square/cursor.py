@@ -30,7 +30,7 @@ class Phase(StrEnum):
 class Cursor(BaseModel):
     """First every open order; then, window after window, changed orders and the ledger."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     phase: Phase
     since: Instant

@@ -187,7 +187,7 @@ class Webhooks:
         """
         try:
             return Parsed(look_at=self._look(delivery.reduced))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             kind = type(error).__name__
             raise BadDelivery(f"a stored {delivery.topic} is not understood ({kind})") from None
 

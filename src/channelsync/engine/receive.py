@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import raise_alarm
 from channelsync.engine.core import Engine
+from channelsync.engine.holdable import require_holdable
 from channelsync.engine.intake import apply_orders
 from channelsync.engine.look import look
 from channelsync.engine.registers import hear_sequences
@@ -75,7 +76,9 @@ def _parse_all(
     for row in rows:
         delivery = Delivery(dedupe_key=row.dedupe_key, topic=row.topic, reduced=row.reduced)
         try:
-            parsed.append(door.parse(delivery))
+            news = door.parse(delivery)
+            require_holdable(news)
+            parsed.append(news)
         except BadDelivery as error:
             bad.append((row.id, str(error)))
     return parsed, bad

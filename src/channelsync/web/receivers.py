@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from channelsync.engine.alarms import raise_alarm
 from channelsync.engine.core import Engine
+from channelsync.engine.holdable import require_storable
 from channelsync.engine.inbox import Inbox, Received
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import ReceivesWebhooks
@@ -57,6 +58,7 @@ class Receiver:
         webhook = as_webhook(request, body, self._options.public_url, now)
         try:
             delivery = door.verify_webhook(webhook)
+            require_storable(delivery)
         except Unauthentic as error:
             # Why goes to the operator's log; who cannot sign is told nothing.
             _log.warning("webhook refused", channel=running.name, why=str(error))

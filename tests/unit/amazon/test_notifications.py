@@ -189,3 +189,12 @@ def test_a_stored_word_that_makes_no_sense_is_a_dead_letter() -> None:
     for topic in ("ORDER_CHANGE", "FEED_PROCESSING_FINISHED", "LISTINGS_ITEM_MFN_QUANTITY_CHANGE"):
         with pytest.raises(BadDelivery):
             parse(Delivery(dedupe_key="x", topic=topic, reduced={"order": {"order_id": "?"}}))
+
+
+@pytest.mark.parametrize("quantity", ["Infinity", "1e999"])
+def test_an_infinite_quantity_is_a_bad_delivery(quantity: str) -> None:
+    """JSON of Python reads both; no integer comes of them."""
+    body = json.dumps(ORDER).replace('"QuantityShipped": 1', f'"QuantityShipped": {quantity}')
+    assert quantity in body
+    with pytest.raises(BadDelivery, match="OverflowError"):
+        reduce(body.encode(), seller_id=SELLER)

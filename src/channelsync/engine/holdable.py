@@ -1,0 +1,65 @@
+"""What a store can hold. Authentic news that it cannot is set aside, or would return for ever."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Final
+
+from channelsync.sdk.errors import BadDelivery
+from channelsync.sdk.types import Delivery, Parsed
+
+__all__ = ["UNITS_MAX", "require_holdable", "require_storable"]
+
+UNITS_MAX: Final = 2**31 - 1
+"""The largest number of an INTEGER column of PostgreSQL."""
+
+
+def require_storable(delivery: Delivery) -> None:
+    """Refuse a delivery that the table of deliveries cannot hold.
+
+    Raises:
+        BadDelivery: a text of it is none that a database takes.
+    """
+    _check((delivery.dedupe_key, delivery.topic))
+
+
+def require_holdable(parsed: Parsed) -> None:
+    """Refuse news with a text or a number that no column holds.
+
+    Raises:
+        BadDelivery: it names what is wrong.
+    """
+    _check(parsed)
+
+
+def _check(value: object) -> None:
+    if isinstance(value, str):
+        if not _is_text(value):
+            raise BadDelivery(f"a text that no database holds: {value[:60]!a}")
+    elif isinstance(value, int | float):
+        bound = UNITS_MAX if isinstance(value, int) else sys.float_info.max
+        if not -bound <= value <= bound:  # nor is a NaN
+            raise BadDelivery(f"a number that is not finite, or beyond {UNITS_MAX}")
+    else:
+        for inner in _parts(value):
+            _check(inner)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return "\0" not in text
+
+
+def _parts(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return (*value.keys(), *value.values())
+    if isinstance(value, tuple | list):
+        return value
+    if is_dataclass(value):
+        return (getattr(value, field.name) for field in fields(value))
+    return ()

@@ -1,0 +1,69 @@
+"""Authentic news that no database can hold is set aside, and its neighbours are counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from channelsync.engine.holdable import UNITS_MAX, require_holdable, require_storable
+from channelsync.engine.receive import _parse_all
+from channelsync.sdk.errors import BadDelivery
+from channelsync.sdk.types import Delivery, LookAt, OrderFact, Parsed, WebhookRequest
+
+FACT = OrderFact(order_id="1", line_id="1", sku="MUG", ordered=UNITS_MAX, version=1.0)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        replace(FACT, sku="MU\0G"),
+        replace(FACT, sku="\ud800"),
+        replace(FACT, external={"id\0": "x"}),
+        replace(FACT, ordered=UNITS_MAX + 1),
+        replace(FACT, ordered=10**5_000),
+        replace(FACT, version=float("inf")),
+        replace(FACT, sold_at=float("nan")),
+    ],
+)
+def test_a_text_or_number_beyond_every_column_is_refused(fact: OrderFact) -> None:
+    with pytest.raises(BadDelivery):
+        require_holdable(Parsed(facts=(FACT, fact)))
+
+
+def test_what_a_column_holds_is_taken() -> None:
+    look = LookAt(orders=("Größe 大",), listings=({"id": "x"},), catalogue=True)
+    require_holdable(Parsed(facts=(FACT,), look_at=look))
+
+
+@pytest.mark.parametrize("field", ["dedupe_key", "topic"])
+def test_a_key_or_topic_with_a_nul_is_refused_before_it_is_stored(field: str) -> None:
+    """Square's `type` becomes both; PostgreSQL holds no NUL in a text."""
+    delivery = Delivery(dedupe_key="k", topic="t", reduced={})
+    require_storable(delivery)
+    changes: dict[str, Any] = {field: "\0"}
+    with pytest.raises(BadDelivery):
+        require_storable(replace(delivery, **changes))
+
+
+class Door:
+    """A connector that says whatever it was sent."""
+
+    def verify_webhook(self, request: WebhookRequest) -> Delivery:
+        return Delivery(dedupe_key="k", topic="t", reduced={"sku": request.body.decode()})
+
+    def parse(self, delivery: Delivery) -> Parsed:
+        return Parsed(facts=(replace(FACT, sku=delivery.reduced["sku"]),))
+
+
+def test_one_such_delivery_does_not_keep_its_neighbours_from_being_counted() -> None:
+    rows = [
+        SimpleNamespace(id=number, dedupe_key=str(number), topic="t", reduced={"sku": sku})
+        for number, sku in enumerate(["MUG", "MU\0G", "CUP"])
+    ]
+    parsed, bad = _parse_all(Door(), rows)
+    assert [one.facts[0].sku for one in parsed] == ["MUG", "CUP"]
+    assert [number for number, _ in bad] == [1]
+    assert "no database holds" in bad[0][1]
