@@ -49,7 +49,7 @@ from channelsync.web.app import WebOptions, build_app, build_probes
 from channelsync.worker.daemon import drain, handlers
 from channelsync.worker.supervisor import Handler, Supervisor
 
-__all__ = ["reload_configuration", "run_daemon", "serve"]
+__all__ = ["reload_configuration", "run_daemon", "serve", "watch_configuration"]
 
 _log = structlog.get_logger("channelsync.daemon")
 
@@ -139,7 +139,8 @@ async def run_daemon(
     async with _serving(app, door):
         working = asyncio.create_task(supervisor.run(), name="supervisor")
         watching = asyncio.create_task(
-            _watch(application, watched, reload_now or asyncio.Event()), name="configuration"
+            watch_configuration(application, watched, reload_now or asyncio.Event()),
+            name="configuration",
         )
         beside = [watching, asyncio.create_task(_keep_house(application), name="housekeeping")]
         if application.far_bus is not None:
@@ -249,9 +250,12 @@ async def _serving(app: ASGIApp, door: socket.socket) -> AsyncIterator[None]:
 # ------------------------------------------------------------------ configuration
 
 
-async def _watch(application: Application, watched: Path | None, reload_now: asyncio.Event) -> None:
+async def watch_configuration(
+    application: Application, watched: Path | None, reload_now: asyncio.Event
+) -> None:
     """Reload when the file changes or SIGHUP comes; close removed channels once they are empty."""
-    seen = _changed_at(watched)
+    # It was read before this began, and may have changed since: the first look reads it again.
+    seen: tuple[int, ...] | None = None
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(WATCH_SECONDS):
@@ -271,11 +275,13 @@ async def _watch(application: Application, watched: Path | None, reload_now: asy
                 reload_now.set()
 
 
-def _changed_at(path: Path | None) -> int | None:
+def _changed_at(path: Path | None) -> tuple[int, ...] | None:
+    """What differs once another file lies there, one with an older date included."""
     try:
-        return path.stat().st_mtime_ns if path is not None else None
+        found = path.stat() if path is not None else None
     except OSError:
         return None
+    return (found.st_mtime_ns, found.st_ino, found.st_size) if found is not None else None
 
 
 async def reload_configuration(application: Application, path: Path) -> bool:

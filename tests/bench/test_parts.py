@@ -1,4 +1,4 @@
-"""Every part of the measurement runs, on a scale whose figures mean nothing."""
+"""Every part of docs/performance.md runs, on a scale whose figures mean nothing."""
 
 from __future__ import annotations
 

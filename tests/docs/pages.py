@@ -3,42 +3,43 @@
 The words after a fence's language decide:
 
 - `sh run`: executed in the page's folder, all blocks of a page in one shell; must end with 0, or
-  with the code in `exit=2`.
-- `text output`: what the block before it prints; a line `…` stands for any number of lines, `…`
-  within a line for any text.
+  with the code in `exit=2`. With `background` the shell goes on and the block ends with the page;
+  with `until=WORD` it is repeated until it prints the word, as a person would.
+- `text output`, `json output`: what the block before it prints; a line `…` stands for any number of
+  lines, `…` within a line for any text.
 - `yaml file=NAME`, `python file=NAME`, `csv file=NAME`: written to the page's folder first.
+- `yaml channels`: read by the program, in a file that says no more than is needed around it.
 - `python run`: executed by this Python.
-- `sh shown: REASON`, `yaml shown: REASON`: only shown, since a test cannot do it.
+- `… by=PATH`: executed or checked by that test, which names the page.
+- `sh shown: REASON`, `yaml shown: REASON`: only shown, since no test can do it.
 
-Blocks of other languages are pictures and output without a claim.
+A block in a comment (`<!-- sh run`, the block, `-->`) is done and not shown. `<!-- practice -->`
+lets a page play in the practice house (`tests.docs.practice`), `<!-- practice: shops -->` leads
+the Shopify shops of its own file there.
+
+Blocks of other languages are pictures and output without a claim; what a program has generated is
+checked by the test that generates it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import shlex
-import signal
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from tests.support.checkout import ROOT
-from tests.support.served import free_port
 
-__all__ = ["CLAIMS", "Block", "blocks_of", "matches", "pages", "play"]
+__all__ = ["CLAIMS", "REASONS", "Block", "blocks_of", "matches", "pages", "practice_of"]
 
-CLAIMS: Final = frozenset({"sh", "bash", "shell", "yaml", "python", "csv"})
+CLAIMS: Final = frozenset({"sh", "bash", "shell", "yaml", "python", "csv", "json", "sql", "promql"})
 """Languages of which every block must say what it is."""
-SECONDS_MAX: Final = 240
-PORTS: Final = ("8498", "8499")
-"""Ports that pages use; a test takes free ones in their place."""
+REASONS: Final = ("needs an account", "needs Docker", "needs root")
+"""How the reason begins why a block is only shown."""
+_GENERATED: Final = re.compile(r"<!-- generated: begin -->.*?<!-- generated: end -->", re.DOTALL)
 _FENCE: Final = re.compile(r"^ *```(.*)$")
-_MARK: Final = "@@ end of block"
+_HIDDEN: Final = re.compile(r"^<!-- (sh run.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,14 @@ class Block:
     @property
     def is_settled(self) -> bool:
         """Whether it says what is done with it."""
-        does = {"run", "output"} & set(self.words) or self.option("file")
-        return bool(does) or (self.words[:1] == ("shown:",) and len(self.words) > 1)
+        if self.words[:1] == ("shown:",):
+            return " ".join(self.words[1:]).startswith(REASONS)
+        does = {"run", "output", "channels"} & set(self.words)
+        return bool(does or self.option("file") or self._is_done_elsewhere())
+
+    def _is_done_elsewhere(self) -> bool:
+        test = ROOT / (self.option("by") or "nowhere")
+        return test.is_file() and Path(self.page).name in test.read_text(encoding="utf-8")
 
 
 def pages() -> list[Path]:
@@ -78,94 +85,31 @@ def blocks_of(path: Path) -> list[Block]:
     found: list[Block] = []
     opened: tuple[int, list[str]] | None = None
     lines: list[str] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        fence = _FENCE.match(line)
-        if fence is None:
+    text = _GENERATED.sub(_blank, path.read_text(encoding="utf-8"))
+    for number, line in enumerate(text.splitlines(), start=1):
+        fence = _HIDDEN.match(line) if opened is None else None
+        fence = fence or _FENCE.match(line)
+        if fence is None and not (opened and line == "-->"):
             lines.append(line)
         elif opened is None:
-            opened, lines = (number, fence[1].split()), []
+            opened, lines = (number, fence[1].split() if fence else []), []
         else:
             start, words = opened
             page = str(path.relative_to(ROOT))
-            text = "\n".join([*lines, ""]) if lines else ""
+            text = textwrap.dedent("\n".join([*lines, ""])) if lines else ""
             found.append(Block(page, start, (words or [""])[0], tuple(words[1:]), text))
             opened = None
     return found
 
 
-def play(blocks: Sequence[Block], folder: Path) -> list[str]:
-    """Write the files, run the rest in one shell. Returns what each block to run has printed.
-
-    Raises:
-        AssertionError: a block ended with another code than it says.
-    """
-    script = ["set -u"]
-    blocks = [_with_free_ports(block, ports) for ports in [_free_ports()] for block in blocks]
-    for block in blocks:
-        if name := block.option("file"):
-            (folder / name).write_text(block.text, encoding="utf-8")
-    running = [block for block in blocks if "run" in block.words]
-    for number, block in enumerate(running):
-        script += [_body(block, folder, number), f'printf "%s %s\\n" "{_MARK}" "$?"']
-    log = folder / "said.txt"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["bash", "-c", "\n".join(script)],
-            cwd=folder,
-            env=_environment(folder),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    try:
-        process.wait(timeout=SECONDS_MAX)
-    except subprocess.TimeoutExpired:
-        raise AssertionError(f"it took too long; so far:\n{log.read_text()}") from None
-    finally:
-        # Whatever a page left running ends with it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return _parts(running, log.read_text(encoding="utf-8"))
+def _blank(match: re.Match[str]) -> str:
+    return "\n" * match[0].count("\n")
 
 
-def _free_ports() -> dict[str, str]:
-    return {port: str(free_port()) for port in PORTS}
-
-
-def _with_free_ports(block: Block, ports: Mapping[str, str]) -> Block:
-    """The ports that pages name may be taken here."""
-    text = block.text
-    for shown, free in ports.items():
-        text = text.replace(shown, free)
-    return replace(block, text=text)
-
-
-def _body(block: Block, folder: Path, number: int) -> str:
-    if block.language != "python":
-        return block.text
-    name = f"block_{number}.py"
-    (folder / name).write_text(block.text, encoding="utf-8")
-    return f"{shlex.quote(sys.executable)} {name}"
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("CHANNELSYNC_")}
-    (folder / "run").write_text('#!/bin/sh\nshift\nexec channelsync "$@"\n', encoding="ascii")
-    (folder / "run").chmod(0o755)
-    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
-    return kept | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1"}
-
-
-def _parts(running: Sequence[Block], said: str) -> list[str]:
-    parts = re.split(rf"^{_MARK} (\d+)\n", said, flags=re.MULTILINE)
-    texts, codes = parts[0::2], [int(code) for code in parts[1::2]]
-    for block, text, code in zip(running, texts, codes, strict=False):
-        wanted = int(block.option("exit") or 0)
-        assert code == wanted, f"{block.where} ended with {code}, not {wanted}:\n{text}"
-    assert len(codes) == len(running), f"{running[len(codes)].where} ended the shell:\n{texts[-1]}"
-    return texts[: len(running)]
+def practice_of(path: Path) -> str | None:
+    """What the page wants of the practice house: `shops`, or all of it (""); None: nothing."""
+    found = re.search(r"^<!-- practice(?:: (\w+))? -->$", path.read_text("utf-8"), re.MULTILINE)
+    return None if found is None else found[1] or ""
 
 
 def matches(shown: str, said: str) -> bool:

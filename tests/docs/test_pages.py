@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import CLAIMS, Block, blocks_of, matches, pages, play
+from tests.docs.pages import CLAIMS, Block, blocks_of, matches, pages, practice_of
+from tests.docs.player import Player
+from tests.docs.practice import Furnished, Practice, Street, furnish, practice_street
 from tests.support.checkout import ROOT
+from tests.support.databases import postgres_server, redis_server
+from tests.support.preloaded import commands
+
+__all__ = ["postgres_server", "redis_server"]
 
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)\s]*)?\)")
-CONNECTORS = ("docs/reference/connectors/", "docs/how-to/write-a-connector.md")
+GENERATED = {"docs/reference/cli.md"}
+"""Written by a program, and compared with what it writes by a test."""
 PLAYED = [page for page in pages() if any("run" in block.words for block in blocks_of(page))]
 
 
@@ -19,12 +28,38 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    with commands(tmp_path_factory.mktemp("bin")) as found:
+        path = os.pathsep.join([str(found), os.environ["PATH"]])
+        with practice_street(path) as street:
+            yield street
+
+
+@pytest.fixture(scope="module")
+def furnished(street: Street, tmp_path_factory: pytest.TempPathFactory) -> Furnished:
+    return furnish(street, tmp_path_factory.mktemp("house"))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", PLAYED, ids=name_of)
-def test_a_page_does_what_it_shows(page: Path, tmp_path: Path) -> None:
+def test_a_page_does_what_it_shows(
+    page: Path, street: Street, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    house = Practice(street, tmp_path)
+    wanted = practice_of(page)
+    if wanted in {"", "servers"}:
+        house = request.getfixturevalue("furnished").copy(street, tmp_path)
+    if wanted == "servers":
+        postgres = request.getfixturevalue("postgres_server")
+        house.use(postgres, request.getfixturevalue("redis_server"))
     blocks = blocks_of(page)
-    said = iter(play(blocks, tmp_path))
+    if wanted is not None:
+        blocks = [house.lead_here(block) for block in blocks]
+    player = Player(tmp_path, house.environment(all_of_it=wanted is not None), house.names)
+    blocks = [player.here(block) for block in blocks]
+    said = iter(player.play(blocks))
     last = ""
     for block in blocks:
         if "run" in block.words:
@@ -40,10 +75,7 @@ def test_every_block_says_what_is_done_with_it() -> None:
         block.where
         for page in pages()
         for block in blocks_of(page)
-        if block.language in CLAIMS
-        and not block.is_settled
-        # Settings of real accounts, and the guide to writing one: their own tests read them.
-        and not block.page.startswith(CONNECTORS)
+        if block.language in CLAIMS and not block.is_settled and block.page not in GENERATED
     ]
     assert silent == []
 
@@ -92,4 +124,4 @@ def test_an_ellipsis_stands_for_what_is_left_out(shown: str, said: str, same: bo
 def test_a_wrong_exit_code_is_found(tmp_path: Path) -> None:
     block = Block("page.md", 1, "sh", ("run",), "true\nfalse\n")
     with pytest.raises(AssertionError, match=r"page\.md:1 ended with 1, not 0"):
-        play([block], tmp_path)
+        Player(tmp_path, dict(os.environ)).play([block])

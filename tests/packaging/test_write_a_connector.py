@@ -29,7 +29,7 @@ from tests.support.served import free_port
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 GUIDE: Final = ROOT / "docs" / "how-to" / "write-a-connector.md"
-BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK: Final = re.compile(r"^```(\w+) [^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PATIENCE_SECONDS: Final = 60.0
 OFFLINE: Final = {
     "PIP_NO_INDEX": "1",

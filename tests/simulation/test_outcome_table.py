@@ -1,4 +1,4 @@
-"""The four scenarios: naive policies as published, and strict escrow never oversells."""
+"""The scenarios of allocation.md: naive policies as published, strict escrow never oversells."""
 
 from __future__ import annotations
 

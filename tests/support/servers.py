@@ -31,6 +31,7 @@ __all__ = [
     "Postgres",
     "Redis",
     "ServerMissing",
+    "postgres_binaries",
     "running_postgres",
     "running_redis",
     "scratch_folder",

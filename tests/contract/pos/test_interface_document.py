@@ -24,7 +24,7 @@ from tests.support.till import Clock, Shelves, asked_till, heard_till, signed, s
 
 PAGE = (ROOT / "docs/reference/pos-interface.md").read_text(encoding="utf-8")
 EXAMPLES: list[Any] = [
-    json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    json.loads(block) for block in re.findall(r"```json[^\n]*\n(.*?)```", PAGE, re.DOTALL)
 ]
 WEBHOOKS = [one for one in EXAMPLES if "data" in one]
 CLOCK = Clock(1_795_289_600.0)

@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs/reference/connectors/square.md").read_text(encoding="utf-8"
 
 
 def test_its_example_is_a_channel_that_opens() -> None:
-    [example] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    [example] = re.findall(r"```yaml channels\n(.*?)```", PAGE, re.DOTALL)
     given: Any = YAML(typ="safe").load(example)
     channel = given["channels"]["soho-till"]
     assert channel["connector"] == MANIFEST.name

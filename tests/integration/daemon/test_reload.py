@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from channelsync.bootstrap import Application, open_application, setup_of
-from channelsync.daemon import reload_configuration
+from channelsync.daemon import reload_configuration, watch_configuration
 from channelsync.engine.setup import apply_setup, note_unusable
 from channelsync.settings import Settings
 from channelsync.store import tables
@@ -91,6 +91,21 @@ async def test_other_settings_open_the_channel_anew(application: Application, pa
         application, path, START.replace("location: shop}", "location: shop, registers: [r1]}")
     )
     assert application.channels.opened["till"] is not opened
+
+
+async def test_a_file_that_changed_while_the_daemon_started_is_noticed(
+    application: Application, path: Path
+) -> None:
+    before = application.configuration
+    await asyncio.to_thread(path.write_text, START.replace("20%", "60%"))
+    watching = asyncio.create_task(watch_configuration(application, path, asyncio.Event()))
+    async with asyncio.timeout(30):
+        while application.configuration is before:  # noqa: ASYNC110 - nobody says so
+            await asyncio.sleep(0.01)
+        while application.engine.policy.rules["main"][0].quotas != {"till": 6_000}:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
 
 
 async def test_a_wrong_file_changes_nothing_and_says_where_it_is_wrong(

@@ -1,4 +1,4 @@
-"""The whole demonstration: real sockets, real connectors, the daemon, its page, its buttons."""
+"""The whole demonstration, as README.md begins it: sockets, connectors, the daemon, its page."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -25,6 +27,7 @@ from channelsync.store.chain import (
 )
 from channelsync.store.chain_check import Anchor, Break, BreakKind, ChainReport
 from channelsync.store.tables import MovementKind, Quantity
+from tests.support.checkout import ROOT
 from tests.support.ledger_books import NOON, Books
 
 ON_HAND = Quantity.ON_HAND
@@ -100,6 +103,14 @@ async def test_every_digest_can_be_worked_out_from_the_documentation(books: Book
     assert canonical(movement._mapping) == text.encode()
     assert float.fromhex("0x1.a39de64000000p+30") == NOON
     assert head.digest == hashlib.sha256(bytes(32) + text.encode()).hexdigest()
+
+
+def test_the_example_in_the_documentation_is_a_text_in_that_form() -> None:
+    page = (ROOT / "docs/reference/sealed-ledger.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"```json[^\n]*\n(.*)\n```", page)
+    example = json.loads(text)
+    movement = {**example, "at": float.fromhex(example["at"]), "listing_id": None}
+    assert canonical(movement) == text.encode()
 
 
 async def test_the_text_of_a_movement_is_the_same_for_ever() -> None:

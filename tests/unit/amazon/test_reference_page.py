@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs" / "reference" / "connectors" / "amazon.md").read_text(enco
 
 
 def example() -> dict[str, Any]:
-    text = PAGE.split("```yaml\n", 1)[1].split("```", 1)[0]
+    text = PAGE.split("```yaml channels\n", 1)[1].split("```", 1)[0]
     channel: dict[str, Any] = read_document(text.encode(), name="page").plain()["channels"][
         "amazon-eu"
     ]
