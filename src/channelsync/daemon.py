@@ -34,6 +34,7 @@ from channelsync.configuration.problems import ConfigurationInvalid
 from channelsync.engine.recover import recover
 from channelsync.engine.setup import (
     apply_setup,
+    note_applied_configuration,
     note_refused_configuration,
     note_right_configuration,
     note_unusable,
@@ -305,11 +306,15 @@ async def reload_configuration(application: Application, path: Path) -> bool:
         await application.channels.open(
             application.registry, fresh.channels[name], application.lent
         )
-    application.configuration = fresh
+    before, application.configuration = application.configuration.fingerprint, fresh
     engine.policy = policy_of(fresh)
     await apply_setup(engine, setup_of(fresh))
     await note_unusable(engine, fresh.channels, application.channels.unusable)
-    for line in difference.lines():
+    changes = tuple(difference.lines())
+    await note_applied_configuration(
+        engine, before=before, after=fresh.fingerprint, changes=changes
+    )
+    for line in changes:
         _log.info("configuration changed", what=line)
     return True
 

@@ -70,6 +70,17 @@ def test_what_no_route_answers_is_refused_to_strangers(
     assert Table().asked(method, path) is asked
 
 
+async def test_a_wrong_method_is_told_the_right_ones(build: Build) -> None:
+    door = Door(await build(stock={}, quotas={}, semantics={}))
+    async with door.as_user("root", Role.ADMIN) as client:
+        for path, methods in (("/api/v1/users/x", "DELETE, PATCH"), ("/api/v1/holds", "GET, POST")):
+            answer = await client.put(path, json={})
+            assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+        strange = await client.get("/api/v1/items?q=%00")
+        assert strange.status_code == 400
+        assert (await client.get("/api/v1/items/%00")).status_code == 400
+
+
 async def test_every_role_gets_past_the_gate_where_the_table_says(build: Build) -> None:
     door = Door(await build(stock={}, quotas={}, semantics={}))
     wrong: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import clear_alarm, raise_alarm
+from channelsync.engine.audit import note_change
 from channelsync.engine.core import Engine
 from channelsync.engine.events import EVENTS_KEY
 from channelsync.engine.seal import LEDGER_KEY
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.store import tables
+from channelsync.store.audit_chain import Change
 from channelsync.store.locks import lock_setup
 from channelsync.store.tables import ChannelState
 
@@ -25,6 +27,7 @@ __all__ = [
     "LocationSetup",
     "Setup",
     "apply_setup",
+    "note_applied_configuration",
     "note_refused_configuration",
     "note_right_configuration",
     "note_unusable",
@@ -96,6 +99,22 @@ async def apply_setup(engine: Engine, setup: Setup) -> None:
         await mark(tx, WorkKind.SEQUENCE, EVENTS_KEY, not_before=now)
 
     await engine.database.transact(act)
+
+
+async def note_applied_configuration(
+    engine: Engine, *, before: str, after: str, changes: Sequence[str]
+) -> None:
+    """The audit trail tells that a changed file was taken over, and what it changes."""
+    async with engine.database.write() as tx:
+        change = Change(
+            at=engine.now(),
+            actor="daemon",
+            action="configuration.apply",
+            subject="configuration",
+            before={"fingerprint": before},
+            after={"fingerprint": after, "changes": list(changes)},
+        )
+        await note_change(tx, change)
 
 
 async def note_refused_configuration(engine: Engine, error: str) -> None:

@@ -166,6 +166,10 @@ class Table:
                 return line.asked
         return OPEN if any(line.asked is OPEN for line in found) else SELF
 
+    def methods(self, path: str) -> tuple[str, ...]:
+        """What may be done at a path, sorted."""
+        return tuple(sorted({line.method for line in self._lines if line.path.match(path)}))
+
 
 def _pattern(path: str) -> re.Pattern[str]:
     if path == "/static":

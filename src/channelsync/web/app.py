@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -11,6 +12,8 @@ from fastapi.security import HTTPBearer
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 from typing_extensions import override
@@ -19,7 +22,7 @@ import channelsync
 from channelsync.engine.core import Engine
 from channelsync.engine.idempotency import Once
 from channelsync.engine.identity import Identity
-from channelsync.web.access import TABLE, require_listed
+from channelsync.web.access import TABLE, Table, require_listed
 from channelsync.web.api.allocations import allocations_router
 from channelsync.web.api.books import books_router
 from channelsync.web.api.channels import channels_router
@@ -71,7 +74,7 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         middleware=[Middleware(Guard, gate=gate)],
         exception_handlers={
             Problem: on_problem,
-            HTTPException: on_http_error,
+            HTTPException: _on_http_error,
             RequestValidationError: on_invalid,
             **dict.fromkeys(STORE_TROUBLE, on_store_trouble),
             Exception: on_crash,
@@ -91,6 +94,18 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         app.include_router(router, dependencies=[Depends(_BEARER)])
     require_listed(app.router.routes, TABLE)
     return app
+
+
+_ROUTES: Final = Table()
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    """The framework's refusal; of a method, with all those that the path has."""
+    answer = await on_http_error(request, error)
+    methods = _ROUTES.methods(request.scope["path"])
+    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED and methods:
+        answer.headers["allow"] = ", ".join(methods)
+    return answer
 
 
 class _Application(FastAPI):

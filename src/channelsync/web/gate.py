@@ -89,6 +89,9 @@ class Gate:
 
         Notes the principal in the scope.
         """
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            # No name of anything holds it, and databases differ in what they make of it.
+            return problem_response(HTTPStatus.BAD_REQUEST, "a NUL in the address"), receive
         asked = self.table.asked(scope["method"], scope["path"])
         if asked is OPEN:
             return None, receive

@@ -297,7 +297,10 @@ def _add_ends(router: APIRouter, door: _Door) -> None:
 
 
 def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    content = {"application/json": {"schema": model.model_json_schema()}}
+    # What it refers to is among the components already: answers hold the same lines.
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}}
 
 

@@ -139,8 +139,12 @@ async def pause(
     """
     from channelsync.engine.channel_desk import pause_channel
 
-    async with session.store() as database:
-        await pause_channel(session.engine(database, None), name, reason)
+    after = {"paused": reason}
+    async with (
+        session.store() as database,
+        session.audited(database, "channel.pause", f"channel:{name}", after=after) as joined,
+    ):
+        await pause_channel(session.engine(joined, None), name, reason)
     session.output.result(
         {"channel": name, "paused": reason}, lambda screen: screen.line(f"{name} is paused")
     )
@@ -150,8 +154,12 @@ async def resume(session: Session, name: NAME) -> None:
     """Push to a paused channel again."""
     from channelsync.engine.channel_desk import resume_channel
 
-    async with session.store() as database:
-        await resume_channel(session.engine(database, None), name)
+    after = {"paused": None}
+    async with (
+        session.store() as database,
+        session.audited(database, "channel.resume", f"channel:{name}", after=after) as joined,
+    ):
+        await resume_channel(session.engine(joined, None), name)
     session.output.result(
         {"channel": name, "paused": None}, lambda screen: screen.line(f"{name} is resumed")
     )
@@ -173,8 +181,9 @@ async def forget(session: Session, name: NAME, yes: YES = False) -> None:
             f"Forgetting {name} gives its units to the other channels. If a listing of it can"
             " still sell,\nor an order of it is not counted here yet, units will be sold twice.",
         )
-        engine = session.engine(database, None)
-        forgotten = await forget_channel(engine, name, actor=session.actor)
+        async with session.audited(database, "channel.forget", f"channel:{name}") as joined:
+            engine = session.engine(joined, None)
+            forgotten = await forget_channel(engine, name, actor=session.actor)
     session.output.result(
         forgotten,
         lambda screen: screen.line(

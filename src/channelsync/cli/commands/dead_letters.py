@@ -41,8 +41,12 @@ async def replay(session: Session, number: NUMBER) -> None:
     """Have it applied once more; what fails again comes back as a new dead letter."""
     from channelsync.engine.dead_letters import replay_dead_letter
 
-    async with session.store() as database:
-        await replay_dead_letter(session.engine(database, None), number)
+    sides = {"before": {"state": "dead"}, "after": {"state": "replayed"}}
+    async with (
+        session.store() as database,
+        session.audited(database, "dead_letter.replay", f"dead_letter:{number}", **sides) as joined,
+    ):
+        await replay_dead_letter(session.engine(joined, None), number)
     session.output.result(
         {"id": number, "state": "replayed"},
         lambda screen: screen.line(f"{number} will be applied again by the daemon"),
@@ -58,8 +62,12 @@ async def drop(session: Session, number: NUMBER, yes: YES = False) -> None:
         f"Dropping {number} means that its delivery is never applied; its order is still found by"
         " polling,\nwhere the channel can be polled.",
     )
-    async with session.store() as database:
-        await drop_dead_letter(session.engine(database, None), number)
+    sides = {"before": {"state": "dead"}, "after": {"state": "dropped"}}
+    async with (
+        session.store() as database,
+        session.audited(database, "dead_letter.drop", f"dead_letter:{number}", **sides) as joined,
+    ):
+        await drop_dead_letter(session.engine(joined, None), number)
     session.output.result(
         {"id": number, "state": "dropped"}, lambda screen: screen.line(f"{number} is dropped")
     )

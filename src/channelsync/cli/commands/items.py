@@ -27,8 +27,12 @@ async def add(
     """Make a new item, without stock. `stock import --create-items` makes many."""
     from channelsync.engine.stock_desk import StockDesk
 
-    async with open_books(session) as database:
-        desk = StockDesk(database, session.environment)
+    after = {"sku": sku, "name": name, "tags": tag or []}
+    async with (
+        open_books(session) as database,
+        session.audited(database, "item.create", f"item:{sku}", after=after) as joined,
+    ):
+        desk = StockDesk(joined, session.environment)
         await desk.create_item(sku, name=name, tags=tag or (), actor=session.actor)
     session.output.result({"sku": sku, "name": name}, lambda screen: screen.line(f"made {sku}"))
 
@@ -41,8 +45,12 @@ async def rename(
     """Give an item another SKU. Stock, history and listings stay with it."""
     from channelsync.engine.stock_desk import StockDesk
 
-    async with open_books(session, create=False) as database:
-        desk = StockDesk(database, session.environment)
+    sides = {"before": {"sku": sku}, "after": {"sku": new_sku}}
+    async with (
+        open_books(session, create=False) as database,
+        session.audited(database, "item.change", f"item:{sku}", **sides) as joined,
+    ):
+        desk = StockDesk(joined, session.environment)
         await desk.rename_item(sku, new_sku, actor=session.actor)
     session.output.result(
         {"sku": new_sku, "was": sku}, lambda screen: screen.line(f"{sku} is now {new_sku}")

@@ -99,7 +99,10 @@ class Count(Place):
 class Adjustment(Place):
     """Units that were found or, below 0, broke or vanished."""
 
-    delta: Annotated[int, Field(strict=True, ge=-UNITS_MAX, le=UNITS_MAX)]
+    delta: Annotated[
+        int,
+        Field(strict=True, ge=-UNITS_MAX, le=UNITS_MAX, json_schema_extra={"not": {"const": 0}}),
+    ]
     reason: Reason
 
 
