@@ -48,9 +48,16 @@ from channelsync.store.errors import is_passing
 from channelsync.store.folder import data_lock
 from channelsync.web.app import WebOptions, build_app, build_probes
 from channelsync.worker.daemon import drain, handlers
-from channelsync.worker.supervisor import Handler, Supervisor
+from channelsync.worker.supervisor import SWEEP_SECONDS, Handler, Supervisor
 
-__all__ = ["reload_configuration", "run_daemon", "serve", "watch_configuration"]
+__all__ = [
+    "at_work",
+    "get_ready",
+    "reload_configuration",
+    "run_daemon",
+    "serve",
+    "watch_configuration",
+]
 
 _log = structlog.get_logger("channelsync.daemon")
 
@@ -128,39 +135,72 @@ async def run_daemon(
     On SQLite the caller holds the data lock, or knows otherwise that no other daemon uses the
     store.
     """
-    engine = application.engine
-    await recover(engine)
-    await application.witness.look(engine)
-    await apply_setup(engine, setup_of(application.configuration))
-    await note_unusable(engine, application.configuration.channels, application.channels.unusable)
-    supervisor = Supervisor(engine=engine, handlers=_handlers(application, part))
+    await get_ready(application)
     build = build_probes if part is Part.WORK else build_app
     options = options or _options(application, stop)
-    app = build(engine, options)
-    async with _serving(app, door):
-        working = asyncio.create_task(supervisor.run(), name="supervisor")
-        watching = asyncio.create_task(
-            watch_configuration(application, watched, reload_now or asyncio.Event()),
-            name="configuration",
-        )
-        beside = [watching, asyncio.create_task(_keep_house(application), name="housekeeping")]
-        if application.far_bus is not None:
-            telling = application.far_bus.run(listens=part is not Part.WEB)
-            beside.append(asyncio.create_task(telling, name="wake-ups"))
+    app = build(application.engine, options)
+    async with (
+        _serving(app, door),
+        at_work(application, watched=watched, reload_now=reload_now, part=part) as working,
+    ):
         host, port = door.getsockname()[:2]
         _log.info("channelsync is up", url=f"http://{host}:{port}/")
         if part is not Part.WORK:
             await _invite(application, f"http://{host}:{port}", options)
         if on_ready is not None:
             on_ready()
-        try:
-            await _until(stop, working)
-        finally:
-            watching.cancel()
-            await drain(supervisor, working)
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, working, return_exceptions=True)
+        await _until(stop, working)
+
+
+async def get_ready(application: Application) -> None:
+    """Take over what earlier processes left behind, and bring the store in line with the file."""
+    engine = application.engine
+    await recover(engine)
+    await application.witness.look(engine)
+    await apply_setup(engine, setup_of(application.configuration))
+    await note_unusable(engine, application.configuration.channels, application.channels.unusable)
+
+
+@asynccontextmanager
+async def at_work(
+    application: Application,
+    *,
+    watched: Path | None = None,
+    reload_now: asyncio.Event | None = None,
+    part: Part = Part.ALL,
+    work: Mapping[WorkKind, Handler] | None = None,
+    sweep_seconds: float = SWEEP_SECONDS,
+    housekeeping_seconds: float = HOUSEKEEPING_SECONDS,
+    watch_seconds: float = WATCH_SECONDS,
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Work in the background until the block ends; then drain. Yields the task that works.
+
+    `work` says who does which kind of work, where that is not what the daemon does; the times say
+    how often it looks for what nobody told it.
+    """
+    supervisor = Supervisor(
+        engine=application.engine,
+        handlers=_handlers(application, part) if work is None else work,
+        sweep_seconds=sweep_seconds,
+    )
+    working = asyncio.create_task(supervisor.run(), name="supervisor")
+    watching = asyncio.create_task(
+        watch_configuration(application, watched, reload_now or asyncio.Event(), watch_seconds),
+        name="configuration",
+    )
+    keeping = _keep_house(application, housekeeping_seconds)
+    beside = [watching, asyncio.create_task(keeping, name="housekeeping")]
+    if application.far_bus is not None:
+        telling = application.far_bus.run(listens=part is not Part.WEB)
+        beside.append(asyncio.create_task(telling, name="wake-ups"))
+    try:
+        yield working
+    finally:
+        watching.cancel()
+        await drain(supervisor, working)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, working, return_exceptions=True)
 
 
 def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler]:
@@ -169,10 +209,10 @@ def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler
     return handlers(application.settings.public_url, application.anchoring, application.outgoing)
 
 
-async def _keep_house(application: Application) -> None:
+async def _keep_house(application: Application, every_seconds: float) -> None:
     """Find what dead processes left behind, notice a restored backup, set the clock."""
     while True:
-        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        await asyncio.sleep(every_seconds)
         try:
             await recover(application.engine)
             await application.witness.look(application.engine)
@@ -252,14 +292,17 @@ async def _serving(app: ASGIApp, door: socket.socket) -> AsyncIterator[None]:
 
 
 async def watch_configuration(
-    application: Application, watched: Path | None, reload_now: asyncio.Event
+    application: Application,
+    watched: Path | None,
+    reload_now: asyncio.Event,
+    every_seconds: float = WATCH_SECONDS,
 ) -> None:
     """Reload when the file changes or SIGHUP comes; close removed channels once they are empty."""
     # It was read before this began, and may have changed since: the first look reads it again.
     seen: tuple[int, ...] | None = None
     while True:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(WATCH_SECONDS):
+            async with asyncio.timeout(every_seconds):
                 await reload_now.wait()
         asked, changed_at = reload_now.is_set(), _changed_at(watched)
         reload_now.clear()

@@ -38,7 +38,10 @@ _WITHOUT_JSON = dict.fromkeys(
 _NOTES = {
     "demo": "The object is printed at the end; durations are in seconds.",
     "simulate": "The object below is that of one scenario; of all of them it is"
-    ' `{"scenarios": […]}` with such objects.',
+    ' `{"scenarios": […]}` with such objects. With `--daemon` it is `seed`, `hours`, `sold`,'
+    " `refused`, `oversold`, `commits`, `digest` (of everything that happened, in its order),"
+    " `faults` and `checks` (how often each), `violation` (what did not hold, or null) and `replay`"
+    " (the command that plays the same again).",
     "verify": "`findings` is what differs now, `repaired` what was put right by this run.",
     "stock import": "`before` and `after` are numbers, or text where `field` is `name`; `before`"
     " is null for a new item.",

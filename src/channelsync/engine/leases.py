@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,11 +12,12 @@ from channelsync.store.tables import work
 
 __all__ = ["free_leases", "lease_owners", "release"]
 
+_TOKENS: Final = sa.select(work.c.lease_token).where(work.c.lease_token.is_not(None)).distinct()
+
 
 async def lease_owners(connection: AsyncConnection) -> set[str]:
     """Who holds leases. A token is its owner's name, a slash and a number."""
-    query = sa.select(work.c.lease_token).where(work.c.lease_token.is_not(None)).distinct()
-    return {token.partition("/")[0] for token in (await connection.execute(query)).scalars()}
+    return {token.partition("/")[0] for token in (await connection.execute(_TOKENS)).scalars()}
 
 
 async def free_leases(tx: AsyncConnection, owners: Iterable[str]) -> None:

@@ -37,6 +37,11 @@ GRACE_SECONDS: Final = 20.0
 """So long after its deadline an attempt of another process is left alone."""
 TICKET_LIFE_SECONDS: Final = 7 * 86_400.0
 """No channel speaks of a batch that is older than this."""
+_OPEN: Final = (
+    sa.select(tables.attempts)
+    .where(tables.attempts.c.ended_at.is_(None))
+    .order_by(tables.attempts.c.id)
+)
 
 
 async def recover(engine: Engine) -> int:
@@ -61,9 +66,7 @@ async def recover(engine: Engine) -> int:
 
 
 async def _open_attempts(connection: AsyncConnection) -> Sequence[Any]:
-    attempts = tables.attempts
-    query = sa.select(attempts).where(attempts.c.ended_at.is_(None)).order_by(attempts.c.id)
-    return (await connection.execute(query)).all()
+    return (await connection.execute(_OPEN)).all()
 
 
 def _is_over(engine: Engine, attempt: Any, dead: set[str]) -> bool:

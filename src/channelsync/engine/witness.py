@@ -139,7 +139,7 @@ async def _seen(connection: AsyncConnection) -> Seen | None:
 
 async def _christen(tx: AsyncConnection, name: str) -> None:
     insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(books)
-    await tx.execute(insert.values(name=name).on_conflict_do_nothing())
+    await tx.execute(insert.values(one=1, name=name).on_conflict_do_nothing())
 
 
 async def _advance(tx: AsyncConnection, epoch: int) -> None:

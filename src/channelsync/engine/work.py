@@ -71,6 +71,44 @@ _DONE_UNTIL: Final = _DONE.values(
     ),
 )
 
+# Asked again and again: made once, for making them costs more than running them.
+_NOW: Final = sa.bindparam("_now", type_=work.c.not_before.type)
+_OF_KIND: Final = work.c.kind == sa.bindparam("_kind")
+_FREE: Final = sa.or_(work.c.lease_until.is_(None), work.c.lease_until <= _NOW)
+_CLAIMABLE: Final = sa.and_(_DUE, work.c.not_before <= _NOW, _FREE)
+_FREE_AT: Final = sa.case(
+    (work.c.lease_until > work.c.not_before, work.c.lease_until), else_=work.c.not_before
+)
+_NEXT_DUE: Final = sa.select(
+    sa.select(work.c.not_before)
+    .where(_OF_KIND, _DUE, _FREE)
+    .order_by(work.c.not_before)
+    .limit(1)
+    .scalar_subquery(),
+    sa.select(sa.func.min(_FREE_AT))
+    .where(_OF_KIND, _DUE, work.c.lease_until > _NOW)
+    .scalar_subquery(),
+)
+_DUE_KINDS: Final = sa.select(work.c.kind).where(_CLAIMABLE).distinct()
+_TAKEN: Final = (
+    sa.update(work)
+    .where(
+        _OF_KIND,
+        work.c.key.in_(
+            sa.select(work.c.key)
+            .where(_OF_KIND, _CLAIMABLE)
+            .order_by(work.c.not_before)
+            .limit(sa.bindparam("_limit"))
+            .with_for_update(skip_locked=True)
+        ),
+    )
+    .values(lease_until=sa.bindparam("_until"), lease_token=sa.bindparam("_token"))
+    .returning(work.c.key, work.c.want_version, work.c.attempts)
+)
+_HELD_BY: Final = sa.select(work.c.lease_token, work.c.lease_until).where(
+    _OF_KIND, work.c.key == sa.bindparam("_key")
+)
+
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 300.0
 
@@ -225,36 +263,13 @@ async def _write_marks(tx: AsyncConnection, marks: Mapping[tuple[WorkKind, str],
 
 async def next_due(connection: AsyncConnection, kind: WorkKind, *, now: Instant) -> Instant | None:
     """When the next key of a kind is due; leased keys count from the end of their lease."""
-    waiting = (
-        sa.select(work.c.not_before)
-        .where(work.c.kind == kind, _DUE, _is_free(now))
-        .order_by(work.c.not_before)
-        .limit(1)
-    )
-    free_at = sa.case(
-        (work.c.lease_until > work.c.not_before, work.c.lease_until), else_=work.c.not_before
-    )
-    leased = sa.select(sa.func.min(free_at)).where(
-        work.c.kind == kind, _DUE, work.c.lease_until > now
-    )
-    query = sa.select(waiting.scalar_subquery(), leased.scalar_subquery())
-    return min(
-        (at for at in (await connection.execute(query)).one() if at is not None), default=None
-    )
+    row = (await connection.execute(_NEXT_DUE, {"_kind": kind, "_now": now})).one()
+    return min((at for at in row if at is not None), default=None)
 
 
 async def due_kinds(connection: AsyncConnection, *, now: Instant) -> set[str]:
     """The kinds of which some key may be claimed now."""
-    query = sa.select(work.c.kind).where(_claimable(now)).distinct()
-    return set((await connection.execute(query)).scalars())
-
-
-def _claimable(now: Instant) -> sa.ColumnElement[bool]:
-    return sa.and_(_DUE, work.c.not_before <= now, _is_free(now))
-
-
-def _is_free(now: Instant) -> sa.ColumnElement[bool]:
-    return sa.or_(work.c.lease_until.is_(None), work.c.lease_until <= now)
+    return set((await connection.execute(_DUE_KINDS, {"_now": now})).scalars())
 
 
 async def claim(
@@ -267,20 +282,14 @@ async def claim(
     limit: int = 1,
 ) -> list[Claim]:
     """Take up to `limit` due keys of a kind, oldest first."""
-    due = (
-        sa.select(work.c.key)
-        .where(work.c.kind == kind, _claimable(now))
-        .order_by(work.c.not_before)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    taken = (
-        sa.update(work)
-        .where(work.c.kind == kind, work.c.key.in_(due))
-        .values(lease_until=now + lease_seconds, lease_token=token)
-        .returning(work.c.key, work.c.want_version, work.c.attempts)
-    )
-    rows = (await tx.execute(taken)).all()
+    wanted = {
+        "_kind": kind,
+        "_now": now,
+        "_limit": limit,
+        "_until": now + lease_seconds,
+        "_token": token,
+    }
+    rows = (await tx.execute(_TAKEN, wanted)).all()
     return [
         Claim(
             kind=kind,
@@ -302,10 +311,7 @@ async def require_lease(tx: AsyncConnection, held: Claim, *, now: Instant) -> No
     Raises:
         LeaseLost: it ended, or another worker holds the key.
     """
-    query = sa.select(work.c.lease_token, work.c.lease_until).where(
-        work.c.kind == held.kind, work.c.key == held.key
-    )
-    row = (await tx.execute(query)).one_or_none()
+    row = (await tx.execute(_HELD_BY, {"_kind": held.kind, "_key": held.key})).one_or_none()
     if row is None or row.lease_token != held.token or (row.lease_until or 0.0) <= now:
         raise LeaseLost(f"{held.kind} {held.key}")
     if (last := _last_act(tx)) is not None:

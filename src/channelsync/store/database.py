@@ -162,6 +162,16 @@ class Database:
                 yield connection
             await connection.rollback()
 
+    @property
+    def engines(self) -> tuple[AsyncEngine, AsyncEngine]:
+        """The writers' and the readers' engine."""
+        return self._writer, self._reader
+
+    async def forget(self) -> None:
+        """Leave every connection alone and open new ones: they were a process's that died."""
+        for engine in self.engines:
+            await engine.dispose(close=False)
+
     async def close(self) -> None:
         """Let go of every connection."""
         await self._writer.dispose()

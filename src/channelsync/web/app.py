@@ -56,7 +56,7 @@ from channelsync.web.receivers import Receiver
 from channelsync.web.throttle import Buckets
 from channelsync.web.tills import Tills
 
-__all__ = ["WebOptions", "build_app", "build_probes"]
+__all__ = ["WebOptions", "build_app", "build_probes", "build_receivers"]
 
 
 def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
@@ -149,6 +149,21 @@ def _gate(engine: Engine, options: WebOptions) -> Gate:
         time.monotonic, burst=options.requests_burst, per_second=options.requests_burst / 6
     )
     return Gate(identity, options.operators, limits)
+
+
+def build_receivers(engine: Engine, options: WebOptions) -> ASGIApp:
+    """The doors that marketplaces knock at, without anything for people."""
+    receiver = Receiver(engine, options, Meters())
+    return Starlette(
+        middleware=[Middleware(Guard, gate=_gate(engine, options))],
+        exception_handlers={
+            Problem: on_problem,
+            HTTPException: on_http_error,
+            **dict.fromkeys(STORE_TROUBLE, on_store_trouble),
+            Exception: on_crash,
+        },
+        routes=[Route("/webhooks/{channel}", receiver.receive, methods=["POST"])],
+    )
 
 
 def build_probes(engine: Engine, options: WebOptions) -> ASGIApp:

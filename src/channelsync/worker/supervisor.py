@@ -32,7 +32,7 @@ from channelsync.sdk.errors import ConnectorError, Resting
 from channelsync.store.database import pause_before_retry
 from channelsync.store.errors import OutcomeUnknown, is_passing, is_rolled_back
 
-__all__ = ["Handler", "InBatches", "Supervisor"]
+__all__ = ["SWEEP_SECONDS", "Handler", "InBatches", "Supervisor"]
 
 _log = structlog.get_logger("channelsync.worker")
 
@@ -54,6 +54,7 @@ class InBatches:
 
 LEASE_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
+PAUSE_SECONDS_MIN = 0.01
 TROUBLE_SECONDS_FIRST = 0.05
 PUT_OFF_SECONDS = 1.0
 TRIES_MAX = 5
@@ -69,6 +70,8 @@ class Supervisor:
 
     engine: Engine
     handlers: Mapping[WorkKind, Handler]
+    sweep_seconds: float = SWEEP_SECONDS
+    """A lost wake-up costs no more than this."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _runs: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -114,14 +117,18 @@ class Supervisor:
         """Claim what is due and start it. Returns how long to wait before the next look."""
         room = self._room(kind, len(mine))
         if not room:
-            return SWEEP_SECONDS  # the end of a run wakes us sooner
-        claims = await self._claim(kind, room)
+            return self.sweep_seconds  # the end of a run wakes us sooner
+        now = self.engine.now()
+        due = await self._next_due(kind, now)
+        if due is None or due > now:
+            return self._until(due, now)
+        claims = await self._take(kind, room)
         for task in self._start(kind, claims):
             for group in (mine, self._runs):
                 group.add(task)
                 task.add_done_callback(group.discard)
             task.add_done_callback(lambda _task: self.engine.bus.wake(kind))
-        return 0.0 if claims else await self._pause(kind)
+        return 0.0 if claims else PAUSE_SECONDS_MIN
 
     def _room(self, kind: WorkKind, running: int) -> int:
         """Keys that may be taken now: one batch at a time, or so many single ones."""
@@ -138,21 +145,16 @@ class Supervisor:
         """The database cannot be used. Said once; returns how long to leave it alone."""
         if failed == 1:
             _log.warning("the database cannot be used; work waits", why=str(error))
-        return min(TROUBLE_SECONDS_FIRST * 2.0**failed, SWEEP_SECONDS)
+        return min(TROUBLE_SECONDS_FIRST * 2.0**failed, self.sweep_seconds)
 
-    async def _pause(self, kind: WorkKind) -> float:
-        now = self.engine.now()
+    async def _next_due(self, kind: WorkKind, now: Instant) -> Instant | None:
         async with self.engine.database.read() as connection:
-            due = await next_due(connection, kind, now=now)
+            return await next_due(connection, kind, now=now)
+
+    def _until(self, due: Instant | None, now: Instant) -> float:
         if due is None:
-            return SWEEP_SECONDS
-        return min(max(due - now, 0.01), SWEEP_SECONDS)
-
-    async def _claim(self, kind: WorkKind, limit: int) -> list[Claim]:
-        now = self.engine.now()
-        async with self.engine.database.read() as connection:
-            due = await next_due(connection, kind, now=now)
-        return [] if due is None or due > now else await self._take(kind, limit)
+            return self.sweep_seconds
+        return min(max(due - now, PAUSE_SECONDS_MIN), self.sweep_seconds)
 
     async def _take(self, kind: WorkKind, limit: int) -> list[Claim]:
         """Claim without having looked whether anything is due: that costs the write lock."""

@@ -163,11 +163,31 @@ def simulate(
     ] = OURS,
     trials: Annotated[int, typer.Option(min=1, help="Runs of each scenario.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed gives the same buyers.")] = 1,
+    daemon: Annotated[
+        bool,
+        typer.Option(
+            "--daemon", help="The whole daemon on virtual time, with every fault, instead."
+        ),
+    ] = False,
+    hours: Annotated[float, typer.Option(min=0.0, help="With --daemon: hours of faults.")] = 6.0,
+    daemons: Annotated[
+        int | None,
+        typer.Option(min=1, max=2, help="With --daemon: processes on one store; by the seed."),
+    ] = None,
 ) -> int:
     """Simulate a policy on virtual time, and say what it oversold, refused and pushed.
 
-    Exit code 3: the escrow policy oversold. The other policies show what is usual elsewhere.
+    With --daemon, the real engine, store and connectors live through hours of crashes, lost
+    messages and broken answers, and an auditor that knows the true sales checks every commit; one
+    seed always lives the same hours.
+
+    Exit code 3: the escrow policy oversold, or an invariant broke. The other policies show what is
+    usual elsewhere.
     """
+    if daemon:
+        from channelsync.cli.rehearsing import rehearse
+
+        return rehearse(session, seed, hours=hours, daemons=daemons)
     from channelsync.simulate import POLICIES, SCENARIOS
     from channelsync.simulate import run as play
 

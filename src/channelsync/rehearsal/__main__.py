@@ -1,0 +1,88 @@
+"""Play rehearsals, one line each: `python -m channelsync.rehearsal --seed 7 --seeds 4 --hours 6`.
+
+Hash seeds decide the order of sets, so the same seed lives the same day only with PYTHONHASHSEED=0;
+`channelsync simulate --daemon` sees to that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from typing import Any, Final
+
+from channelsync.rehearsal.play import Outcome, Plan, play
+
+__all__ = ["main"]
+
+HOURS_OF_A_DAY: Final = 24.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Play the seeds asked for, until one fails. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m channelsync.rehearsal", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--hours", type=float, default=6.0, help="of storm in each")
+    parser.add_argument("--daemons", type=int, choices=(1, 2), help="default: by the seed")
+    parser.add_argument("--json", action="store_true", help="one object a seed, for programs")
+    given = parser.parse_args(arguments)
+    outcomes = []
+    for seed in range(given.seed, given.seed + given.seeds):
+        began = time.process_time()
+        plan = Plan(seed=seed, hours=given.hours, daemons=given.daemons or 1 + seed % 2)
+        outcomes.append(play(plan))
+        _tell(outcomes[-1], time.process_time() - began, as_json=given.json)
+        if outcomes[-1].violation is not None:
+            return 1
+    if not given.json:
+        _sum_up(outcomes)
+    return 0
+
+
+def _tell(outcome: Outcome, took: float, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(as_object(outcome)) + "\n")
+    else:
+        sys.stdout.write(
+            f"seed {outcome.seed}: {outcome.hours:.1f} hours lived in {took:.0f} s, sold"
+            f" {outcome.sold}, oversold {outcome.oversold}, {outcome.commits} commits,"
+            f" {sum(outcome.checks.values())} checks, {sum(outcome.counts.values())} faults\n"
+        )
+        if outcome.violation is not None:
+            sys.stdout.write("\n".join([*outcome.trace, outcome.violation, ""]))
+            sys.stdout.write(f"play it again: {outcome.replay}\n")
+    sys.stdout.flush()
+
+
+def as_object(outcome: Outcome) -> dict[str, Any]:
+    """What one rehearsal came to, as JSON has it."""
+    return {
+        "seed": outcome.seed,
+        "hours": round(outcome.hours, 3),
+        "sold": outcome.sold,
+        "refused": outcome.refused,
+        "oversold": outcome.oversold,
+        "commits": outcome.commits,
+        "digest": outcome.digest,
+        "faults": dict(sorted(outcome.counts.items())),
+        "checks": dict(sorted(outcome.checks.items())),
+        "violation": outcome.violation,
+        "replay": outcome.replay,
+    }
+
+
+def _sum_up(outcomes: list[Outcome]) -> None:
+    faults: Counter[str] = Counter()
+    for outcome in outcomes:
+        faults.update(outcome.counts)
+    days = sum(outcome.hours for outcome in outcomes) / HOURS_OF_A_DAY
+    sys.stdout.write(f"{days:.2f} simulated days, {len(outcomes)} seeds, oversold 0\n")
+    for kind, count in sorted(faults.items()):
+        sys.stdout.write(f"  {count:>6} {kind}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

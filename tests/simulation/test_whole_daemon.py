@@ -1,0 +1,73 @@
+"""The whole daemon on virtual time: every seed lives the same day twice, and a bug is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from channelsync.rehearsal.life import House
+from channelsync.rehearsal.play import Plan, play
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def _cli(*arguments: str) -> tuple[int, dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "channelsync", "simulate", "--daemon", "--json", *arguments],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONHASHSEED": "random"},
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_one_seed_always_lives_the_same_hours_and_keeps_every_invariant() -> None:
+    arguments = ("--seed", "5", "--hours", "0.4")
+    code, once = _cli(*arguments)
+    assert code == 0, once["violation"]
+    assert once["oversold"] == 0
+    assert once["sold"] > 0
+    assert once["checks"]["I2 theorem"] > 500
+    assert once["checks"]["rest"] == 2
+    _, again = _cli(*arguments)
+    assert again == once
+
+
+# ------------------------------------------------------------------ planted bugs
+
+
+def _answers_without_storing(house: House) -> None:
+    """A receiver that is too friendly."""
+    calls = iter(range(10**9))
+
+    def front(app: ASGIApp) -> ASGIApp:
+        async def hasty(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and next(calls) % 3 == 2:
+                await JSONResponse({"status": "accepted"})(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return hasty
+
+    house.front = front
+
+
+@pytest.mark.parametrize(
+    ("bug", "found_as"),
+    [
+        (_answers_without_storing, "I7"),
+    ],
+)
+def test_a_planted_bug_is_found(bug: Callable[[House], None], found_as: str) -> None:
+    outcome = play(Plan(seed=3, hours=6.0, bug=bug))
+    assert outcome.violation is not None
+    assert outcome.violation.startswith(found_as), outcome.violation
+    assert f"--seed {outcome.seed} " in outcome.replay
