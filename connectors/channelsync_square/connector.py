@@ -86,7 +86,7 @@ class _Seller:
         self._feed = Feed(self._api, settings, Names(self._api, self._catalogue))
         keys = Keys(settings)
         self._webhooks = Webhooks(settings, keys)
-        self._subscriptions = Subscriptions(self._api, settings, keys, context.channel)
+        self._subscriptions = Subscriptions(self._api, settings, keys, context.channel, context.now)
         self._self_test = SelfTest(self._api, settings, keys)
 
     async def close(self) -> None:

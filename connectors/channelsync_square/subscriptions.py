@@ -8,10 +8,11 @@ without it they are made by hand in Square's console.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
-from channelsync.sdk.types import SubscriptionReport
+from channelsync.sdk.types import Instant, SubscriptionReport
 from channelsync_square.api import Missing, SquareApi
 from channelsync_square.settings import SquareSettings
 from channelsync_square.webhooks import EVENT_TYPES, Keys
@@ -22,6 +23,7 @@ __all__ = ["Subscriptions"]
 PATH: Final = "/v2/webhooks/subscriptions"
 PAGES_MAX: Final = 100
 NAME_LENGTH_MAX: Final = 64
+HOUR_SECONDS: Final = 3_600.0
 
 
 class Hook(Wire):
@@ -51,8 +53,16 @@ class MadeHook(Wire):
 class Subscriptions:
     """Lists and mends the application's subscription of one channel."""
 
-    def __init__(self, api: SquareApi, settings: SquareSettings, keys: Keys, channel: str) -> None:
+    def __init__(
+        self,
+        api: SquareApi,
+        settings: SquareSettings,
+        keys: Keys,
+        channel: str,
+        now: Callable[[], Instant],
+    ) -> None:
         self._api = api
+        self._now = now
         self._settings = settings
         self._keys = keys
         self._name = f"channelsync {channel}"[:NAME_LENGTH_MAX]
@@ -104,10 +114,12 @@ class Subscriptions:
         return found
 
     async def _create(self, address: str, hooks: list[Hook]) -> Hook:
-        # One key for one state of the list: a lost answer, asked again, makes no second one.
+        # One key for one state of the list: a lost answer, asked again, makes no second one. And
+        # one for every hour: the answer about a subscription that is gone must not come again.
         seen = ",".join(sorted(one.id for one in hooks))
+        state = f"{address} {seen} {self._now() // HOUR_SECONDS:.0f}"
         content = {
-            "idempotency_key": hashlib.sha256(f"{address} {seen}".encode()).hexdigest()[:32],
+            "idempotency_key": hashlib.sha256(state.encode()).hexdigest()[:32],
             "subscription": {
                 "name": self._name,
                 "event_types": sorted(EVENT_TYPES),

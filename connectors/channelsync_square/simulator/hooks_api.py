@@ -21,7 +21,7 @@ class HooksApi:
     def __init__(self, world: World, rng: Random) -> None:
         self._world = world
         self._rng = rng
-        self._made: dict[str, str] = {}
+        self._made: dict[str, dict[str, Any]] = {}
 
     def list(self) -> dict[str, Any]:
         """`GET /v2/webhooks/subscriptions`."""
@@ -36,7 +36,8 @@ class HooksApi:
         if not wanted.get("notification_url"):
             raise Refusal(400, "MISSING_REQUIRED_PARAMETER", "subscription.notification_url")
         if key in self._made:
-            return {"subscription": subscription_body(self._world.subscriptions[self._made[key]])}
+            # As it was answered then, whatever became of it.
+            return {"subscription": self._made[key]}
         made = Subscription(
             id=self._world.identifier("wbhk_"),
             name=str(wanted.get("name") or ""),
@@ -48,7 +49,7 @@ class HooksApi:
         )
         self._world.subscriptions[made.id] = made
         if key is not None:
-            self._made[str(key)] = made.id
+            self._made[str(key)] = subscription_body(made)
         return {"subscription": subscription_body(made)}
 
     def delete(self, subscription_id: str) -> dict[str, Any]:

@@ -282,13 +282,8 @@ async def claim(
     limit: int = 1,
 ) -> list[Claim]:
     """Take up to `limit` due keys of a kind, oldest first."""
-    wanted = {
-        "_kind": kind,
-        "_now": now,
-        "_limit": limit,
-        "_until": now + lease_seconds,
-        "_token": token,
-    }
+    times = {"_now": now, "_until": now + lease_seconds}
+    wanted = {"_kind": kind, "_limit": limit, "_token": token, **times}
     rows = (await tx.execute(_TAKEN, wanted)).all()
     return [
         Claim(

@@ -25,6 +25,7 @@ from channelsync.daemon import at_work, get_ready
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.anchor import Anchoring
 from channelsync.engine.core import Engine
+from channelsync.engine.deliver import Outgoing, open_outgoing
 from channelsync.engine.stock_csv import import_stock
 from channelsync.engine.witness import Witness
 from channelsync.engine.work import Claim, WorkKind
@@ -49,11 +50,12 @@ from channelsync.worker.supervisor import Handler
 __all__ = ["Daemon", "House", "Presence"]
 
 ABSENT_SECONDS: Final = 4.0
+KEY: Final = b"of a rehearsal, in which nothing is signed"
 SWEEP_SECONDS: Final = 30.0
 """Wake-ups are lost with a process alone, so looking without one may be rare, and cheap."""
 RESTART_SECONDS: Final = (1.0, 6.0)
 AHEAD_SECONDS_MAX: Final = 1.5
-PERIODIC: Final = frozenset({WorkKind.SEAL, WorkKind.ANCHOR, WorkKind.WATCH})
+PERIODIC: Final = frozenset({WorkKind.SEAL, WorkKind.ANCHOR, WorkKind.WATCH, WorkKind.SEQUENCE})
 UNHURRIED_SECONDS: Final = 180.0
 
 
@@ -192,7 +194,9 @@ class Daemon:
 
     async def _live_once(self, process: Process) -> None:
         async with AsyncExitStack() as opened:
-            application = await self._put_together(process)
+            # No endpoint of the merchant's is told anything here.
+            outgoing = await opened.enter_async_context(open_outgoing(KEY, ()))
+            application = await self._put_together(process, outgoing)
             opened.push_async_callback(application.channels.close_all)
             await get_ready(application)
             await _count_the_stock(application.engine)
@@ -225,7 +229,7 @@ class Daemon:
             process.over = True
             process.kill("the end")
 
-    async def _put_together(self, process: Process) -> Application:
+    async def _put_together(self, process: Process, outgoing: Outgoing) -> Application:
         house = self.house
         configuration = read_configuration(house.settings, house.registry)
         channels = OpenedChannels()
@@ -255,6 +259,7 @@ class Daemon:
             lent=lent,
             engine=engine,
             anchoring=Anchoring(places=()),
+            outgoing=outgoing,
             witness=Witness(house.settings.data_dir / f"seen-{self.name}"),
         )
 

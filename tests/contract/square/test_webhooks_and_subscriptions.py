@@ -236,3 +236,14 @@ async def test_without_the_applications_token_subscriptions_are_left_to_people()
     bench = await open_bench(application_token=None)
     report = await bench.channel.ensure_subscriptions(HOOK_URL)
     assert (report.kept, report.created, bench.simulator.server.calls) == ((), (), [])
+
+
+async def test_a_subscription_that_vanished_is_made_anew_whatever_was_answered_before() -> None:
+    bench = await open_bench()
+    await bench.channel.ensure_subscriptions(HOOK_URL)
+    bench.simulator.world.subscriptions.clear()
+    bench.clock.passes(3_600)
+    report = await bench.channel.ensure_subscriptions(HOOK_URL)
+    assert report.created
+    [made] = bench.simulator.world.subscriptions.values()
+    assert made.url == HOOK_URL
