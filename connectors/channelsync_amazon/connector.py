@@ -22,6 +22,7 @@ from channelsync.sdk.types import (
     Enforces,
     Instant,
     ListingRef,
+    LoadRates,
     OfferPage,
     OrderPage,
     Parsed,
@@ -39,7 +40,7 @@ from channelsync_amazon.catalogue import Discovery
 from channelsync_amazon.feeds import FEED, FEED_MAX, Feeds
 from channelsync_amazon.health import SelfTest
 from channelsync_amazon.notifications import parse, reduce
-from channelsync_amazon.offers import Offers
+from channelsync_amazon.offers import LOOK_MAX, Offers
 from channelsync_amazon.orders import Orders
 from channelsync_amazon.pushing import Pushing
 from channelsync_amazon.queue import Message, Queue
@@ -138,6 +139,14 @@ class AmazonChannel:
             # Until Amazon takes a feed again, patches go on and the feed grows.
             return 1
         return min(len(kinds), FEED_MAX)
+
+    def load_rates(self, listings: int) -> LoadRates:
+        """By the usage plans: twenty offers a search, and feeds where they are the quicker way."""
+        looked = LOOK_MAX * self._api.bucket("searchListingsItems").per_second
+        written = self._api.bucket("patchListingsItem").per_second
+        if self._feed_above is not None and listings > self._feed_above:
+            written = self._feeds.per_second(listings)
+        return LoadRates(found=looked, read=looked, written=written)
 
     async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
         """Send exactly these bytes once."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, Final
 
 import httpx
@@ -40,6 +41,8 @@ FEED_MAX: Final = 5_000
 looked at a hundred a second: larger ones would be no quicker."""
 FEED_PLAN: Final = Plan(1 / 60, 5)
 """Five feeds in five minutes: JSON_LISTINGS_FEED has this limit beside that of `createFeed`."""
+FEED_SECONDS: Final = 60.0
+"""About how long Amazon works on one feed."""
 FRESH_SECONDS: Final = 900.0
 """How long a look at an offer stands before a feed: Amazon itself may leave one waiting longer."""
 LOOKED_AT_MAX: Final = 2_500
@@ -73,6 +76,21 @@ class Feeds:
     def allowed(self) -> bool:
         """Whether Amazon would take one now. Until it does, more gathers for a larger one."""
         return self._pace.has_token and self._api.bucket("createFeed").has_token
+
+    def per_second(self, listings: int) -> float:
+        """How many a second so many would be, in feeds as large as they may be.
+
+        The first ones may leave at once; then one comes a minute, and past the burst of
+        `createFeed` one for each token of it.
+        """
+        feeds = ceil(listings / FEED_MAX)
+        make = self._api.bucket("createFeed")
+        seconds = max(
+            (feeds - FEED_PLAN.burst) / FEED_PLAN.per_second,
+            (feeds - make.plan.burst) / make.per_second,
+            FEED_SECONDS,
+        )
+        return listings / seconds
 
     def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
         """Fix the document of a feed. Pure.

@@ -14,7 +14,7 @@ from channelsync_shopify.reading import unfit_for_sale
 from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.wire import Catalogue, Page, Variant, understood
 
-__all__ = ["Discovery"]
+__all__ = ["PAGE_SIZE", "Discovery"]
 
 PAGE_SIZE: Final = 100
 BETWEEN: Final = "; "

@@ -19,6 +19,7 @@ from channelsync.sdk.types import (
     Enforces,
     Instant,
     ListingRef,
+    LoadRates,
     OfferPage,
     OrderPage,
     Parsed,
@@ -30,12 +31,13 @@ from channelsync.sdk.types import (
     WebhookRequest,
 )
 from channelsync_shopify.api import ShopifyApi, Sleep
-from channelsync_shopify.catalogue import Discovery
+from channelsync_shopify.catalogue import PAGE_SIZE, Discovery
+from channelsync_shopify.documents import ADJUST, LEVELS, VARIANTS
 from channelsync_shopify.health import SelfTest
 from channelsync_shopify.orders import VISIBILITY_LAG_SECONDS, Orders
 from channelsync_shopify.places import Places
 from channelsync_shopify.pushing import BATCH_SIZE, Pushing
-from channelsync_shopify.reading import Reading
+from channelsync_shopify.reading import ITEMS_MAX, Reading
 from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.subscriptions import Subscriptions
 from channelsync_shopify.webhooks import Webhooks
@@ -53,7 +55,9 @@ MANIFEST: Final = Manifest(
     own_hosts=("*.myshopify.com",),
     batch_size=BATCH_SIZE,
     batch_atomic=True,
-    requests_per_second=4.0,
+    # The shop's budget of query cost is what counts; this many mutations of 10 points a second are
+    # all that the smallest plan pays for.
+    requests_per_second=10.0,
     confirms_at_once=True,
     raises_without_compare=True,
     key_life_seconds=86_400.0,
@@ -76,6 +80,7 @@ class ShopifyChannel:
     ) -> None:
         api = ShopifyApi(context, settings, sleep=sleep)
         places = Places(api, context.now, settings.location_id)
+        self._api = api
         self._pushing = Pushing(api, settings, context.now)
         self._reading = Reading(api, settings, places)
         self._discovery = Discovery(api, settings)
@@ -90,6 +95,15 @@ class ShopifyChannel:
     def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
         """Fix one request for these changes. Pure."""
         return self._pushing.prepare(changes, key=key)
+
+    def load_rates(self, listings: int) -> LoadRates:
+        """By the shop's budget of query cost."""
+        calls = self._api.bucket.calls_per_second
+        return LoadRates(
+            found=PAGE_SIZE * calls(VARIANTS.name, most=MANIFEST.requests_per_second),
+            read=ITEMS_MAX * calls(LEVELS.name, most=MANIFEST.requests_per_second),
+            written=BATCH_SIZE * calls(ADJUST.name, most=MANIFEST.requests_per_second),
+        )
 
     async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
         """Send exactly these bytes once."""

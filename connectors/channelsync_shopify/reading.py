@@ -12,7 +12,7 @@ from channelsync_shopify.places import Places
 from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.wire import LevelItem, LevelsAnswer, understood
 
-__all__ = ["Reading", "unfit_for_sale"]
+__all__ = ["ITEMS_MAX", "Reading", "unfit_for_sale"]
 
 ITEMS_MAX: Final = 50
 ITEMS_EVERYWHERE_MAX: Final = 25

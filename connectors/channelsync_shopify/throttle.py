@@ -18,6 +18,8 @@ READ_RESERVE: Final = 0.3
 """The share of the bucket that writes leave for reads."""
 COST_UNKNOWN: Final = 10.0
 """A mutation's price, taken for every call until its own is known."""
+RATE_UNKNOWN: Final = 100.0
+"""Points a second of the smallest plan."""
 COST_STEP: Final = 0.001
 """Less than this is rounding: costs are whole points."""
 WAIT_SECONDS_MAX: Final = 60.0
@@ -50,6 +52,11 @@ class CostBucket:
             return 0.0
         wait = missing / self._rate if self._rate else WAIT_SECONDS_MAX
         return min(wait, WAIT_SECONDS_MAX)
+
+    def calls_per_second(self, operation: str, *, most: float) -> float:
+        """How many calls of this name the budget pays for, and `most` allows."""
+        rate = self._rate if self._maximum is not None else RATE_UNKNOWN
+        return min(rate / max(self.cost_of(operation), 1.0), most)
 
     def begin(self, operation: str) -> float:
         """Reserve the cost of a call that leaves now; give it back to `end`."""

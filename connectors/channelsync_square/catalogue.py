@@ -16,7 +16,7 @@ from channelsync_square.api import CursorLost, SquareApi
 from channelsync_square.settings import SquareSettings
 from channelsync_square.wire import CatalogObject, CatalogPage, Item, Variation, understood
 
-__all__ = ["Catalogue", "unfit_for_sale"]
+__all__ = ["PAGE_SIZE", "Catalogue", "unfit_for_sale"]
 
 PAGE_SIZE: Final = 1_000
 OBJECTS_MAX: Final = 1_000

@@ -21,6 +21,7 @@ from channelsync.sdk.types import (
     Enforces,
     Instant,
     ListingRef,
+    LoadRates,
     OfferPage,
     OrderPage,
     Parsed,
@@ -32,13 +33,13 @@ from channelsync.sdk.types import (
     WebhookRequest,
 )
 from channelsync_square.api import SquareApi
-from channelsync_square.catalogue import Catalogue
+from channelsync_square.catalogue import PAGE_SIZE, Catalogue
 from channelsync_square.feed import VISIBILITY_LAG_SECONDS, Feed
 from channelsync_square.health import SelfTest
 from channelsync_square.mirror import Mirror
 from channelsync_square.names import Names
 from channelsync_square.pushing import BATCH_SIZE, Pushing
-from channelsync_square.reading import Reading
+from channelsync_square.reading import GROUP_SIZE, Reading
 from channelsync_square.settings import Mode, SquareSettings
 from channelsync_square.subscriptions import Subscriptions
 from channelsync_square.webhooks import Keys, Webhooks
@@ -147,6 +148,16 @@ class SquareChannel(_Seller):
     def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
         """Fix one request for these changes."""
         return self._pushing.prepare(changes, key=key)
+
+    def load_rates(self, listings: int) -> LoadRates:
+        """By the rate that we keep to: Square publishes none."""
+        calls = MANIFEST.requests_per_second
+        return LoadRates(
+            found=PAGE_SIZE * calls,
+            # One call tells the variations, one what is counted of them.
+            read=GROUP_SIZE * calls / 2,
+            written=BATCH_SIZE * calls,
+        )
 
     async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
         """Send exactly these bytes once."""

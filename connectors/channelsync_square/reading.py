@@ -20,7 +20,7 @@ from channelsync_square.settings import SquareSettings
 from channelsync_square.times import units_at_least
 from channelsync_square.wire import CatalogObject, CountsPage, understood
 
-__all__ = ["Counted", "Reading"]
+__all__ = ["GROUP_SIZE", "Counted", "Reading"]
 
 GROUP_SIZE: Final = 100
 COUNTS_PATH: Final = "/v2/inventory/counts/batch-retrieve"

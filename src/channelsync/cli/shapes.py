@@ -47,6 +47,14 @@ _CHANNEL: Final = {
     "open_pushes": 3,
     "parked_lines": 0,
     "broken": ["feed_complete: no sign of life from its order feed for 1200 s"],
+    "load": {
+        "stage": "proving",
+        "found": 100_000,
+        "proven": 34_500,
+        "written": 12_000,
+        "seconds": 610.0,
+        "seconds_left": 1_320.0,
+    },
 }
 _FINDING: Final = {
     "check": "stock",

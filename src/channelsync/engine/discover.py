@@ -23,6 +23,7 @@ from channelsync.engine.catalogue import (
     note_search,
 )
 from channelsync.engine.core import Engine
+from channelsync.engine.first_load import begin_load, note_load
 from channelsync.engine.intake import reapply_parked
 from channelsync.engine.recipes import recipes_of
 from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
@@ -86,6 +87,7 @@ async def _in_pages(
     async with engine.database.write() as tx:
         now = engine.now()
         await require_lease(tx, held, now=now)
+        await begin_load(tx, running, now=now)
         search = await load_search(tx, running.name, now=now)
         if search is None:
             search = await begin_search(tx, running.name, now=now)
@@ -380,6 +382,8 @@ async def _finish(
     if row.state == ChannelState.ADOPTING and row.orders_imported:
         values["state"] = ChannelState.ACTIVE
     await tx.execute(sa.update(channels).where(mine).values(values))
+    await begin_load(tx, running, now=started_at)
+    await note_load(tx, running, now=now)
     await reapply_parked(tx, running.name, now=now)
     await mark(tx, WorkKind.POLL, running.name, not_before=now)
     await mark(tx, WorkKind.SETTLE, running.name, not_before=now)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.stock import StockLevel, pool_stock
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
+from channelsync.engine.first_load import Load, view_loads
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
@@ -64,6 +65,8 @@ class ChannelStatus:
     """Order lines of offers that are not mapped to an item."""
     broken: tuple[str, ...]
     """Assumptions that do not hold for the whole channel, and why."""
+    load: Load | None
+    """How far the first load of its listings is; None: it is over, or never began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +191,7 @@ async def channel_statuses(
     pushes = await _by_channel(tx, tables.pushes, tables.pushes.c.closed_at.is_(None))
     parked = await _by_channel(tx, tables.order_lines, tables.order_lines.c.parked.is_not(None))
     broken = await _broken(tx)
+    loads = await view_loads(tx, now=now)
     return tuple(
         _channel(
             engine,
@@ -197,6 +201,7 @@ async def channel_statuses(
             open_pushes=pushes.get(row.name, 0),
             parked_lines=parked.get(row.name, 0),
             broken=broken.get(row.name, ()),
+            load=loads.get(row.name),
         )
         for row in rows
     )
@@ -211,6 +216,7 @@ def _channel(
     open_pushes: int,
     parked_lines: int,
     broken: tuple[str, ...],
+    load: Load | None,
 ) -> ChannelStatus:
     signs = [at for at in (row.last_poll_at, row.last_delivery_at) if at is not None]
     heard_at = max(signs, default=None)
@@ -235,6 +241,7 @@ def _channel(
         open_pushes=open_pushes,
         parked_lines=parked_lines,
         broken=broken,
+        load=load,
     )
 
 

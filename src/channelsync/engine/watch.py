@@ -12,6 +12,7 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import clear_alarm, raise_alarm
 from channelsync.engine.assumptions import record_findings
 from channelsync.engine.core import Engine
+from channelsync.engine.first_load import note_load
 from channelsync.engine.measure import forget_old_alarms
 from channelsync.engine.settle import request_drift_check
 from channelsync.engine.work import Claim, mark_items, require_lease
@@ -66,6 +67,7 @@ async def watch(engine: Engine, held: Claim) -> Instant | None:
         await _note_ending_credential(tx, running, now)
         await record_findings(tx, running.name, findings, now=now)
         await forget_old_alarms(tx, running.name, now=now)
+        await note_load(tx, running, now=now)
         await _mark_listed_items(tx, running.name, now)
         if isinstance(running.channel, Reads):
             await _check_drift(tx, running.name, now)

@@ -26,6 +26,7 @@ from channelsync.sdk.types import (
     Enforces,
     Instant,
     ListingRef,
+    LoadRates,
     OfferPage,
     OrderPage,
     Parsed,
@@ -60,6 +61,7 @@ __all__ = [
     "RecordsPushes",
     "SizesRequests",
     "Subscribes",
+    "TellsRates",
     "TestsItself",
     "VariesBySettings",
 ]
@@ -308,6 +310,14 @@ class ConfirmsShipments(Protocol):
         Raises:
             Misconfigured: the channel refuses it; the message says why.
         """
+
+
+@runtime_checkable
+class TellsRates(Protocol):
+    """Knows how quickly the marketplace's limits let many listings be loaded."""
+
+    def load_rates(self, listings: int) -> LoadRates:
+        """What a load of so many may reach. Asks nobody; better known once calls were answered."""
 
 
 @runtime_checkable

@@ -28,6 +28,7 @@ __all__ = [
     "External",
     "Instant",
     "ListingRef",
+    "LoadRates",
     "LookAt",
     "Notice",
     "OfferPage",
@@ -82,6 +83,18 @@ class OfferPage:
     offers: tuple[RemoteListing, ...]
     cursor: str | None
     """Where the next page begins; None: this was the last. It is kept over restarts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRates:
+    """Listings a second that the marketplace's limits allow, as far as known now."""
+
+    found: float
+    """Offers that reading the catalogue tells."""
+    read: float
+    """Quantities read back."""
+    written: float
+    """Quantities written, with as many in one request as there may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,10 @@ channels = sa.Table(
     sa.Column("search_cursor", sa.Text),
     sa.Column("search_read", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("search_stored", sa.Integer, nullable=False, server_default="0"),
+    # the first load of all its listings: since when, until when, and at which rates it could go
+    sa.Column("load_began_at", INSTANT),
+    sa.Column("loaded_at", INSTANT),
+    sa.Column("load_rates", sa.JSON),
     sa.Column("subscribed_at", INSTANT),
     sa.Column("last_delivery_at", INSTANT),
     sa.Column("last_poll_at", INSTANT),

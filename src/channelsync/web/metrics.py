@@ -136,6 +136,32 @@ class _Books(Collector):
             "Listings that were never settled and so hold their items up.",
             [(one, one.unsettled) for one in channels],
         )
+        loads = [(one.channel, one.load) for one in channels if one.load is not None]
+        yield _gauge(
+            "channelsync_load_listings",
+            "Listings of a channel's first load that were found, proven and written so far.",
+            [
+                ((channel, stage), count)
+                for channel, load in loads
+                for stage, count in (
+                    ("found", load.found),
+                    ("proven", load.proven),
+                    ("written", load.written),
+                )
+            ],
+            "channel",
+            "stage",
+        )
+        yield _gauge(
+            "channelsync_load_left_seconds",
+            "What is left of a channel's first load, as the marketplace's limits allow.",
+            [
+                ((channel,), load.seconds_left)
+                for channel, load in loads
+                if load.seconds_left is not None
+            ],
+            "channel",
+        )
 
     def _lags(self) -> Iterator[Metric]:
         for name, words, lags in (

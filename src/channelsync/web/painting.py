@@ -212,11 +212,18 @@ def _standing(channel: ChannelStatus) -> tuple[str, str, str]:
         return "warn", "assumption broken", "; ".join(channel.broken)
     if channel.state == ChannelState.REMOVED:
         return "off", "removed", "no longer configured; its units stay set aside until settled"
+    return _getting_there(channel)
+
+
+def _getting_there(channel: ChannelStatus) -> tuple[str, str, str]:
+    """Nothing is wrong with it; perhaps it is not all there yet."""
     if channel.state == ChannelState.ADOPTING or channel.unsettled:
         waiting = f"{channel.unsettled} listings to settle" if channel.unsettled else ""
-        return "wait", "adopting", waiting
+        return "wait", "adopting", channel.load.words if channel.load is not None else waiting
     if channel.mode != "live":
         return "wait", channel.mode, ""
+    if channel.load is not None:
+        return "wait", "loading", channel.load.words
     return "good", "in step", ""
 
 

@@ -14,8 +14,8 @@ PUBLIC: Final = {
     "connector": (
         "AcceptsSales Channel ChannelContext ConfirmsShipments Connector Discovers"
         " DiscoversInPages FetchesOrders FollowsPushes Manifest Mirrors PullsDeliveries Pushes"
-        " Reads ReceivesWebhooks"
-        " RecordsPushes SDK_VERSION SizesRequests Subscribes TestsItself VariesBySettings"
+        " Reads ReceivesWebhooks RecordsPushes SDK_VERSION SizesRequests Subscribes TellsRates"
+        " TestsItself VariesBySettings"
     ),
     "declarations": "faults_of_channel faults_of_connector",
     "errors": (
@@ -32,10 +32,10 @@ PUBLIC: Final = {
     ),
     "types": (
         "Assumption AssumptionFinding CancelEffect Change ChangeResult CheckResult"
-        " Delivery Enforces External Instant ListingRef LookAt Notice OfferPage OrderFact OrderPage"
-        " OrderVoid Outcome Parsed Pulled PushKind PushRequest PushSemantics"
-        " RegisterSequence RemoteListing RemoteReading Shipment ShownQuantity StockCount"
-        " SubscriptionReport WebhookRequest"
+        " Delivery Enforces External Instant ListingRef LoadRates LookAt Notice"
+        " OfferPage OrderFact OrderPage OrderVoid Outcome Parsed Pulled PushKind"
+        " PushRequest PushSemantics RegisterSequence RemoteListing RemoteReading"
+        " Shipment ShownQuantity StockCount SubscriptionReport WebhookRequest"
     ),
     "testing.contract": "Clock ConnectorContract ContractBroken DOES_NOT_APPLY HOOK_URL World",
     "testing.network": "FAULT_HEADER SimulatedNetwork",

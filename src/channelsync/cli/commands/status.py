@@ -123,7 +123,9 @@ def _troubles(channel: ChannelStatus) -> list[str]:
     if channel.refused:
         offers = counted(channel.refused, "offer")
         said.append(f"{offers} not synced; `channelsync explain SKU` says why")
-    if channel.unsettled:
+    if channel.load is not None:
+        said.append(channel.load.words)
+    elif channel.unsettled:
         said.append(f"{counted(channel.unsettled, 'listing')} never settled")
     if channel.parked_lines:
         lines = counted(channel.parked_lines, "order line")
