@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from channelsync import __version__
@@ -127,6 +128,36 @@ def test_the_daemon_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
             assert "Traceback" not in said
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
+
+
+def invitation(process: subprocess.Popen[str]) -> str:
+    """The set-up link that a daemon without users prints."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "nobody can sign in yet" in line:
+            return str(json.loads(line)["url"])
+    raise AssertionError("it ended before it invited anybody")
+
+
+def test_the_daemon_prints_the_link_of_the_first_user_until_there_is_one(tmp_path: Path) -> None:
+    with daemon(tmp_path, "--port", "0") as process:
+        link = httpx.URL(invitation(process))
+        password = "correct horse battery"
+        form = {"token": link.params["token"], "name": "ada"}
+        form |= {"password": password, "again": password}
+        with httpx.Client(base_url=f"http://127.0.0.1:{link.port}", timeout=30) as browser:
+            assert browser.get("/api/v1/me").json()["name"] == "local"
+            assert browser.get(link.raw_path.decode()).status_code == 200
+            assert browser.post("/setup", data=form).status_code == 303
+            assert browser.get("/api/v1/me").json()["name"] == "user:ada"
+            assert httpx.get(f"http://127.0.0.1:{link.port}/api/v1/me").status_code == 401
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+    with daemon(tmp_path, "--port", "0") as process:
+        assert until_up(process)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate()
+        assert "nobody can sign in" not in said
 
 
 def test_a_daemon_with_a_wrong_configuration_does_not_start(tmp_path: Path) -> None:
