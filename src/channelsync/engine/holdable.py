@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -20,9 +21,13 @@ def require_storable(delivery: Delivery) -> None:
     """Refuse a delivery that the table of deliveries cannot hold.
 
     Raises:
-        BadDelivery: a text of it is none that a database takes.
+        BadDelivery: a text of it is none that a database takes, or its reduction is no JSON.
     """
     _check((delivery.dedupe_key, delivery.topic))
+    try:
+        json.dumps(dict(delivery.reduced), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadDelivery(f"its reduction is no JSON ({error})") from None
 
 
 def require_holdable(parsed: Parsed) -> None:

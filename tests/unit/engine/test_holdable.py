@@ -48,6 +48,14 @@ def test_a_key_or_topic_with_a_nul_is_refused_before_it_is_stored(field: str) ->
         require_storable(replace(delivery, **changes))
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_reduction_that_is_no_json_is_refused_before_it_is_stored(number: float) -> None:
+    """Python reads `1e999` and writes `Infinity`; PostgreSQL does not."""
+    delivery = Delivery(dedupe_key="k", topic="t", reduced={"available": number})
+    with pytest.raises(BadDelivery, match="no JSON"):
+        require_storable(delivery)
+
+
 class Door:
     """A connector that says whatever it was sent."""
 
