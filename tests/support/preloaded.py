@@ -8,6 +8,7 @@ asks the server for a fork, passes its streams on, and lives and dies with it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import importlib
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -29,7 +31,7 @@ from channelsync.cli import main
 from channelsync.cli.application import build
 from tests.support.checkout import ROOT
 
-__all__ = ["commands"]
+__all__ = ["Fork", "commands", "start"]
 
 PACKAGES: Final = (
     "channelsync",
@@ -85,6 +87,60 @@ def commands(folder: Path) -> Iterator[Path]:
     finally:
         server.kill()
         server.communicate()
+
+
+@dataclass(slots=True)
+class Fork:
+    """A process that a test has started itself, to stop or kill it."""
+
+    pid: int
+    line: socket.socket
+    said: bytes = b""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, less than 0 for a signal; None while it runs."""
+        if not self.said and select.select([self.line], [], [], 0)[0]:
+            self.said = self.line.recv(16)
+        if not self.said:
+            return None
+        code = int(self.said)
+        return code if code <= 128 else 128 - code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process itself."""
+        os.kill(self.pid, number)
+
+    async def wait(self) -> int:
+        """Wait for its end."""
+        self.said = self.said or await asyncio.get_running_loop().sock_recv(self.line, 16)
+        self.line.close()
+        assert self.returncode is not None
+        return self.returncode
+
+
+async def start(found: Path, arguments: list[str], environment: dict[str, str], log: Path) -> Fork:
+    """Run `channelsync` with these arguments; `found` is what `commands` gave."""
+    asked = {
+        "kind": "channelsync",
+        "arguments": arguments,
+        "folder": str(log.parent),
+        "environment": environment,
+    }
+    told = json.dumps(asked).encode() + b"\n"
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    line.connect(str(found / "server"))
+    _send_streams(line, told[:1], log)
+    line.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(line, told[1:])
+    pid, _, rest = (await loop.sock_recv(line, 32)).partition(b"\n")
+    return Fork(int(pid), line, rest)
+
+
+def _send_streams(line: socket.socket, first: bytes, log: Path) -> None:
+    with Path(os.devnull).open("rb") as nothing, log.open("wb") as output:
+        socket.send_fds(line, [first], [nothing.fileno(), output.fileno(), output.fileno()])
 
 
 # ------------------------------------------------------------------ the server

@@ -104,5 +104,5 @@ def _show(screen: Screen, found: tuple[ReturnView, ...]) -> None:
     for one in found:
         order = one.order if one.line == "1" else f"{one.order} / {one.line}"
         row = (one.channel, order, one.sku, one.returned, one.uninspected)
-        grid.row(*row, spoken(one.returned_at))
+        grid.row(*row, "not told" if one.returned_at is None else spoken(one.returned_at))
     screen.grid(grid)
