@@ -199,6 +199,31 @@ CREATE TABLE locations (
     CONSTRAINT uq_locations_code UNIQUE (code)
 );
 
+CREATE TABLE notices (
+    id INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    target TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    channel TEXT,
+    subject TEXT NOT NULL,
+    message TEXT NOT NULL,
+    is_over BOOLEAN DEFAULT 0 NOT NULL,
+    happened_at DOUBLE NOT NULL,
+    created_at DOUBLE NOT NULL,
+    state TEXT DEFAULT 'waiting' NOT NULL,
+    due_at DOUBLE NOT NULL,
+    repeated BOOLEAN DEFAULT 0 NOT NULL,
+    attempts INTEGER DEFAULT '0' NOT NULL,
+    ended_at DOUBLE,
+    error TEXT,
+    CONSTRAINT pk_notices PRIMARY KEY (id),
+    CONSTRAINT uq_notices_event_rule_target UNIQUE (event, rule, target),
+    CONSTRAINT ck_notices_state CHECK (state IN ('waiting', 'sending', 'sent', 'given_up'))
+);
+
+CREATE INDEX ix_notices_open ON notices (due_at) WHERE ended_at IS NULL;
+
 CREATE TABLE users (
     id INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -323,6 +348,15 @@ CREATE TABLE listings (
 );
 
 CREATE INDEX ix_listings_settle ON listings (channel) WHERE settle_wanted;
+
+CREATE TABLE low_stock (
+    pool TEXT NOT NULL,
+    item_id INTEGER NOT NULL,
+    since DOUBLE NOT NULL,
+    atp INTEGER NOT NULL,
+    CONSTRAINT pk_low_stock PRIMARY KEY (pool, item_id),
+    CONSTRAINT fk_low_stock_item_id FOREIGN KEY(item_id) REFERENCES items (id)
+);
 
 CREATE TABLE movements (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,

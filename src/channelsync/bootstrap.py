@@ -23,10 +23,12 @@ from channelsync.configuration.references import References
 from channelsync.engine.anchor import AnchorFile, Anchoring, AnchorLog, AnchorPlace, AnchorWebhook
 from channelsync.engine.core import Engine
 from channelsync.engine.deliver import Outgoing, open_outgoing
+from channelsync.engine.notify import Notifying
 from channelsync.engine.plan import Proposal
 from channelsync.engine.policy import Policy
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
 from channelsync.engine.witness import Witness
+from channelsync.notify.apprise_notifier import AppriseNotifier
 from channelsync.plugins.discovery import discover
 from channelsync.plugins.opening import (
     ChannelUnusable,
@@ -36,14 +38,7 @@ from channelsync.plugins.opening import (
     open_channel,
 )
 from channelsync.plugins.registry import Registry
-from channelsync.ports import (
-    Clock,
-    Environment,
-    FarBus,
-    Presence,
-    RateTokens,
-    RunningChannel,
-)
+from channelsync.ports import Clock, Environment, FarBus, Presence, RateTokens, RunningChannel
 from channelsync.queue.in_process import InProcessBus
 from channelsync.sdk.http import http_client
 from channelsync.sdk.signatures import decode_standard_secret
@@ -174,6 +169,7 @@ class Application:
     anchoring: Anchoring
     outgoing: Outgoing
     witness: Witness
+    notifying: Notifying
     clock: DatabaseClock | None = None
     """Where several processes work: to be set right now and then."""
     far_bus: FarBus | None = None
@@ -329,6 +325,9 @@ async def open_application(
             anchoring=await _anchoring(settings, opened, transport),
             outgoing=await opened.enter_async_context(sending),
             witness=Witness(settings.seen_file),
+            notifying=Notifying(
+                policy=configuration.notices, notifier=AppriseNotifier(configuration.notice_targets)
+            ),
             clock=clock,
             far_bus=far_bus,
             neighbours=neighbours,

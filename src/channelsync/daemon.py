@@ -41,6 +41,7 @@ from channelsync.engine.setup import (
 )
 from channelsync.engine.users_desk import any_user
 from channelsync.engine.work import WorkKind
+from channelsync.notify.apprise_notifier import AppriseNotifier
 from channelsync.security.tokens import set_up_token
 from channelsync.settings import Settings, secret_key
 from channelsync.store import tables
@@ -206,7 +207,12 @@ async def at_work(
 def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler]:
     if part is Part.WEB:
         return {}
-    return handlers(application.settings.public_url, application.anchoring, application.outgoing)
+    return handlers(
+        application.settings.public_url,
+        application.anchoring,
+        application.outgoing,
+        application.notifying,
+    )
 
 
 async def _keep_house(application: Application, every_seconds: float) -> None:
@@ -351,6 +357,8 @@ async def reload_configuration(application: Application, path: Path) -> bool:
         )
     before, application.configuration = application.configuration.fingerprint, fresh
     engine.policy = policy_of(fresh)
+    application.notifying.policy = fresh.notices
+    application.notifying.notifier = AppriseNotifier(fresh.notice_targets)
     await apply_setup(engine, setup_of(fresh))
     await note_unusable(engine, fresh.channels, application.channels.unusable)
     changes = tuple(difference.lines())

@@ -13,6 +13,9 @@ __all__ = [
     "Clock",
     "Environment",
     "FarBus",
+    "NoticeRefused",
+    "NoticeUnanswered",
+    "Notifier",
     "OpenChannels",
     "Presence",
     "RateTokens",
@@ -68,6 +71,25 @@ class Presence(Protocol):
 
     async def count(self) -> int:
         """How many processes are there, this one included."""
+
+
+class NoticeRefused(Exception):
+    """A message to a person did not arrive, as far as can be told; says why."""
+
+
+class NoticeUnanswered(NoticeRefused):
+    """Nobody said whether it arrived."""
+
+
+class Notifier(Protocol):
+    """Reaches people."""
+
+    async def send(self, target: str, title: str, body: str) -> None:
+        """Send one message to whoever is called `target`.
+
+        Raises:
+            NoticeRefused: it did not arrive, as far as can be told.
+        """
 
 
 class TokensUnavailable(Exception):

@@ -143,7 +143,9 @@ class Shop:
         async def run(application: Application) -> None:
             engine = application.engine
             await apply_setup(engine, setup_of(application.configuration))
-            supervisor = Supervisor(engine=engine, handlers=handlers(None))
+            supervisor = Supervisor(
+                engine=engine, handlers=handlers(None, notifying=application.notifying)
+            )
             end = self.clock.at + seconds
             await supervisor.run_until_idle(horizon=self.clock.at + 1)
             while self.clock.at < end:

@@ -196,6 +196,8 @@ ELSEWHERE = {
     "users remove",
     "db copy",
     "doctor",
+    "notify list",
+    "notify test",
     "stock return",
     "stock transfer",
     "returns list",
@@ -241,7 +243,7 @@ def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
     repaired = shop.run("verify", "--repair", "--json").data
     remove_till(shop)
     answers["channels forget"] = shop.json("channels", "forget", "soho-till", "--yes")
-    assert set(answers) | {"demo", "db copy"} == ELSEWHERE
+    assert set(answers) | {"demo", "db copy", "notify list", "notify test"} == ELSEWHERE
     answers["verify "] = repaired
     for name, data in answers.items():
         assert list(differences(SHAPES[name.strip()], data)) == [], name

@@ -21,6 +21,7 @@ from channelsync.cli.commands import (
     explain,
     items,
     moving,
+    notices,
     orders,
     people,
     plan,
@@ -145,6 +146,12 @@ GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
             ("create", api_keys.create),
             ("revoke", api_keys.revoke),
         ),
+    ),
+    (
+        HOUSE,
+        "notify",
+        "See what people were told; send a test message.",
+        (("list", notices.list_notices), ("test", notices.try_targets)),
     ),
     (
         HOUSE,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from channelsync.cli.shapes_identity import IDENTITY_SHAPES
 from channelsync.cli.shapes_stock import AT, STOCK, STOCK_SHAPES
+from channelsync.cli.shapes_watch import WATCH_SHAPES
 
 __all__ = ["FAILURE", "FREE", "MIXED", "SHAPES"]
 
@@ -106,18 +107,6 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                     "message": "poll fails: no answer",
                     "channel": "amazon-us",
                     "raised_at": AT,
-                }
-            ],
-        },
-        "doctor": {
-            "at": AT,
-            "verdict": "attention",
-            "checks": [
-                {
-                    "area": "disk",
-                    "verdict": "attention",
-                    "message": "512 MiB free for /var/lib/channelsync",
-                    "fix": "Free some space, or move the data folder (CHANNELSYNC_DATA_DIR).",
                 }
             ],
         },
@@ -242,6 +231,7 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
         "ship": {"channel": "amazon-us", "order": "112-5550001", "package": "1", "units": 2},
         **STOCK_SHAPES,
         **IDENTITY_SHAPES,
+        **WATCH_SHAPES,
         "items add": {"sku": "MUG", "name": "Blue mug"},
         "items rename": {"sku": "MUG-BLUE", "was": "MUG"},
         "items list": {"items": [{"sku": "MUG", "name": "Blue mug"}]},

@@ -53,6 +53,7 @@ class ConfigurationDiff:
     """Channels whose hand mapping differs: discover again. A recipe changes only from a settled
     zero."""
     holds_changed: bool = False
+    notifications_changed: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -79,6 +80,8 @@ class ConfigurationDiff:
             said.append("allocation changed")
         if self.holds_changed:
             said.append("holds changed")
+        if self.notifications_changed:
+            said.append("notifications changed")
         return tuple(said)
 
 
@@ -113,6 +116,8 @@ def compare(old: Configuration, new: Configuration) -> ConfigurationDiff:
             )
         ),
         holds_changed=old.hold_ttl_seconds != new.hold_ttl_seconds,
+        notifications_changed=(old.notices, old.notice_targets)
+        != (new.notices, new.notice_targets),
     )
 
 

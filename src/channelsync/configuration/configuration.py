@@ -11,7 +11,7 @@ from datetime import time as time_of_day
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from channelsync.configuration.names import DEFAULT_POOL, DEFAULT_RULE
 from channelsync.configuration.shape import (
@@ -20,11 +20,13 @@ from channelsync.configuration.shape import (
     FileShape,
     LimitsShape,
     Mode,
+    NotificationsShape,
     RuleShape,
     ShareShape,
     WindowShape,
 )
 from channelsync.domain.allocation_rules import WHOLE, Guarantee, Limits, Rule, Strategy
+from channelsync.domain.notices import NOTICE_KINDS, NoticePolicy, NoticeRule
 from channelsync.domain.vocabulary import Instant
 from channelsync.sdk.connector import Manifest
 
@@ -89,6 +91,7 @@ class Configuration:
         settings: Mapping[str, BaseModel],
         manifests: Mapping[str, Manifest],
         zone: tzinfo,
+        notice_targets: Mapping[str, SecretStr] = MappingProxyType({}),
     ) -> None:
         self._shape = shape
         self._zone = zone
@@ -123,6 +126,10 @@ class Configuration:
         )
         self.hold_ttl_seconds: Final = shape.holds.default_ttl
         """How long a hold lasts that names no time of its own."""
+        self.notices: Final = self._notices(shape.notifications)
+        """Who is told of what."""
+        self.notice_targets: Final = MappingProxyType(dict(notice_targets))
+        """Where messages go, by the name of the target."""
         self._rules = {pool: self._pool_rules(pool) for pool in self.pools}
 
     @property
@@ -204,6 +211,24 @@ class Configuration:
             margins=MappingProxyType(
                 _own(share.margins, channels) or _own(default.margins, channels)
             ),
+        )
+
+    def _notices(self, shape: NotificationsShape) -> NoticePolicy:
+        return NoticePolicy(
+            rules=tuple(
+                NoticeRule(
+                    name=rule.name,
+                    targets=tuple(dict.fromkeys(rule.to)),
+                    kinds=frozenset(rule.when) or NOTICE_KINDS,
+                    channels=frozenset(rule.channels),
+                    after_seconds=rule.after or 0.0,
+                    digest_seconds=rule.digest or 0.0,
+                    tells_ends=rule.ends,
+                )
+                for rule in shape.rules
+            ),
+            low_stock=shape.low_stock,
+            muted_until=self._instant(shape.mute_until),
         )
 
     def _beginning(self, day: date | None) -> Instant | None:

@@ -12,6 +12,7 @@ from channelsync.configuration.complaints import Complainer
 from channelsync.configuration.configuration import Configuration
 from channelsync.configuration.document import BYTES_MAX, read_document
 from channelsync.configuration.names import NameCheck, zone_of
+from channelsync.configuration.notices import NoticeCheck
 from channelsync.configuration.problems import ConfigurationInvalid, Problem
 from channelsync.configuration.schema_walk import SchemaWalk
 from channelsync.configuration.shape import FileShape
@@ -50,7 +51,9 @@ def load_bytes(content: bytes, surroundings: Surroundings, *, name: str) -> Conf
     channels.run()
     names = NameCheck(document)
     names.run()
-    problems += [*channels.problems, *names.problems]
+    notices = NoticeCheck(document, surroundings.references)
+    notices.run()
+    problems += [*channels.problems, *names.problems, *notices.problems]
     shape = None
     try:
         shape = FileShape.model_validate(document.plain())
@@ -66,4 +69,5 @@ def load_bytes(content: bytes, surroundings: Surroundings, *, name: str) -> Conf
         settings=channels.settings,
         manifests=surroundings.connectors.manifests,
         zone=zone,
+        notice_targets=notices.targets,
     )

@@ -208,8 +208,13 @@ class NameCheck:
             if node.value is None:
                 suggestion = "give a value or remove the key"
                 self._say("nothing is given here", path, key=True, suggestion=suggestion)
+            if path[:2] == ("notifications", "targets"):
+                continue  # checked apart as well
             if isinstance(node.value, str) and looks_like_reference(node.value):
-                message = "references are read in the settings of channels only"
+                message = (
+                    "references are read in the settings of channels and in the targets of"
+                    " notifications only"
+                )
                 self._say(message, path)
 
 

@@ -22,6 +22,8 @@ _PLACES: Final = (
     ("….demand", "DemandShape", "Demand"),
     ("listings.CHANNEL.EXTERNAL_SKU", "ListingShape", "A listing"),
     ("holds", "HoldsShape", "Holds"),
+    ("notifications", "NotificationsShape", "Notifications"),
+    ("notifications.rules[]", "NoticeRuleShape", "A rule of notifications"),
 )
 
 

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from channelsync.configuration.problems import quoted
+from channelsync.configuration.problems import meant, quoted
 from channelsync.configuration.values import (
     BasisPoints,
     Day,
@@ -30,6 +30,7 @@ from channelsync.configuration.values import (
     Units,
 )
 from channelsync.domain.allocation_rules import Guarantee, Strategy
+from channelsync.domain.notices import NOTICE_KINDS
 
 __all__ = [
     "AllocationShape",
@@ -41,6 +42,8 @@ __all__ = [
     "ListingShape",
     "LocationShape",
     "Mode",
+    "NoticeRuleShape",
+    "NotificationsShape",
     "PoolShape",
     "RuleShape",
     "Shape",
@@ -72,6 +75,20 @@ Version = Annotated[
     WithJsonSchema({"type": "integer", "const": VERSION}),
 ]
 StrictGuarantee = Annotated[Literal["strict"], BeforeValidator(_available_guarantee)]
+
+
+def _known_kind(value: object) -> object:
+    if isinstance(value, str) and value not in NOTICE_KINDS:
+        near = meant(value, NOTICE_KINDS)
+        raise ValueError(f"there is no such kind of thing{f'; {near}' if near else ''}")
+    return value
+
+
+NoticeKind = Annotated[
+    str,
+    BeforeValidator(_known_kind),
+    WithJsonSchema({"type": "string", "enum": sorted(NOTICE_KINDS)}),
+]
 Recipe = Annotated[
     dict[Text, Annotated[int, Field(strict=True, ge=1, le=1_000_000)]], Field(min_length=1)
 ]
@@ -226,6 +243,39 @@ class HoldsShape(Shape):
     """How long a hold lasts that names no time of its own. Default: 15m."""
 
 
+class NoticeRuleShape(Shape):
+    """Who is told of what."""
+
+    name: Text
+    """How the list of what was sent calls it; each rule its own."""
+    to: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Names of targets."""
+    when: tuple[NoticeKind, ...] = ()
+    """Kinds of things: shortfall, low_stock, or any alarm. None: everything."""
+    channels: tuple[Name, ...] = ()
+    """Only what concerns one of these channels. None: whatever it concerns."""
+    after: DurationSeconds | None = None
+    """Only what has stood this long. Default: at once."""
+    digest: DurationSeconds | None = None
+    """Collect for this long, then tell everything in one message. Default: at once."""
+    ends: bool = False
+    """Whether its end is told as well."""
+
+
+class NotificationsShape(Shape):
+    """Who is told when something wants a person."""
+
+    targets: dict[Name, Text] = Field(default_factory=dict)
+    """Name: where messages go, as a reference (${NAME} or file:NAME) to an Apprise URL: a mail
+    address, a chat, a push service. Needs channelsync[notify]."""
+    rules: tuple[NoticeRuleShape, ...] = ()
+    """Who is told of what. Without rules nobody is."""
+    low_stock: Units | None = None
+    """An item of which so few units can be promised in a pool counts as low_stock."""
+    mute_until: LocalTime | None = None
+    """Nothing is sent before this time; what happened meanwhile is told then."""
+
+
 class FileShape(Shape):
     """The whole file."""
 
@@ -245,3 +295,5 @@ class FileShape(Shape):
     """Listings mapped by hand, by channel and the SKU it shows; all others are found by SKU."""
     holds: HoldsShape = HoldsShape()
     """Units held for carts that are not paid yet."""
+    notifications: NotificationsShape = NotificationsShape()
+    """Who is told when something wants a person."""

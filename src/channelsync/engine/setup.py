@@ -15,6 +15,7 @@ from channelsync.engine.alarms import clear_alarm, raise_alarm
 from channelsync.engine.audit import note_change
 from channelsync.engine.core import Engine
 from channelsync.engine.events import EVENTS_KEY
+from channelsync.engine.notify import NOTICES_KEY
 from channelsync.engine.seal import LEDGER_KEY
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.store import tables
@@ -97,6 +98,7 @@ async def apply_setup(engine: Engine, setup: Setup) -> None:
         for kind in (WorkKind.SEAL, WorkKind.ANCHOR):
             await mark(tx, kind, LEDGER_KEY, not_before=now)
         await mark(tx, WorkKind.SEQUENCE, EVENTS_KEY, not_before=now)
+        await mark(tx, WorkKind.NOTIFY, NOTICES_KEY, not_before=now)
 
     await engine.database.transact(act)
 

@@ -148,6 +148,8 @@ class WorkKind(StrEnum):
     """Key: `events`. Outgoing events to be given their places."""
     DELIVER = "deliver"
     """Key: endpoint id. Events to send there."""
+    NOTIFY = "notify"
+    """Key: `notices`. What people are to be told."""
 
 
 class LeaseLost(Exception):

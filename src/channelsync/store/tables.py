@@ -22,6 +22,7 @@ from channelsync.store.channel_tables import (
 )
 from channelsync.store.event_tables import endpoints, event_deliveries, events
 from channelsync.store.identity_tables import api_keys, audit, sessions, users
+from channelsync.store.notice_tables import low_stock, notices
 from channelsync.store.order_tables import (
     deliveries,
     line_events,
@@ -87,8 +88,10 @@ __all__ = [
     "line_stock",
     "listings",
     "locations",
+    "low_stock",
     "metadata",
     "movements",
+    "notices",
     "offers",
     "order_lines",
     "order_voids",

@@ -15,6 +15,7 @@ from channelsync.engine.deliver import Outgoing, deliver
 from channelsync.engine.discover import discover
 from channelsync.engine.events import sequence
 from channelsync.engine.expire import expire
+from channelsync.engine.notify import Notifying, notify
 from channelsync.engine.poll import fetch, poll
 from channelsync.engine.publish import publish
 from channelsync.engine.pull import pull
@@ -40,12 +41,14 @@ def handlers(
     public_url: str | None,
     anchoring: Anchoring | None = None,
     outgoing: Outgoing | None = None,
+    notifying: Notifying | None = None,
 ) -> Mapping[WorkKind, Handler]:
     """Who does which kind of work. Without `anchoring` the ledger's head is told in the log.
 
-    Without `outgoing` nothing is sent to endpoints; what is for them waits.
+    Without `outgoing` nothing is sent to endpoints; what is for them waits. Without `notifying`
+    nobody is told anything.
     """
-    told = anchoring or Anchoring()
+    told, bell = anchoring or Anchoring(), notifying or Notifying()
     sending: dict[WorkKind, Handler] = {}
     if outgoing is not None:
         sending[WorkKind.DELIVER] = partial(deliver, outgoing=outgoing)
@@ -55,6 +58,9 @@ def handlers(
 
     async def anchor_there(engine: Engine, held: Claim) -> Instant | None:
         return await anchor(engine, held, told)
+
+    async def notify_them(engine: Engine, held: Claim) -> Instant | None:
+        return await notify(engine, held, bell)
 
     return {
         WorkKind.INTAKE: intake,
@@ -72,6 +78,7 @@ def handlers(
         WorkKind.SEAL: seal,
         WorkKind.ANCHOR: anchor_there,
         WorkKind.SEQUENCE: sequence,
+        WorkKind.NOTIFY: notify_them,
         **sending,
     }
 

@@ -17,9 +17,9 @@ from channelsync.cli.failures import failure_of
 from channelsync.cli.output import ago, counted, spoken
 from channelsync.cli.session import Session
 from channelsync.configuration.configuration import Configuration
+from channelsync.domain.alarm_kinds import kind_of
 from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
-from channelsync.engine.alarm_kinds import kind_of
 from channelsync.engine.status import Alarm, ChannelStatus, Status, view_status
 from channelsync.engine.users_desk import any_user
 from channelsync.store import migrate, tables

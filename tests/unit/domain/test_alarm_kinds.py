@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import channelsync
-from channelsync.engine.alarm_kinds import ALARM_KINDS, kind_of
+from channelsync.domain.alarm_kinds import ALARM_KINDS, kind_of
 
 SOURCE = Path(channelsync.__file__).parent
 

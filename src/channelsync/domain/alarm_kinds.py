@@ -89,6 +89,10 @@ ALARM_KINDS: Final[Mapping[str, AlarmKind]] = MappingProxyType(
             "a marketplace says what is not understood",
             "Update channelsync; the orders themselves are found by polling.",
         ),
+        "notice_failing": AlarmKind(
+            "a notification cannot be sent",
+            "Run `channelsync notify test NAME`; put the target's address right.",
+        ),
         "order_shown_late": AlarmKind(
             "an order showed later than promised",
             "Say so to whoever keeps the connector: its watermark lag is too short.",

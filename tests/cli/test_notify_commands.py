@@ -1,0 +1,99 @@
+"""`notify`: whether a message arrives, and what was told; every answer as documented."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from typing_extensions import override
+
+from channelsync.bootstrap import Application
+from channelsync.cli.shapes import SHAPES
+from channelsync.store import tables
+from tests.cli.shop import CANONICAL, Shop
+from tests.cli.test_reference import differences
+from tests.support.served import free_port
+
+TOLD = """\
+notifications:
+  targets: {owner: "${OWNER_URL}", boss: "${BOSS_URL}"}
+  rules:
+    - {name: at once, to: [owner], when: [dead_letter]}
+"""
+
+
+class _Room(BaseHTTPRequestHandler):
+    """Takes whatever is posted."""
+
+    posted: list[bytes]
+
+    def do_POST(self) -> None:
+        self.posted.append(self.rfile.read(int(self.headers["content-length"])))
+        self.send_response(200)
+        self.end_headers()
+
+    @override
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+    """What arrives at the target `owner`; nobody is at home at `boss`."""
+    posted: list[bytes] = []
+    handler = type("Room", (_Room,), {"posted": posted})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OWNER_URL", f"json://127.0.0.1:{server.server_port}/secret-path")
+        monkeypatch.setenv("BOSS_URL", f"json://127.0.0.1:{free_port()}/secret-path")
+        yield posted
+        server.shutdown()
+
+
+def test_a_test_message_arrives_and_who_cannot_be_reached_is_named(
+    shop: Shop, room: list[bytes]
+) -> None:
+    shop.write(CANONICAL + TOLD)
+    one = shop.run("notify", "test", "owner")
+    assert (one.code, one.out) == (0, "owner: sent\n")
+    assert b"channelsync: a test" in room[0]
+    both = shop.run("notify", "test", "--json")
+    assert both.code == 1
+    assert list(differences(SHAPES["notify test"], both.data)) == []
+    assert {one["target"]: one["ok"] for one in both.data["targets"]} == {
+        "boss": False,
+        "owner": True,
+    }
+    assert "secret-path" not in both.out + both.err
+
+
+def test_a_target_that_is_not_there_is_refused(shop: Shop, room: list[bytes]) -> None:
+    assert "there is no target yet" in shop.run("notify", "test").err
+    shop.write(CANONICAL + TOLD)
+    refused = shop.run("notify", "test", "nobody")
+    assert (refused.code, room) == (1, [])
+    assert "there are boss, owner" in refused.err
+
+
+def test_the_daemon_tells_by_the_file_and_the_list_says_so(shop: Shop, room: list[bytes]) -> None:
+    assert "Nothing was to be told yet" in shop.run("notify", "list").out
+    shop.write(CANONICAL + TOLD)
+
+    async def alarm(application: Application) -> None:
+        said = {"kind": "dead_letter", "subject": "delivery/1", "message": "not JSON"}
+        async with application.engine.database.write() as tx:
+            await tx.execute(sa.insert(tables.alarms).values(said | {"raised_at": shop.clock.at}))
+
+    shop.work(alarm)
+    shop.daemon(20)
+    [body] = [one for one in room if b"not JSON" in one]
+    assert b"channelsync deadletters list" in body
+    listed = shop.json("notify", "list")
+    assert list(differences(SHAPES["notify list"], listed)) == []
+    [row] = listed["notices"]
+    assert (row["kind"], row["target"], row["state"]) == ("dead_letter", "owner", "sent")
+    assert "dead letter" in shop.run("notify", "list").out
