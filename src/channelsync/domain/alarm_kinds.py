@@ -74,6 +74,10 @@ ALARM_KINDS: Final[Mapping[str, AlarmKind]] = MappingProxyType(
             "Listings are being cut; restock, or cancel an order. `channelsync explain SKU` says"
             " why.",
         ),
+        "endpoint_disabled": AlarmKind(
+            "an endpoint for events takes nothing",
+            "Put the receiving system right, then enable the endpoint again.",
+        ),
         "feed_quiet": AlarmKind(
             "an order feed went quiet",
             "Run `channelsync channels test NAME`; its quantities are lowered meanwhile.",
