@@ -169,12 +169,12 @@ class Application:
     anchoring: Anchoring
     outgoing: Outgoing
     witness: Witness
-    notifying: Notifying
     clock: DatabaseClock | None = None
     """Where several processes work: to be set right now and then."""
     far_bus: FarBus | None = None
     """Wakes the other processes, where Redis is configured; to be run beside the work."""
     neighbours: Neighbours = field(default_factory=Neighbours)
+    notifying: Notifying = field(default_factory=Notifying)
 
 
 def system_environment(now: Clock = time.time) -> Environment:
