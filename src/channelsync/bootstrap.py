@@ -310,9 +310,8 @@ async def open_application(
         )
         database.on_marked = engine.wake
         neighbours = Neighbours()
-        lent = lent_by(settings, environment, transport)
-        if clock is not None:
-            lent = replace(lent, sharing=Sharing(tokens, lambda: neighbours.count))
+        sharing = None if clock is None else Sharing(tokens, lambda: neighbours.count)
+        lent = replace(lent_by(settings, environment, transport), sharing=sharing)
         sending = open_outgoing(secret_key(settings), settings.allow_hosts, transport)
         opened.push_async_callback(channels.close_all)
         application = Application(
@@ -325,9 +324,7 @@ async def open_application(
             anchoring=await _anchoring(settings, opened, transport),
             outgoing=await opened.enter_async_context(sending),
             witness=Witness(settings.seen_file),
-            notifying=Notifying(
-                policy=configuration.notices, notifier=AppriseNotifier(configuration.notice_targets)
-            ),
+            notifying=_notifying(configuration),
             clock=clock,
             far_bus=far_bus,
             neighbours=neighbours,
@@ -336,6 +333,10 @@ async def open_application(
             for channel in configuration.channels.values():
                 await channels.open(registry, channel, lent)
         yield application
+
+
+def _notifying(configuration: Configuration) -> Notifying:
+    return Notifying(configuration.notices, AppriseNotifier(configuration.notice_targets))
 
 
 def _redis(settings: Settings, opened: AsyncExitStack) -> tuple[FarBus | None, RateTokens | None]:
