@@ -6,15 +6,24 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from channelsync.bootstrap import OpenedChannels
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.core import Engine
+from channelsync.engine.work import Claim, WorkKind
 from channelsync.rehearsal.life import House
 from channelsync.rehearsal.play import Plan, play
+from channelsync.store import tables
+from channelsync.worker.supervisor import Handler
+
+Work = Mapping[WorkKind, Handler]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -60,14 +69,59 @@ def _answers_without_storing(house: House) -> None:
     house.front = front
 
 
+def _changed(house: House, kind: WorkKind, before: Callable[[Engine, Claim], None]) -> None:
+    def work(given: Work) -> Work:
+        inner = given[kind]
+
+        async def act(engine: Engine, held: Claim) -> Instant | None:
+            before(engine, held)
+            return await inner(engine, held)
+
+        return {**given, kind: act}
+
+    house.work = work
+
+
+def _trusts_amazon_too_soon(house: House) -> None:
+    """A number that was not applied yet is taken for one that never will be."""
+
+    def before(engine: Engine, held: Claim) -> None:
+        assert isinstance(engine.channels, OpenedChannels)
+        running = engine.channels.running[held.key]
+        engine.channels.running[held.key] = replace(running, apply_limit_seconds=1.0)
+
+    _changed(house, WorkKind.PUBLISH, before)
+
+
+def _believes_a_poll_saw_everything(house: House) -> None:
+    """The watermark is set to now, whatever the channel is still hiding."""
+
+    def work(given: Work) -> Work:
+        inner = given[WorkKind.POLL]
+
+        async def act(engine: Engine, held: Claim) -> Instant | None:
+            again_at = await inner(engine, held)
+            async with engine.database.write() as tx:
+                channels = tables.channels
+                at = {"watermark": engine.now()}
+                await tx.execute(channels.update().where(channels.c.name == held.key).values(at))
+            return again_at
+
+        return {**given, WorkKind.POLL: act}
+
+    house.work = work
+
+
 @pytest.mark.parametrize(
     ("bug", "found_as"),
     [
         (_answers_without_storing, "I7"),
+        (_trusts_amazon_too_soon, "I2"),
+        (_believes_a_poll_saw_everything, "I6"),
     ],
 )
 def test_a_planted_bug_is_found(bug: Callable[[House], None], found_as: str) -> None:
-    outcome = play(Plan(seed=3, hours=6.0, bug=bug))
+    outcome = play(Plan(seed=3, hours=3.0, every_seconds=20.0, bug=bug))
     assert outcome.violation is not None
     assert outcome.violation.startswith(found_as), outcome.violation
     assert f"--seed {outcome.seed} " in outcome.replay

@@ -11,8 +11,10 @@ import json
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any, Final
 
+from channelsync.rehearsal.kinds import KINDS
 from channelsync.rehearsal.play import Outcome, Plan, play
 
 __all__ = ["main"]
@@ -28,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hours", type=float, default=6.0, help="of storm in each")
     parser.add_argument("--daemons", type=int, choices=(1, 2), help="default: by the seed")
     parser.add_argument("--json", action="store_true", help="one object a seed, for programs")
+    parser.add_argument("--all-kinds", action="store_true", help="every fault must have happened")
+    parser.add_argument("--record", type=Path, help="write the figures to this file")
     given = parser.parse_args(arguments)
     outcomes = []
     for seed in range(given.seed, given.seed + given.seeds):
@@ -37,8 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
         _tell(outcomes[-1], time.process_time() - began, as_json=given.json)
         if outcomes[-1].violation is not None:
             return 1
+    if given.record is not None:
+        _record(outcomes, given.record)
+    faults = _faults(outcomes)
     if not given.json:
-        _sum_up(outcomes)
+        _sum_up(outcomes, faults)
+    if given.all_kinds and (missing := [kind for kind in KINDS if not faults[kind]]):
+        sys.stdout.write(f"did not happen: {', '.join(missing)}\n")
+        return 1
     return 0
 
 
@@ -74,11 +84,39 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _sum_up(outcomes: list[Outcome]) -> None:
+def _faults(outcomes: list[Outcome]) -> Counter[str]:
     faults: Counter[str] = Counter()
     for outcome in outcomes:
         faults.update(outcome.counts)
-    days = sum(outcome.hours for outcome in outcomes) / HOURS_OF_A_DAY
+    return faults
+
+
+def _days(outcomes: list[Outcome]) -> float:
+    return sum(outcome.hours for outcome in outcomes) / HOURS_OF_A_DAY
+
+
+def _record(outcomes: list[Outcome], path: Path) -> None:
+    """Figures with the command that reproduces them, for the documentation."""
+    command = f"./run soak {len(outcomes)}"
+    checks = sum(sum(outcome.checks.values()) for outcome in outcomes)
+    figures: list[tuple[str, float, str]] = [
+        ("simulated days", round(_days(outcomes), 2), "days"),
+        ("seeds", len(outcomes), "seeds"),
+        ("units sold", sum(outcome.sold for outcome in outcomes), "units"),
+        ("units oversold", sum(outcome.oversold for outcome in outcomes), "units"),
+        ("commits audited", sum(outcome.commits for outcome in outcomes), "commits"),
+        ("invariants checked", checks, "checks"),
+    ]
+    figures += [
+        (f"fault: {kind}", count, "times") for kind, count in sorted(_faults(outcomes).items())
+    ]
+    rows = [{"name": n, "value": v, "unit": u, "command": command} for n, v, u in figures]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+def _sum_up(outcomes: list[Outcome], faults: Counter[str]) -> None:
+    days = _days(outcomes)
     sys.stdout.write(f"{days:.2f} simulated days, {len(outcomes)} seeds, oversold 0\n")
     for kind, count in sorted(faults.items()):
         sys.stdout.write(f"  {count:>6} {kind}\n")

@@ -51,12 +51,12 @@ __all__ = ["Daemon", "House", "Presence"]
 
 ABSENT_SECONDS: Final = 4.0
 KEY: Final = b"of a rehearsal, in which nothing is signed"
-SWEEP_SECONDS: Final = 30.0
+SWEEP_SECONDS: Final = 90.0
 """Wake-ups are lost with a process alone, so looking without one may be rare, and cheap."""
 RESTART_SECONDS: Final = (1.0, 6.0)
 AHEAD_SECONDS_MAX: Final = 1.5
 PERIODIC: Final = frozenset({WorkKind.SEAL, WorkKind.ANCHOR, WorkKind.WATCH, WorkKind.SEQUENCE})
-UNHURRIED_SECONDS: Final = 180.0
+UNHURRIED_SECONDS: Final = 600.0
 
 
 @dataclass(slots=True)

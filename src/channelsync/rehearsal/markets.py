@@ -19,6 +19,7 @@ from channelsync_shopify.simulator import ShopifySimulator
 from channelsync_square.simulator import SquareSimulator
 
 __all__ = [
+    "BREAKABLE",
     "CHECKOUT_SECONDS",
     "SKUS",
     "AmazonMarket",
@@ -31,6 +32,8 @@ __all__ = [
 
 SKUS: Final = {"MUG": 24, "CAP": 6, "LAMP": 40, "PEN": 3}
 """Items, and the units of each that are there at first."""
+BREAKABLE: Final = "LAMP"
+"""The item that things happen to: more of it may have been promised than is there."""
 PACK: Final = "MUG-2PK"
 PACKED: Final = "MUG"
 """A multipack of two."""
@@ -79,8 +82,11 @@ class Market(Protocol):
     async def cancel(self, order: str) -> bool:
         """Somebody thinks better of it, while nothing is shipped. The units are on sale again."""
 
-    async def ship(self, order: str) -> dict[str, int]:
-        """The parcel leaves. Returns what is in it."""
+    async def ship(self, order: str) -> tuple[dict[str, int], bool]:
+        """A parcel leaves. Returns what is in it, and whether nothing is left to ship."""
+
+    async def take_off(self, sku: str) -> None:
+        """Somebody takes a unit off sale by hand."""
 
     def lines(self) -> dict[tuple[str, str], tuple[int, int]]:
         """Net units and shipped units, by order and offer, as the marketplace itself knows them."""
@@ -155,15 +161,20 @@ class ShopifyMarket:
         self.sold[line.sku or ""] -= 1
         return True
 
-    async def ship(self, order: str) -> dict[str, int]:
+    async def ship(self, order: str) -> tuple[dict[str, int], bool]:
         """Ship all that is left; or half of it first."""
         found = self.simulator.world.order_of(order)
         parcel = {line.sku or "": line.to_ship for line in found.lines if line.to_ship}
+        whole = sum(parcel.values())
         for sku, units in parcel.items():
             parcel[sku] = (units + 1) // 2
         if parcel:
             await self.simulator.shop.fulfil(order, parcel)
-        return parcel
+        return parcel, sum(parcel.values()) == whole
+
+    async def take_off(self, sku: str) -> None:
+        """In the admin."""
+        await self.simulator.shop.edit_stock(sku, -1)
 
     def lines(self) -> dict[tuple[str, str], tuple[int, int]]:
         """As the shop knows them."""
@@ -181,10 +192,15 @@ class ShopifyMarket:
 class _Late(Application):
     """From a second to some minutes; sometimes never."""
 
+    stage: Stage
+
     @override
     def draw(self, rng: Random) -> float | None:
         delay = Application.draw(self, rng)
-        return None if delay is None else min(max(delay, 1.0), LATE_SECONDS_MAX)
+        if delay is None:
+            self.stage.happened("number accepted and never applied")
+            return None
+        return min(max(delay, 1.0), LATE_SECONDS_MAX)
 
 
 @dataclass(slots=True)
@@ -224,17 +240,21 @@ class AmazonMarket:
         await self.simulator.seller.cancel(order)
         return True
 
-    async def ship(self, order: str) -> dict[str, int]:
+    async def ship(self, order: str) -> tuple[dict[str, int], bool]:
         """Ship all that is left."""
         found = self.simulator.world.orders[order]
         if found.status == "CANCELLED":
-            return {}
+            return {}, True
         parcel = {
             line.offer.sku: line.ordered - line.cancelled - line.shipped for line in found.lines
         }
         if any(parcel.values()):
             await self.simulator.seller.ship(order)
-        return {sku: units for sku, units in parcel.items() if units}
+        return {sku: units for sku, units in parcel.items() if units}, True
+
+    async def take_off(self, sku: str) -> None:
+        """In Seller Central."""
+        self.simulator.seller.edit_quantity(sku, self.simulator.seller.live(sku) - 1)
 
     def lines(self) -> dict[tuple[str, str], tuple[int, int]]:
         """As the account knows them."""
@@ -291,7 +311,7 @@ class SquareMarket:
         self.simulator.shop.cancel(order)
         return True
 
-    async def ship(self, order: str) -> dict[str, int]:
+    async def ship(self, order: str) -> tuple[dict[str, int], bool]:
         """Hand an online order over. What a till sells has left already."""
         found = self.simulator.world.orders[order]
         parcel = {
@@ -302,8 +322,11 @@ class SquareMarket:
         if order in self.waiting:
             self.waiting.discard(order)
             self.simulator.shop.hand_over(order)
-            return parcel
-        return {} if found.fulfilments else parcel
+            return parcel, True
+        return ({} if found.fulfilments else parcel), True
+
+    async def take_off(self, sku: str) -> None:
+        """Square's numbers are the shelf's: whoever lowers one says that the unit is gone."""
 
     def lines(self) -> dict[tuple[str, str], tuple[int, int]]:
         """As the seller's books know them."""
@@ -342,7 +365,7 @@ def open_markets(stage: Stage) -> Markets:
     shopify = ShopifySimulator(now=stage.now, rng=Random(rng.random()), faults=_faults())
     shopify.shop.checkout_seconds = CHECKOUT_SECONDS
     amazon = AmazonSimulator(now=stage.now, rng=Random(rng.random()), faults=_faults())
-    amazon.world.application = _Late(seconds_median=45.0, sigma=1.1)
+    amazon.world.application = _Late(stage=stage, seconds_median=45.0, sigma=1.1)
     amazon.seller.visibility_seconds = (0.0, 120.0)
     square = SquareSimulator(now=stage.now, rng=Random(rng.random()), faults=_faults())
     offers = {sku: {sku: 1} for sku in SKUS}

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final, TypeVar
 
+import httpx
 import sqlalchemy as sa
 
 from channelsync.domain.errors import HoldConflict
 from channelsync.engine.core import Engine
+from channelsync.engine.hold_rows import UnknownHold
 from channelsync.engine.holds_desk import (
     HoldRequest,
     HoldsDesk,
@@ -20,17 +22,18 @@ from channelsync.engine.holds_desk import (
 from channelsync.engine.stock_desk import StockDesk
 from channelsync.rehearsal.auditor import Auditor
 from channelsync.rehearsal.life import House
-from channelsync.rehearsal.markets import PACK, SKUS, Market, Markets
+from channelsync.rehearsal.markets import BREAKABLE, PACK, SKUS, Market, Markets
 from channelsync.rehearsal.stage import Stage
+from channelsync.sdk.signatures import base64_hmac_sha256
 from channelsync.store import tables
 from channelsync.store.errors import is_passing
 
 __all__ = ["LOCATION", "People"]
 
 LOCATION: Final = "dc"
+SHOPIFY_DOOR: Final = "https://sync.example.com/webhooks/shopify"
 BUYERS: Final = {"amazon": 45, "shopify": 40, "square": 15}
 POPULAR: Final = {"MUG": 5, "CAP": 2, "LAMP": 3, "PEN": 1, PACK: 2}
-BREAKABLE: Final = "LAMP"
 CART_SECONDS: Final = 300.0
 _Answer = TypeVar("_Answer")
 
@@ -50,7 +53,9 @@ class People:
     sold: int = 0
     refused: int = 0
     _errands: set[asyncio.Task[None]] = field(default_factory=set)
-    _entries: int = 0
+    _carts: int = 0
+    _entries: list[tuple[str, str, int]] = field(default_factory=list)
+    _clerk: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Come and go until the doors close; then finish what was begun."""
@@ -110,7 +115,7 @@ class People:
         if order is None:
             self.refused += 1
             return
-        self._promised(market, order, offer, units)
+        self.promised(market, order, offer, units)
         if market is self.markets.square and order not in self.markets.square.waiting:
             await self._ship(market, order)
             return
@@ -126,10 +131,11 @@ class People:
         await self._pause(5.0, 280.0)
         order = await shopify.end_checkout(checkout, pays=self.rng.random() < 0.8)
         if order is not None:
-            self._promised(shopify, order, offer, 1)
+            self.promised(shopify, order, offer, 1)
             await self._live_on(shopify, order)
 
-    def _promised(self, market: Market, order: str, offer: str, units: int) -> None:
+    def promised(self, market: Market, order: str, offer: str, units: int) -> None:
+        """Somebody has bought: from now on it is owed."""
         self.sold += units
         self.stage.trace("sold", market.name, offer, units, order)
         market.moved.append((self.stage.now(), order))
@@ -149,6 +155,7 @@ class People:
             await self._pause(5.0, 3_600.0)
             before = market.sold.copy()
             if await market.cancel(order):
+                self.stage.happened("order called off")
                 self._owe(market, dict(before - market.sold), -1)
                 self.auditor.theorem()
             return
@@ -163,7 +170,9 @@ class People:
                 return
 
     async def _ship(self, market: Market, order: str) -> bool:
-        parcel = await market.ship(order)
+        parcel, whole = await market.ship(order)
+        if not whole:
+            self.stage.happened("order shipped in parts")
         self._owe(market, parcel, -1)
         for offer, units in parcel.items():
             for sku, each in market.offers[offer].items():
@@ -174,22 +183,26 @@ class People:
 
     async def _put_into_a_cart(self) -> None:
         sku = self.rng.choice(sorted(SKUS))
-        self._entries += 1
-        owner = f"cart-{self._entries}"
+        self._carts += 1
+        owner = f"cart-{self._carts}"
         request = HoldRequest(owner=owner, lines={sku: 1}, ttl_seconds=CART_SECONDS)
         hold = await self._until_answered(lambda engine: _hold(engine, request))
         if hold is None:
             self.refused += 1
             return
         carts = self.auditor.truth.carts
-        carts[sku] += 1
+        carts[hold] = sku
         self.auditor.promises()
-        await self._pause(1.0, CART_SECONDS + 10.0)
+        if self.rng.random() < 0.3:
+            self.stage.happened("cart paid as it expired")
+            await self._pause(CART_SECONDS - 0.5, CART_SECONDS + 0.5)
+        else:
+            await self._pause(1.0, CART_SECONDS)
         confirmed = self.rng.random() < 0.7 and await self._until_answered(
             lambda engine: _confirm(engine, hold)
         )
         if not confirmed:
-            carts[sku] -= 1
+            carts.pop(hold, None)
 
     # ------------------------------------------------------------ the house
 
@@ -208,14 +221,24 @@ class People:
             return
         self.stage.happened("goods broke that may be sold already")
         truth.shelf[BREAKABLE] -= 1
-        truth.broken[BREAKABLE] += 1
+        truth.excused[BREAKABLE] += 1
         await self._pause(10.0, 900.0)
         await self.enter(BREAKABLE, -1)
 
     async def enter(self, sku: str, delta: int) -> None:
-        """The clerk enters a change; who got no answer looks before he enters it again."""
-        self._entries += 1
-        why = f"entry {self._entries}"
+        """The clerk enters a change."""
+        entry = (f"entry {len(self._entries) + 1}", sku, delta)
+        self._entries.append(entry)
+        await self._enter(entry)
+
+    async def enter_again(self) -> None:
+        """After a backup was restored: the clerk goes through all of his slips."""
+        for entry in list(self._entries):
+            await self._enter(entry)
+
+    async def _enter(self, entry: tuple[str, str, int]) -> None:
+        """Who got no answer looks before he enters it again."""
+        why, sku, delta = entry
 
         async def act(engine: Engine) -> bool:
             async with engine.database.read() as connection:
@@ -227,7 +250,27 @@ class People:
             await desk.adjust(sku, LOCATION, delta, reason=why, actor="clerk")
             return True
 
-        await self._until_answered(act)
+        async with self._clerk:
+            await self._until_answered(act)
+
+    async def send_nonsense(self) -> None:
+        """A webhook with the right signature and nothing in it."""
+        deliveries = self.markets.shopify.simulator.deliveries
+        number = self.rng.getrandbits(32)
+        body = f'{{"nonsense": {number}}}'.encode()
+        headers = {
+            "Content-Type": "application/json",
+            "X-Shopify-Topic": "orders/create",
+            "X-Shopify-Hmac-Sha256": base64_hmac_sha256(deliveries.secret.encode(), body),
+            "X-Shopify-Shop-Domain": self.markets.shopify.simulator.world.shop,
+            "X-Shopify-Webhook-Id": f"nonsense-{number}",
+            "X-Shopify-Event-Id": f"nonsense-{number}",
+        }
+        if deliveries.client is not None:
+            try:
+                await deliveries.client.post(SHOPIFY_DOOR, content=body, headers=headers)
+            except httpx.TransportError:
+                return
 
     # ------------------------------------------------------------ asking us
 
@@ -279,6 +322,8 @@ async def _confirm(engine: Engine, hold: str) -> bool:
     async with engine.database.write() as tx:
         try:
             await HoldsDesk(engine).confirm(tx, hold, "paid")
+        except UnknownHold:
+            return False
         except HoldConflict:
             query = sa.select(tables.holds.c.state).where(tables.holds.c.id == hold)
             return (await tx.execute(query)).scalar() == "confirmed"

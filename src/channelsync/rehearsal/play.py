@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import random
 import sqlite3
@@ -23,9 +22,10 @@ import structlog
 
 from channelsync.plugins.discovery import discover
 from channelsync.rehearsal.auditor import Auditor, Truth
+from channelsync.rehearsal.ears import Ears
 from channelsync.rehearsal.life import Daemon, House
 from channelsync.rehearsal.loop import VirtualLoop
-from channelsync.rehearsal.markets import PACK, PACKED, SKUS, Markets, open_markets
+from channelsync.rehearsal.markets import PACK, PACKED, SKUS, Market, Markets, open_markets
 from channelsync.rehearsal.people import People
 from channelsync.rehearsal.process import Process
 from channelsync.rehearsal.rest import come_to_rest
@@ -39,8 +39,21 @@ __all__ = ["Outcome", "Plan", "play"]
 
 PUBLIC_URL: Final = "https://sync.example.com"
 COURIERS: Final = 2
-COURIER_SECONDS: Final = 4.0
+COURIER_SECONDS: Final = 10.0
 ROUNDS_MAX: Final = 20
+INJECTED: Final = {
+    "delivery_lost": "webhook lost",
+    "delivery_doubled": "webhook doubled",
+    "delivery_dropped": "webhook given up on",
+    "subscription_deleted": "subscription deleted for want of answers",
+    "throttled": "throttled",
+    "server_error_before": "server error, not done",
+    "server_error_after": "server error, done all the same",
+    "timeout_before": "no answer, not done",
+    "timeout_after": "no answer, done all the same",
+    "offline": "no connection",
+}
+"""The simulators' own counters, in words."""
 SHARES: Final = {"amazon": 45, "shopify": 30, "square": 20}
 """The rest is free for carts."""
 
@@ -53,7 +66,7 @@ class Plan:
     hours: float = 6.0
     """Of storm; the calm comes afterwards."""
     daemons: int = 1
-    every_seconds: float = 60.0
+    every_seconds: float = 180.0
     """Between two things that somebody does."""
     bug: Callable[[House], None] = lambda _house: None
     """Plants a bug, which must be found."""
@@ -163,10 +176,9 @@ class _Rehearsal:
         stage, house = self._stage, self._house
         for number in range(self._plan.daemons):
             house.daemons.append(Daemon(house, f"daemon-{'ab'[number]}"))
-        self._door.on_accepted = lambda request: self._auditor.acknowledged(
-            hashlib.sha256(request.content).hexdigest()
-        )
+        self._door.on_accepted = Ears(stage, self._auditor).accepted
         self._network.on_answered = self._auditor.theorem_at
+        self._network.on_arrival = self._note_pages
         async with httpx.AsyncClient(transport=self._door) as client:
             self._markets.shopify.simulator.deliveries.client = client
             self._markets.square.simulator.deliveries.client = client
@@ -185,13 +197,23 @@ class _Rehearsal:
                 self._plan.every_seconds,
             )
             self._people = people
-            storm = Storm(stage, house, self._network, self._markets, self._auditor, people)
+            storm = Storm(
+                stage, house, self._network, self._markets, self._auditor, people, self._write_file
+            )
             shopping = asyncio.create_task(people.run())
             await storm.rage(self._plan.hours * 3_600.0)
             people.closed.set()
             await shopping
             await come_to_rest(stage, house, self._auditor)
             self._auditor.reckon()
+
+    def _note_pages(self, _market: Market, request: httpx.Request) -> None:
+        if b'"after":"' in request.content.replace(b" ", b"") and b"orders" in request.content:
+            self._stage.happened("orders came in several pages")
+
+    def _write_file(self, shares: dict[str, int]) -> None:
+        text = merchants_file(self._markets, shares)
+        self._house.settings.config.write_text(text, encoding="utf-8")
 
     def _outboxes(self) -> tuple[Any, Any]:
         return (
@@ -214,7 +236,10 @@ class _Rehearsal:
 
     def _outcome(self) -> Outcome:
         stage, people, truth = self._stage, self._people, self._auditor.truth
-        over = {sku: truth.owed[sku] - truth.shelf[sku] - truth.broken[sku] for sku in SKUS}
+        for market in self._markets.all():
+            for name, count in market.faults.injected.items():
+                stage.counts[INJECTED.get(name, name)] += count
+        over = {sku: truth.owed[sku] - truth.shelf[sku] - truth.excused[sku] for sku in SKUS}
         return Outcome(
             seed=self._plan.seed,
             hours=stage.loop.time() / 3_600.0,
@@ -238,7 +263,7 @@ class _Rehearsal:
 async def _courier(deliveries: Any) -> None:
     while True:
         await deliveries.deliver_due()
-        await asyncio.sleep(1.0 if deliveries.waiting else COURIER_SECONDS)
+        await asyncio.sleep(COURIER_SECONDS if deliveries.waiting else 3 * COURIER_SECONDS)
 
 
 def _new_books(path: Path) -> sqlite3.Connection:
@@ -282,7 +307,7 @@ locations:
 channels:
   shopify:
     connector: shopify
-    poll_interval_seconds: 300
+    poll_interval_seconds: 600
     quiet_limit_seconds: 3600
     settings:
       shop: {shopify.world.shop}
@@ -291,7 +316,7 @@ channels:
       location_id: {shopify.location_id}
   amazon:
     connector: amazon
-    poll_interval_seconds: 300
+    poll_interval_seconds: 600
     quiet_limit_seconds: 3600
     settings:
       seller_id: {amazon.world.seller_id}
@@ -302,7 +327,7 @@ channels:
       refresh_token: file:amazon-token
   square:
     connector: square
-    poll_interval_seconds: 300
+    poll_interval_seconds: 600
     quiet_limit_seconds: 3600
     settings:
       access_token: file:square-token

@@ -46,7 +46,8 @@ class Process:
     died: asyncio.Event = field(default_factory=asyncio.Event)
     troubles: defaultdict[str, deque[Trouble]] = field(default_factory=lambda: defaultdict(deque))
     """What is to happen at the next gates of a kind, one each."""
-    _numbers: int = 0
+    refuses: BaseException | None = None
+    """What the database says to whoever wants to write, for as long as it stands here."""
     _thawed: asyncio.Event | None = None
     _connections: list[Connection] = field(default_factory=list)
 
@@ -69,6 +70,8 @@ class Process:
     async def at_gate(self, where: str) -> None:
         """Pass, sooner or later, or never. Raises what a driver or a network would."""
         await self._open()
+        if self.refuses is not None and where == "statement":
+            raise self.refuses
         waiting = self.troubles.get(where)
         if waiting:
             error = waiting.popleft()(self, where)
