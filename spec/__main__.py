@@ -9,25 +9,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from spec.runs import LARGE, RIGHT, SELLING_OUT, WRONG, Run
+from spec.runs import RIGHT, SELLING_OUT, WRONG, Run
 from spec.spin import Finding, SpinFailed, check, missing_tools
 
 RECORD: Final = Path(__file__).parents[1] / "docs" / "trust" / "records" / "model.json"
-LARGE_MEGABYTES: Final = 6_000
 
 
-def chosen(words: Sequence[str], *, large: bool) -> Iterator[Run]:
+def chosen(words: Sequence[str]) -> Iterator[Run]:
     """The runs whose name holds one of `words`, or all."""
-    runs = (*RIGHT, *(LARGE if large else ()), *SELLING_OUT, *WRONG)
-    for run in runs:
+    for run in (*RIGHT, *SELLING_OUT, *WRONG):
         if not words or any(word.lower() in run.name for word in words):
             yield run
-
-
-def found(run: Run) -> Finding:
-    """Check one run, with what its size asks for."""
-    is_large = run in LARGE
-    return check(run, optimise=is_large, memory_megabytes=LARGE_MEGABYTES if is_large else 2_000)
 
 
 def line(finding: Finding) -> str:
@@ -40,7 +32,7 @@ def line(finding: Finding) -> str:
 def recorded(findings: Sequence[Finding]) -> dict[str, object]:
     """What docs/trust.md tells of this run."""
     return {
-        "command": "./run spec --large --record",
+        "command": "./run spec --record",
         "variants": [
             {
                 "name": finding.run.name,
@@ -58,7 +50,6 @@ def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(prog="./run spec", description=__doc__)
     parser.add_argument("words", nargs="*", help="only runs whose name holds one of these words")
-    parser.add_argument("--large", action="store_true", help="the large models too: minutes")
     parser.add_argument("--traces", action="store_true", help="tell each counterexample")
     parser.add_argument("--record", action="store_true", help=f"write {RECORD.name} for the docs")
     return parser.parse_args()
@@ -72,9 +63,9 @@ def main() -> int:
         return 3
     sys.stdout.write(f"{'variant':56} {'states':>10} {'depth':>6} result\n")
     findings = []
-    for run in chosen(asked.words, large=asked.large):
+    for run in chosen(asked.words):
         try:
-            finding = found(run)
+            finding = check(run)
         except SpinFailed as failure:
             sys.stderr.write(f"{failure}\n")
             return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["LARGE", "RIGHT", "SELLING_OUT", "WRONG", "Run"]
+__all__ = ["RIGHT", "SELLING_OUT", "WRONG", "Run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,40 +123,6 @@ RIGHT: Final = (
     ),
 )
 """The right rules, exhausted in every build."""
-
-LARGE: Final = (
-    right(
-        "large: compare-and-set",
-        (CAS, LIVE),
-        RETRIES=1,
-        CHECKOUTS=2,
-        CANCELS=2,
-        PUSHES_0=2,
-        PUSHES_1=0,
-        READS_1=0,
-    ),
-    right(
-        "large: delta",
-        (DELTA, LIVE),
-        RETRIES=1,
-        CHECKOUTS=2,
-        CANCELS=2,
-        PUSHES_0=2,
-        PUSHES_1=0,
-        READS_1=0,
-    ),
-    right(
-        "large: absolute",
-        (ABSOLUTE, ABSOLUTE),
-        RETRIES=1,
-        CHECKOUTS=1,
-        CANCELS=1,
-        PUSHES_0=2,
-        PUSHES_1=1,
-        READS_1=0,
-    ),
-)
-"""The right rules with more of everything: minutes, and gigabytes."""
 
 ONE: Final = {"UNITS": 1, "SHOWN_0": 1, "SHOWN_1": 0, "PUSHES_1": 0, "READS_1": 0, "MOST": 1}
 """One unit, on sale."""

@@ -20,7 +20,8 @@ NOT_RUN: Final = "needs spin and gcc on PATH to check the models of the protocol
 """Why a check did not run. Both are packages of the system, so their absence is forgiven."""
 DEPTH_MAX: Final = 1_000_000
 """Steps of one run of the model; a run that goes deeper is an error, not a result."""
-COMPILED: Final = ("-w", "-DSAFETY", "-DNOFAIR")
+COMPILED: Final = ("-O0", "-w", "-DSAFETY", "-DNOFAIR", "-DMEMLIM=2000")
+"""Compiling costs more than most searches: not optimised. Memory in megabytes."""
 STATES: Final = re.compile(r"^\s*(\d+) states, stored", re.MULTILINE)
 NOMINAL: Final = re.compile(r"^\s*(\d+) nominal states", re.MULTILINE)
 DEPTH: Final = re.compile(r"depth reached (\d+)")
@@ -54,7 +55,7 @@ def missing_tools() -> tuple[str, ...]:
     return tuple(name for name in ("spin", "gcc") if shutil.which(name) is None)
 
 
-def check(run: Run, *, optimise: bool = False, memory_megabytes: int = 2000) -> Finding:
+def check(run: Run) -> Finding:
     """Search every state of the model of `run`, or up to the shortest counterexample.
 
     Raises:
@@ -65,8 +66,7 @@ def check(run: Run, *, optimise: bool = False, memory_megabytes: int = 2000) -> 
         folder = Path(name)
         call(folder, "spin", "-a", *run.definitions, str(MODEL))
         breadth_first = ("-DBFS",) if run.wrong else ()
-        limits = ("-O2" if optimise else "-O0", f"-DMEMLIM={memory_megabytes}")
-        call(folder, "gcc", *COMPILED, *limits, *breadth_first, "-o", "pan", "pan.c")
+        call(folder, "gcc", *COMPILED, *breadth_first, "-o", "pan", "pan.c")
         said = call(folder, "./pan", f"-m{DEPTH_MAX}", "-w20", "-n")
         found = read(run, said)
         example = replayed(folder, run) if found[2] else None

@@ -130,10 +130,10 @@ def fuzz_all(names: Sequence[str], asked: argparse.Namespace, grown: Path) -> di
     return done
 
 
-def record(done: dict[str, int]) -> None:
+def record(done: dict[str, int], bound: str) -> None:
     """Add these executions to what docs/trust.md tells."""
     RECORD.parent.mkdir(parents=True, exist_ok=True)
-    told = {"command": "./run fuzz --seconds 180 --record", "on": f"{datetime.now(UTC):%Y-%m-%d}"}
+    told = {"command": f"./run fuzz {bound} --record", "on": f"{datetime.now(UTC):%Y-%m-%d}"}
     text = json.dumps({**told, "executions": done}, indent=1)
     RECORD.write_text(text + "\n", encoding="utf-8")
 
@@ -160,7 +160,7 @@ def main() -> int:
     else:
         done = fuzz_all(asked.targets or names, asked, GROWN)
     if asked.record:
-        record(done)
+        record(done, f"--runs {asked.runs}" if asked.runs else f"--seconds {asked.seconds}")
     return 0
 
 

@@ -1,0 +1,62 @@
+"""The page of trust says what its records say, and names every command that makes one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spec.runs import RIGHT, SELLING_OUT, WRONG
+from tests.docs.trust_page import PAGE, RECORDS, SECTIONS, assertions, page, read, told
+from tests.fuzz.targets import TARGETS
+
+
+def test_the_page_is_made_of_its_records() -> None:
+    """If not: `python -m tests.docs.trust_page`."""
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_record_is_told() -> None:
+    assert {path.stem for path in RECORDS.iterdir()} <= {name for _, name, _, _ in SECTIONS}
+
+
+def test_the_record_of_the_models_is_of_these_models() -> None:
+    record = read("model")
+    assert record is not None
+    recorded = {one["name"]: one["result"] for one in record["variants"]}
+    right = dict.fromkeys((run.name for run in RIGHT), "exhausted")
+    bent = dict.fromkeys((run.name for run in (*WRONG, *SELLING_OUT)), "counterexample")
+    assert recorded == right | bent
+
+
+def test_the_record_of_fuzzing_is_of_these_targets() -> None:
+    record = read("fuzzing")
+    assert record is not None
+    assert set(record["executions"]) == set(TARGETS)
+    assert all(record["executions"].values())
+
+
+def test_a_missing_record_is_said_to_be_missing() -> None:
+    said = told(None, "./run fuzz", lambda record: iter(()))
+    assert said == "Nothing is recorded yet. Try it: `./run fuzz`.\n"
+
+
+def test_the_whole_daemons_record_is_told() -> None:
+    _, _, command, tell = SECTIONS[2]
+    record = {
+        "command": command,
+        "on": "2026-11-21",
+        "simulated_days": 2.5,
+        "seeds": 3,
+        "units_sold": 1_234,
+        "oversold": 0,
+        "crash_points": 17,
+        "faults": {"webhook lost": 5, "answer lost": 12},
+    }
+    said = told(record, command, tell)
+    assert "simulated days: 2.5, in 3 seeds" in said
+    assert said.index("| answer lost | 12 |") < said.index("| webhook lost | 5 |")
+
+
+def test_assertions_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "sample.py"
+    path.write_text("assert 1\nwith pytest.raises(ValueError):\n    assert 2\n", encoding="utf-8")
+    assert assertions(path) == 3
