@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scale = SMALL if given.small else FULL
     if given.rounds:
         scale = replace(scale, rounds=given.rounds)
+    if given.listings:
+        scale = replace(scale, load_listings=given.listings)
     figures: list[Figure] = []
     for name in given.parts or list(PARTS):
         sys.stderr.write(f"bench: {name} ...\n")
@@ -54,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="one JSON list of figures")
     parser.add_argument("--rounds", type=_at_least_one, help="instead of three")
+    parser.add_argument(
+        "--listings", type=_at_least_one, metavar="N", help="of first-load, instead of 100,000"
+    )
     parser.add_argument(
         "--small", action="store_true", help="see that it runs; the figures mean nothing"
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench import busy, memory, orders, plan, push, receiver, start, wakeup, workers
+from bench import busy, first_load, memory, orders, plan, push, receiver, start, wakeup, workers
 from bench.figure import Figure
 from bench.scale import Scale
 
@@ -22,5 +22,6 @@ PARTS: Final[Mapping[str, Callable[[Scale, Path], Coroutine[None, None, list[Fig
     "push": push.measure,
     "plan": plan.measure,
     "memory": memory.measure,
+    "first-load": first_load.measure,
     "start": start.measure,
 }

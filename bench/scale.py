@@ -28,6 +28,10 @@ class Scale:
     plan_items: int
     listings: int
     """Listings of `memory`."""
+    load_listings: int
+    """Listings of `first-load`."""
+    load_is_long: bool
+    """Whether it is long enough for its targets to mean something."""
     starts: int
     """Starts in one round of `start`, of which the median counts."""
 
@@ -44,6 +48,8 @@ FULL: Final = Scale(
     wake_ups=300,
     plan_items=100_000,
     listings=100_000,
+    load_listings=100_000,
+    load_is_long=True,
     starts=5,
 )
 SMALL: Final = Scale(
@@ -58,5 +64,7 @@ SMALL: Final = Scale(
     wake_ups=5,
     plan_items=20,
     listings=20,
+    load_listings=20,
+    load_is_long=False,
     starts=1,
 )
