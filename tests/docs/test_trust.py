@@ -41,19 +41,14 @@ def test_a_missing_record_is_said_to_be_missing() -> None:
 
 def test_the_whole_daemons_record_is_told() -> None:
     _, _, command, tell = SECTIONS[2]
-    record = {
-        "command": command,
-        "on": "2026-11-21",
-        "simulated_days": 2.5,
-        "seeds": 3,
-        "units_sold": 1_234,
-        "oversold": 0,
-        "crash_points": 17,
-        "faults": {"webhook lost": 5, "answer lost": 12},
-    }
-    said = told(record, command, tell)
-    assert "simulated days: 2.5, in 3 seeds" in said
-    assert said.index("| answer lost | 12 |") < said.index("| webhook lost | 5 |")
+    rows = [
+        {"name": "simulated days", "value": 2.5, "unit": "days", "command": command},
+        {"name": "fault: webhook lost", "value": 1_205, "unit": "times", "command": command},
+    ]
+    said = told({"command": command, "rows": rows}, command, tell)
+    assert "| simulated days | 2.5 days |" in said
+    assert "| fault: webhook lost | 1,205 times |" in said
+    assert said.endswith("Recorded by `./run soak`.\n")
 
 
 def test_assertions_are_counted(tmp_path: Path) -> None:

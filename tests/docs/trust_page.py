@@ -77,13 +77,10 @@ def model(record: Record) -> Iterator[str]:
 
 
 def simulation(record: Record) -> Iterator[str]:
-    """Days, faults and crash points of the whole daemon."""
-    yield f"- simulated days: {record['simulated_days']:g}, in {record['seeds']:,} seeds"
-    yield f"- units sold: {record['units_sold']:,}; oversold: {record['oversold']:,}"
-    yield f"- crash points passed: {record['crash_points']:,}\n"
-    yield "| fault | happened |\n|---|---:|"
-    for kind, count in sorted(record["faults"].items()):
-        yield f"| {kind} | {count:,} |"
+    """Whatever the simulation of the whole daemon counted, row by row."""
+    yield "| what | how much |\n|---|---:|"
+    for row in record["rows"]:
+        yield f"| {row['name']} | {row['value']:,} {row['unit']} |"
 
 
 def fuzzing(record: Record) -> Iterator[str]:
@@ -129,8 +126,10 @@ def read(name: str) -> Record | None:
     path = RECORDS / f"{name}.json"
     if not path.exists():
         return None
-    record: Record = json.loads(path.read_text(encoding="utf-8"))
-    return record
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(record, list):  # figures, each with its command
+        return {"command": record[0]["command"], "rows": record}
+    return dict(record)
 
 
 def page() -> str:
