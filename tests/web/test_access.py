@@ -118,7 +118,9 @@ async def test_a_bounded_reach_takes_what_is_about_the_whole_house(build: Build)
                 assert answer.status_code == 403, (method, path)
 
 
-@pytest.mark.parametrize("scope", list(Permission))
+@pytest.mark.parametrize(
+    "scope", [Permission.READ, Permission.HOLDS_WRITE, Permission.AUDIT_READ, Permission.KEYS_WRITE]
+)
 async def test_a_key_may_do_what_its_scope_says_and_no_more(
     build: Build, scope: Permission
 ) -> None:

@@ -28,7 +28,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     built = await build_house(
         tmp_path, stock=STOCK, quotas={"a": 5_000, "b": 3_000}, semantics={"a": CAS, "b": CAS}
     )
-    await built.settle_down(60)
+    await built.settle_down(60, step=15)
     yield built
     await built.engine.database.close()
 
@@ -38,7 +38,7 @@ async def busy(house: House) -> House:
     """Sales, trouble and dead letters on both channels."""
     for name in ("a", "b"):
         house.markets[name].sell("MUG", 2)
-    await house.settle_down(600)
+    await house.settle_down(600, step=60)
     now = house.clock()
     async with house.engine.database.write() as tx:
         for number, channel in enumerate(("a", "b"), start=1):
