@@ -99,7 +99,7 @@ SECTIONS: Final[tuple[tuple[str, str, str, Teller], ...]] = (
     (
         "The whole daemon on virtual time",
         "simulation",
-        "./run channelsync simulate --daemon --seed 7",
+        "./run soak",
         simulation,
     ),
     ("What strangers send", "fuzzing", "./run fuzz --record", fuzzing),
