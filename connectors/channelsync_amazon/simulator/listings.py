@@ -37,6 +37,7 @@ class Listings:
         """So many of the coming patches are applied twice, the second time much later."""
         self._oldest_first: list[Offer] = []
         self._sorted_for: tuple[int, Offer | None] = (0, None)
+        self.double_after_seconds = 300.0
 
     def get(self, asked: Asked) -> Reply:
         """`getListingsItem`."""
@@ -132,7 +133,8 @@ class Listings:
             if self.double_next:
                 self.double_next -= 1
                 offered = offer
-                self._world.later(300.0, lambda: self._world.apply(offered, quantity))
+                after = self.double_after_seconds
+                self._world.later(after, lambda: self._world.apply(offered, quantity))
         return Reply(200, self._answer(sku, []))
 
     def _answer(self, sku: str, issues: list[dict[str, Any]]) -> dict[str, Any]:

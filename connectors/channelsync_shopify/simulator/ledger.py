@@ -75,6 +75,10 @@ class Ledger:
         """`inventoryAdjustQuantities`."""
         return self._once(given, "changes", {"available"}, key, body, _adjusted_value)
 
+    def forget_keys(self) -> None:
+        """Break the promise that a key stands for one change: every key may be used again."""
+        self._keys.clear()
+
     def _once(
         self,
         given: Mapping[str, Any],

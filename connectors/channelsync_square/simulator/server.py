@@ -221,6 +221,10 @@ class Server:
         if version < self.retired_before:
             raise Refusal(400, "API_VERSION_INCOMPATIBLE")
 
+    def forget_keys(self) -> None:
+        """Break the promise that a key stands for one change: every key may be used again."""
+        self._answered.clear()
+
     def _once(self, door: _Doors, asked: _Asked, raw: bytes) -> dict[str, Any]:
         """A change with a key that succeeded before gives the same answer, and does nothing."""
         if door.path != CHANGE:

@@ -18,13 +18,15 @@ from channelsync.domain.escrow import (
     want_settle,
 )
 from channelsync.domain.orders import LineChange, LineState, diff, state_of
-from channelsync.domain.vocabulary import CancelEffect, Instant
+from channelsync.domain.vocabulary import Assumption, CancelEffect, Instant
 from channelsync.engine import demand
 from channelsync.engine.alarms import raise_alarm, record_shortfall
 from channelsync.engine.books import StockBooks
 from channelsync.engine.grants import Grants
 from channelsync.engine.inspections import note_told
 from channelsync.engine.lines import KnownLine
+from channelsync.engine.measure import BEYOND_GRANT
+from channelsync.engine.oversold import note_oversold
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.store import tables
 from channelsync.store.ledger import StockMove, move_stock
@@ -66,6 +68,10 @@ class Batch:
     """What lines known before have of the stock."""
     moved: dict[int, HeldLine] = field(default_factory=dict)
     """The same for every line that this batch has moved."""
+    late: set[tuple[str, str]] = field(default_factory=set)
+    """Lines that showed when every order of their time was thought counted."""
+    covered: dict[int, int] = field(default_factory=dict)
+    """Units sold within the grant, by listing."""
     touched_items: set[int] = field(default_factory=set)
     changed_lines: int = 0
     parked_lines: int = 0
@@ -174,6 +180,7 @@ async def _count_exposure(
     excess = 0
     if change.sold:
         grant, excess = count_sale(grant, change.sold)
+        batch.covered[listing_id] = batch.covered.get(listing_id, 0) + change.sold - excess
         batch.grants.put(listing_id, grant, MovementKind.SALE, reference=reference)
         exposed = bool(listing.grant.exposure)
         learnt = demand.record_sale(listing.demand, change.sold, now=batch.now, exposed=exposed)
@@ -193,7 +200,9 @@ async def _count_exposure(
         batch.grants.update(listing_id, remote=shown)
     outside = excess + change.sold_outside
     if outside and listing.grant.settled:
-        cause = "beyond_grant" if excess else "outside_counter"
+        late = (row["order_id"], row["line_id"]) in batch.late
+        within = BEYOND_GRANT if excess else "outside_counter"
+        cause = Assumption.FEED_COMPLETE if late else within
         for item_id, units in listing.recipe.items():
             await record_shortfall(
                 batch.tx,
@@ -373,6 +382,7 @@ async def flush(batch: Batch) -> None:
     if batch.events:
         await tx.execute(sa.insert(tables.line_events), batch.events)
     await batch.grants.flush()
+    await note_oversold(tx, batch.grants, batch.channel, batch.covered, now=batch.now)
     await mark_items(tx, batch.touched_items, batch.now)
     settle = any(batch.grants[i].grant.settle_reasons for i in _changed_ids(batch))
     if settle:

@@ -66,8 +66,11 @@ async def apply_orders(
         if row is not None:
             rows.append(row)
     ids = await _write_lines(tx, channel, rows, imported=batch.watermark is None)
-    fresh = [row for row in rows if "id" not in row]
-    await note_late_orders(tx, batch.grants, channel, fresh, watermark=batch.watermark, now=now)
+    heard_before = {order_id for order_id, _ in known}
+    fresh = [row for row in rows if row["order_id"] not in heard_before]
+    batch.late = await note_late_orders(
+        tx, batch.grants, channel, fresh, watermark=batch.watermark, now=now
+    )
     for row, key in ((row, (row["order_id"], row["line_id"])) for row in rows):
         await count_line(batch, ids[key], row, known.get(key))
     await flush(batch)

@@ -1,8 +1,8 @@
 """Measure: how late a channel applies what it took in, and how late its orders show.
 
-The guarantee rests on two limits that some channels never promise. Both are measured all the time;
-a channel that was ever later raises an alarm, and the listing is taken to zero until a read-back
-proves it again.
+The guarantee rests on limits that no channel promises in writing, and on our being the only writer.
+Both are measured all the time; a listing that contradicts them raises an alarm and is taken off
+sale until a read-back proves it again.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.escrow import ChannelLimits, Reading, UnitsAround
+from channelsync.domain.escrow import ChannelLimits, Reading, SettleReason, UnitsAround
 from channelsync.domain.orders import LineEventKind
-from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
+from channelsync.domain.vocabulary import Enforces, Instant, PushKind, PushSemantics
 from channelsync.engine.alarms import clear_alarm, raise_alarm
 from channelsync.engine.assumptions import record_findings
 from channelsync.engine.core import Engine
@@ -28,6 +28,8 @@ from channelsync.sdk.types import Assumption, AssumptionFinding, ChangeResult, O
 from channelsync.store import tables
 
 __all__ = [
+    "BEYOND_GRANT",
+    "LIMITS",
     "Settled",
     "forget_old_alarms",
     "judge",
@@ -44,6 +46,8 @@ SUSPECT_SECONDS = 7 * 86_400.0
 """A set that was sent no longer ago may be the one that shows now."""
 ALARM_SECONDS = 86_400.0
 """The alarm about a limit that was too short stands so long after the last time."""
+BEYOND_GRANT = "beyond_grant"
+"""Why an item ran short, as long as nothing more is known of it."""
 APPLY_ALARM = "apply_limit_exceeded"
 ORDER_ALARM = "order_shown_late"
 LIMITS = (Assumption.APPLIES_IN_TIME, Assumption.SOLE_WRITER, Assumption.FEED_COMPLETE)
@@ -148,48 +152,95 @@ class Settled:
 
 async def judge(
     tx: AsyncConnection,
-    channel: str,
+    running: RunningChannel,
     settles: Sequence[Settled],
     *,
     limits: ChannelLimits,
     now: Instant,
 ) -> None:
-    """What settles say of the assumptions of listings that are written by absolute sets.
+    """What settles say of the assumptions of listings.
 
-    More units than the books held, and than cancels explain, were put there by a set that applied
-    after its limit, or by somebody else. A settle without such a surprise proves the listing again.
+    More units than the books held, and than cancels explain, were put there by a write that applied
+    late or twice, or by somebody else; so were units sold beyond the grant where the counter did
+    not fall alike. A settle without such a surprise proves the listing again.
     """
-    absolute = [one for one in settles if one.listing.grant.semantics is PushSemantics.ABSOLUTE]
+    strict = running.manifest.enforces is Enforces.STRICT
     proven: list[int] = []
-    for one in absolute:
-        if await _surprises(tx, one):
-            await _blame(tx, one, limits, now)
+    for one in settles:
+        surplus = await _surplus(tx, one) or await _sold_surplus(tx, one, strict=strict)
+        if surplus:
+            await _blame(tx, one, surplus, limits, now)
         else:
             proven.append(one.listing.id)
-    await _prove_again(tx, channel, proven, now)
+    await _prove_again(tx, running.name, proven, now)
 
 
-async def _surprises(tx: AsyncConnection, one: Settled) -> bool:
+async def _surplus(tx: AsyncConnection, one: Settled) -> int:
+    """Units that it shows and that nothing in the books explains."""
     held = one.around.exposure_at_read
     if held is None or one.reading.quantity <= held + one.around.relisted_after:
-        return False
+        return 0
     back = one.around.relisted_after + await _put_back(tx, one.listing.id, one.reading)
-    return one.reading.quantity > held + back
+    return max(one.reading.quantity - held - back, 0)
 
 
-async def _blame(tx: AsyncConnection, one: Settled, limits: ChannelLimits, now: Instant) -> None:
-    listing, quantity = one.listing, one.reading.quantity
-    surprise = f"it shows {quantity} where the books allow {one.around.exposure_at_read}"
-    late = await _late_set(tx, listing.id, quantity, now)
+async def _sold_surplus(tx: AsyncConnection, one: Settled, *, strict: bool) -> int:
+    """Units that it sold beyond its grant, although its counter had them.
+
+    A till that sells whatever is in the buyer's hand goes below 0 by as much, or stays at 0.
+    """
+    grant, around = one.listing.grant, one.around
+    if SettleReason.EXCESS not in grant.settle_reasons or around.doubtful:
+        return 0
+    if not strict and one.reading.quantity == 0:
+        return 0
+    beyond = await _sold_beyond(tx, one.listing)
+    shown = one.reading.quantity - around.sold_after + around.relisted_after
+    return min(max(shown - (grant.exposure or 0) + beyond, 0), beyond)
+
+
+def _beyond_grant(listing: Listing) -> sa.ColumnElement[bool]:
+    """Shortfalls of a listing since its last settle whose cause nobody knows yet."""
+    shortfalls = tables.shortfalls
+    return sa.and_(
+        shortfalls.c.listing_id == listing.id,
+        shortfalls.c.cause == BEYOND_GRANT,
+        shortfalls.c.at >= (listing.settled_at or 0.0),
+    )
+
+
+async def _sold_beyond(tx: AsyncConnection, listing: Listing) -> int:
+    """In listing units, since the last settle."""
+    item_id, units = min(listing.recipe.items())
+    shortfalls = tables.shortfalls
+    query = sa.select(sa.func.coalesce(sa.func.sum(shortfalls.c.units), 0)).where(
+        _beyond_grant(listing), shortfalls.c.item_id == item_id
+    )
+    return int((await tx.execute(query)).scalar_one()) // units
+
+
+async def _blame(
+    tx: AsyncConnection, one: Settled, surplus: int, limits: ChannelLimits, now: Instant
+) -> None:
+    listing = one.listing
+    surprise = (
+        f"it shows {one.reading.quantity} where the books allow {one.around.exposure_at_read}"
+        if one.reading.quantity > (one.around.exposure_at_read or 0)
+        else f"it sold {surplus} more than it was granted"
+    )
+    late = await _late_write(tx, one, surplus, now)
     assumption = Assumption.SOLE_WRITER if late is None else Assumption.APPLIES_IN_TIME
     why = f"{surprise}: somebody else wrote it"
     if late is not None:
         why = (
-            f"{surprise}: a set of {now - late:.0f} s ago applied after the limit of"
-            f" {limits.apply_limit_seconds:g} s; set a longer apply_limit_seconds"
+            f"{surprise}: a write of {now - late:.0f} s ago applied after the limit of"
+            f" {limits.apply_limit_seconds:g} s, or twice; set a longer apply_limit_seconds"
         )
         message, subject = f"{listing.sku}: {why}", listing.channel
         await raise_alarm(tx, APPLY_ALARM, subject, message, now=now, channel=listing.channel)
+    await tx.execute(
+        sa.update(tables.shortfalls).where(_beyond_grant(listing)).values(cause=assumption)
+    )
     await _record(tx, listing.channel, listing.id, assumption, why, now)
 
 
@@ -204,18 +255,25 @@ async def _put_back(tx: AsyncConnection, listing_id: int, reading: Reading) -> i
     return int((await tx.execute(query)).scalar_one())
 
 
-async def _late_set(
-    tx: AsyncConnection, listing_id: int, quantity: int, now: Instant
+async def _late_write(
+    tx: AsyncConnection, one: Settled, surplus: int, now: Instant
 ) -> Instant | None:
-    """When the latest set was opened that could be what shows; None: there is none."""
+    """When the latest write of ours was opened that could have done it; None: there is none.
+
+    A set puts there what it says. A raise adds as much as it says, and its own answer proves that
+    it came once: only one that was sent again, or was never answered, may have come late or twice.
+    """
     pushes = tables.pushes
+    absolute = one.listing.grant.semantics is PushSemantics.ABSOLUTE
     query = sa.select(sa.func.max(pushes.c.opened_at)).where(
-        pushes.c.listing_id == listing_id,
-        pushes.c.kind == PushKind.SET,
+        pushes.c.listing_id == one.listing.id,
         pushes.c.copies > 0,
-        pushes.c.units >= quantity,
+        pushes.c.units >= (max(one.reading.quantity, surplus) if absolute else surplus),
         pushes.c.opened_at > now - SUSPECT_SECONDS,
+        pushes.c.kind == (PushKind.SET if absolute else PushKind.RAISE),
     )
+    if not absolute:
+        query = query.where(sa.or_(pushes.c.copies > 1, pushes.c.result == "settled"))
     opened_at: Instant | None = (await tx.execute(query)).scalar()
     return opened_at
 
@@ -259,16 +317,19 @@ async def note_late_orders(
     *,
     watermark: Instant | None,
     now: Instant,
-) -> None:
-    """Orders first heard of now whose counter moved before every order was thought counted."""
-    if watermark is None:
-        return
-    for row in rows:
+) -> set[tuple[str, str]]:
+    """Orders first heard of now whose counter moved before every order was thought counted.
+
+    A line that an edit adds to an order moved the counter later than the order tells: of those,
+    only the lines of orders that are new to us. Returns the lines that showed late.
+    """
+    late: set[tuple[str, str]] = set()
+    for row in rows if watermark is not None else ():
         listing_id, sold_at = row["listing_id"], row["sold_at"]
         if listing_id is None or sold_at is None or sold_at >= watermark or not row["ordered"]:
             continue
         listing = grants[listing_id]
-        if listing.grant.semantics is not PushSemantics.ABSOLUTE or not row["moves_counter"]:
+        if listing.grant.semantics is PushSemantics.LIVE or not row["moves_counter"]:
             continue
         why = (
             f"order {row['order_id']} showed {now - sold_at:.0f} s after it was placed, when every"
@@ -276,6 +337,8 @@ async def note_late_orders(
         )
         await raise_alarm(tx, ORDER_ALARM, channel, why, now=now, channel=channel)
         await _record(tx, channel, listing_id, Assumption.FEED_COMPLETE, why, now)
+        late.add((row["order_id"], row["line_id"]))
+    return late
 
 
 async def forget_old_alarms(tx: AsyncConnection, channel: str, *, now: Instant) -> None:

@@ -174,7 +174,7 @@ async def _use_readings(
             items.update(grants[listing_id].recipe)
     searched = emptied(grants, held)
     await grants.flush()
-    await judge(tx, running.name, settles, limits=limits, now=now)
+    await judge(tx, running, settles, limits=limits, now=now)
     await _forget(tx, done)
     await mark_items(tx, items, now)
     await mark_many(tx, WorkKind.DISCOVER, sorted(searched), not_before=now)

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import channelsync
 from channelsync.domain.escrow import Outcome
-from channelsync.domain.vocabulary import Instant, PushKind
+from channelsync.domain.vocabulary import Assumption, Instant, PushKind
 from channelsync.engine.overview import ItemRow, Overview, PushRow
 from channelsync.engine.status import ChannelStatus, Status
 from channelsync.store.tables import ChannelState, PushState
@@ -27,9 +27,12 @@ STATIC: Final = HERE / "static"
 COLOURS: Final = 6
 ORDER_LENGTH: Final = 12
 SIGNS: Final = {PushKind.RAISE: "+", PushKind.CUT: "−", PushKind.SET: "= ", PushKind.ZERO: "= "}
-CAUSES: Final = {
+CAUSES: Final[Mapping[str, str]] = {
     "beyond_grant": "sold past what the channel was granted",
     "outside_counter": "sold past the channel's own counter (staff order, second writer)",
+    Assumption.APPLIES_IN_TIME: "a write of ours applied after its limit, or twice",
+    Assumption.SOLE_WRITER: "somebody else wrote the channel's number",
+    Assumption.FEED_COMPLETE: "the channel showed its orders too late",
 }
 OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
     Outcome.APPLIED: ("good", "applied"),
