@@ -141,8 +141,8 @@ async def test_22_an_order_under_payment_review_keeps_its_units_for_days(race: O
     seller = await race(stock={"MUG": 10}, **HALVES)
     order_id = seller.buy("a", "MUG", 4).order_id
     seller.markets["a"]._change(order_id, pending=True)
-    await seller.deliver("a", "under review", seller.markets["a"].orders[order_id])
     seller.buy("b", "MUG")
+    await seller.deliver("a", "under review", seller.markets["a"].orders[order_id])
     await seller.run(86_400)
     await seller.sell_out()
     seller.markets["a"]._change(order_id, pending=False)

@@ -59,6 +59,8 @@ SMALL_PAGES: Final = 1024
 """Bytes. The many small tables are copied at each gate, and take a third of the usual size."""
 QUIET_SECONDS: Final = (70.0, 530.0)
 """Past every limit that the channels declare, then past every pause before another try."""
+RESTS_MAX: Final = 4
+"""So often more a rest may be needed where a set, its reading and an order met at a bad moment."""
 
 
 @dataclass(slots=True)
@@ -124,8 +126,20 @@ class Scene:
             await self.house.settle_down(seconds, step=seconds)
 
     async def rest(self) -> None:
-        """Nobody shops, nothing breaks, until nothing is left to do."""
+        """Nobody shops, nothing breaks, until nothing is left to do, which must not last."""
         await self.work(*QUIET_SECONDS)
+        for _ in range(RESTS_MAX):
+            if await self._is_at_rest():
+                return
+            await self.work(QUIET_SECONDS[-1])
+
+    async def _is_at_rest(self) -> bool:
+        """Whether every listing is proven and holds what its market shows."""
+        return all(
+            not row.settle_reasons
+            and row.exposure == max(self.world.markets[row.channel].counters[row.sku], 0)
+            for row in await self.house.rows(tables.listings)
+        )
 
     async def tell(self, name: str, key: str) -> None:
         """A marketplace's webhook, sent until it is acknowledged."""
