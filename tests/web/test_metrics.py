@@ -26,6 +26,8 @@ NAMES = {
     "channelsync_invariant_violations",
     "channelsync_listing_staleness_seconds",
     "channelsync_listings_unsettled",
+    "channelsync_load_left_seconds",
+    "channelsync_load_listings",
     "channelsync_order_lag_seconds",
     "channelsync_orders_ingested",
     "channelsync_outbox_oldest_seconds",
