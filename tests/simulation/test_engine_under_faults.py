@@ -20,7 +20,7 @@ from channelsync.engine.recover import recover
 from channelsync.store import tables
 from tests.support.house import House, build_house
 
-SEEDS = int(os.environ.get("CHANNELSYNC_ENGINE_SEEDS", "8"))
+SEEDS = int(os.environ.get("CHANNELSYNC_ENGINE_SEEDS", "6"))
 STEPS = 60
 STOCK = {"MUG": 12, "CAP": 3}
 MARKETS = {
