@@ -157,15 +157,15 @@ class _Load:
     async def _until(self, engine: Engine, written: int | None) -> None:
         """Until so many numbers have left, or (None) until the load is over."""
         columns, name = tables.channels.c, self._played.channel
-        sent = sa.select(sa.func.count()).where(tables.pushes.c.copies > 0)
-        query = sa.select(columns.discovered_at, columns.loaded_at, sent.scalar_subquery())
+        query = sa.select(columns.discovered_at, columns.loaded_at).where(columns.name == name)
         while self._loop.time() - self._began < SECONDS_MAX:
             await asyncio.sleep(LOOK_SECONDS)
             async with engine.database.read() as tx:
-                found, loaded, count = (await tx.execute(query.where(columns.name == name))).one()
+                found, loaded = (await tx.execute(query)).one()
             if found is not None and not self._played.found_after:
                 self._played.found_after = self._loop.time() - self._began
-            if loaded is not None or (written is not None and count >= written):
+            sent = len(self._market.written)
+            if loaded is not None or (written is not None and sent >= written):
                 return
         raise RuntimeError(f"the load of {name} is not over after a day")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,7 +14,7 @@ from channelsync_amazon.offers import PAGED_MAX, Offers
 from channelsync_amazon.settings import AmazonSettings
 from channelsync_amazon.wire import ListingItem
 
-__all__ = ["Discovery"]
+__all__ = ["Catalogue"]
 
 
 class _Place(BaseModel):
@@ -36,25 +36,14 @@ class _Place(BaseModel):
     token: str | None = None
 
 
-class Discovery:
+class Catalogue:
     """Pages through every offer of the account, one marketplace after the other."""
 
     def __init__(self, offers: Offers, settings: AmazonSettings) -> None:
         self._offers = offers
         self._marketplaces = settings.marketplace_ids
 
-    async def listings(self) -> AsyncIterator[RemoteListing]:
-        """Every offer; unfit ones carry the reason."""
-        found: list[RemoteListing] = []
-        page = await self.page(None)
-        found += page.offers
-        while page.cursor is not None:
-            page = await self.page(page.cursor)
-            found += page.offers
-        for one in self.whole(found):
-            yield one
-
-    async def page(self, cursor: str | None) -> OfferPage:
+    async def offers_page(self, cursor: str | None) -> OfferPage:
         """The offers of one page of one marketplace.
 
         Raises:
@@ -108,7 +97,7 @@ class Discovery:
         place = here.marketplace + 1
         return _Place(marketplace=place) if place < len(self._marketplaces) else None
 
-    def whole(self, offers: Sequence[RemoteListing]) -> list[RemoteListing]:
+    def whole_catalogue(self, offers: Sequence[RemoteListing]) -> list[RemoteListing]:
         """One listing for every SKU: all marketplaces share its number."""
         by_sku: dict[str, list[RemoteListing]] = {}
         for one in offers:

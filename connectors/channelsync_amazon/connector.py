@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Final
 
@@ -11,32 +11,25 @@ from typing_extensions import override
 
 from channelsync.sdk.connector import SDK_VERSION, ChannelContext, Manifest
 from channelsync.sdk.errors import BadDelivery, Misconfigured
+from channelsync.sdk.parts import WithCatalogue, WithOrders, WithReading, WithSelfTest
 from channelsync.sdk.types import (
     Assumption,
-    AssumptionFinding,
     CancelEffect,
     Change,
     ChangeResult,
-    CheckResult,
     Delivery,
     Enforces,
-    Instant,
-    ListingRef,
     LoadRates,
-    OfferPage,
-    OrderPage,
     Parsed,
     Pulled,
     PushKind,
     PushRequest,
     PushSemantics,
-    RemoteListing,
-    RemoteReading,
     Shipment,
     SubscriptionReport,
 )
 from channelsync_amazon.api import AmazonApi, Sleep
-from channelsync_amazon.catalogue import Discovery
+from channelsync_amazon.catalogue import Catalogue
 from channelsync_amazon.feeds import FEED, FEED_MAX, Feeds
 from channelsync_amazon.health import SelfTest
 from channelsync_amazon.notifications import parse, reduce
@@ -101,7 +94,7 @@ MANIFEST: Final = Manifest(
 )
 
 
-class AmazonChannel:
+class AmazonChannel(WithReading, WithCatalogue, WithOrders, WithSelfTest):
     """One open seller account."""
 
     def __init__(
@@ -116,13 +109,10 @@ class AmazonChannel:
         self._pushing = Pushing(api, settings, offers, fitness)
         self._feeds = Feeds(api, context.http, settings, self._pushing)
         self._reading = Reading(offers, fitness, api)
-        self._discovery = Discovery(offers, settings)
+        self._catalogue = Catalogue(offers, settings)
         self._orders = Orders(api, settings)
         self._shipping = Shipping(api, settings)
         self._self_test = SelfTest(api, settings)
-
-    async def close(self) -> None:
-        """Nothing is held: the HTTP client belongs to the host."""
 
     def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
         """Fix one request for these changes: a patch of one, a feed of more. Pure."""
@@ -158,45 +148,9 @@ class AmazonChannel:
         """What became of a feed; None while Amazon is not done with it."""
         return await self._feeds.follow(request, ticket)
 
-    async def read(self, listings: Sequence[ListingRef]) -> Sequence[RemoteReading]:
-        """One reading for every listing."""
-        return await self._reading.read(listings)
-
-    def listings(self) -> AsyncIterator[RemoteListing]:
-        """Every offer of the account."""
-        return self._discovery.listings()
-
-    async def offers_page(self, cursor: str | None) -> OfferPage:
-        """A part of the catalogue."""
-        return await self._discovery.page(cursor)
-
-    def whole_catalogue(self, offers: Sequence[RemoteListing]) -> Sequence[RemoteListing]:
-        """One listing for every SKU."""
-        return self._discovery.whole(offers)
-
-    def first_cursor(self, since: Instant) -> str:
-        """A cursor for every order unshipped at `since` or changed after."""
-        return self._orders.first_cursor(since)
-
-    async def orders_since(self, cursor: str) -> OrderPage:
-        """The next page of orders."""
-        return await self._orders.orders_since(cursor)
-
-    async def orders_by_id(self, order_ids: Sequence[str]) -> OrderPage:
-        """The current state of some orders."""
-        return await self._orders.orders_by_id(order_ids)
-
     async def confirm_shipment(self, shipment: Shipment) -> None:
         """Tell Amazon of one package."""
         await self._shipping.confirm(shipment)
-
-    async def test(self) -> Sequence[CheckResult]:
-        """Check credentials, roles and marketplaces."""
-        return await self._self_test.test()
-
-    async def check_assumptions(self) -> Sequence[AssumptionFinding]:
-        """Channel-wide findings."""
-        return await self._self_test.check_assumptions()
 
 
 class AmazonChannelWithQueue(AmazonChannel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -27,18 +27,7 @@ class Discovery:
         self._api = api
         self._location = settings.location_id
 
-    async def listings(self) -> AsyncIterator[RemoteListing]:
-        """Every offer; unfit ones carry the reason."""
-        found: list[RemoteListing] = []
-        page = await self.page(None)
-        found += page.offers
-        while page.cursor is not None:
-            page = await self.page(page.cursor)
-            found += page.offers
-        for one in self.whole(found):
-            yield one
-
-    async def page(self, cursor: str | None) -> OfferPage:
+    async def offers_page(self, cursor: str | None) -> OfferPage:
         """The variants of one page.
 
         Raises:
@@ -50,7 +39,7 @@ class Discovery:
             cursor=page.page_info.end_cursor if page.page_info.has_next_page else None,
         )
 
-    def whole(self, offers: Sequence[RemoteListing]) -> list[RemoteListing]:
+    def whole_catalogue(self, offers: Sequence[RemoteListing]) -> list[RemoteListing]:
         """One listing for every inventory item.
 
         Several variants may share an item, hence one counter; only the whole catalogue shows that,

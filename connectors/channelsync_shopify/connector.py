@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from channelsync.sdk.connector import SDK_VERSION, ChannelContext, Manifest
 from channelsync.sdk.errors import Misconfigured
+from channelsync.sdk.parts import (
+    WithCatalogue,
+    WithOrders,
+    WithPushing,
+    WithReading,
+    WithSelfTest,
+    WithWebhooks,
+)
 from channelsync.sdk.types import (
     Assumption,
-    AssumptionFinding,
     CancelEffect,
-    Change,
-    ChangeResult,
-    CheckResult,
-    Delivery,
     Enforces,
-    Instant,
-    ListingRef,
     LoadRates,
-    OfferPage,
-    OrderPage,
-    Parsed,
-    PushRequest,
     PushSemantics,
-    RemoteListing,
-    RemoteReading,
     SubscriptionReport,
-    WebhookRequest,
 )
 from channelsync_shopify.api import ShopifyApi, Sleep
 from channelsync_shopify.catalogue import PAGE_SIZE, Discovery
@@ -72,7 +65,9 @@ MANIFEST: Final = Manifest(
 )
 
 
-class ShopifyChannel:
+class ShopifyChannel(
+    WithPushing, WithReading, WithCatalogue, WithOrders, WithWebhooks, WithSelfTest
+):
     """One open shop: every capability of the sdk but telling live numbers."""
 
     def __init__(
@@ -83,18 +78,11 @@ class ShopifyChannel:
         self._api = api
         self._pushing = Pushing(api, settings, context.now)
         self._reading = Reading(api, settings, places)
-        self._discovery = Discovery(api, settings)
+        self._catalogue = Discovery(api, settings)
         self._orders = Orders(api, settings)
         self._webhooks = Webhooks(settings)
         self._subscriptions = Subscriptions(api, context.channel)
         self._self_test = SelfTest(api, settings, places)
-
-    async def close(self) -> None:
-        """Nothing is held: the HTTP client belongs to the host."""
-
-    def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
-        """Fix one request for these changes. Pure."""
-        return self._pushing.prepare(changes, key=key)
 
     def load_rates(self, listings: int) -> LoadRates:
         """By the shop's budget of query cost."""
@@ -105,57 +93,9 @@ class ShopifyChannel:
             written=BATCH_SIZE * calls(ADJUST.name, most=MANIFEST.requests_per_second),
         )
 
-    async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
-        """Send exactly these bytes once."""
-        return await self._pushing.push(request)
-
-    async def read(self, listings: Sequence[ListingRef]) -> Sequence[RemoteReading]:
-        """One reading for every listing."""
-        return await self._reading.read(listings)
-
-    def listings(self) -> AsyncIterator[RemoteListing]:
-        """Every offer of the shop."""
-        return self._discovery.listings()
-
-    async def offers_page(self, cursor: str | None) -> OfferPage:
-        """A part of the catalogue."""
-        return await self._discovery.page(cursor)
-
-    def whole_catalogue(self, offers: Sequence[RemoteListing]) -> Sequence[RemoteListing]:
-        """One listing for every inventory item."""
-        return self._discovery.whole(offers)
-
-    def first_cursor(self, since: Instant) -> str:
-        """A cursor for every order unshipped at `since` or changed after."""
-        return self._orders.first_cursor(since)
-
-    async def orders_since(self, cursor: str) -> OrderPage:
-        """The next page of orders."""
-        return await self._orders.orders_since(cursor)
-
-    async def orders_by_id(self, order_ids: Sequence[str]) -> OrderPage:
-        """The current state of some orders."""
-        return await self._orders.orders_by_id(order_ids)
-
-    def verify_webhook(self, request: WebhookRequest) -> Delivery:
-        """Authenticate and reduce a webhook."""
-        return self._webhooks.verify_webhook(request)
-
-    def parse(self, delivery: Delivery) -> Parsed:
-        """What a stored delivery says."""
-        return self._webhooks.parse(delivery)
-
     async def ensure_subscriptions(self, url: str) -> SubscriptionReport:
         """Keep the webhook subscriptions alive."""
         return await self._subscriptions.ensure_subscriptions(url)
-
-    async def test(self) -> Sequence[CheckResult]:
-        """Check credentials, rights, location and version."""
-        return await self._self_test.test()
-
-    async def check_assumptions(self) -> Sequence[AssumptionFinding]:
-        """Channel-wide findings."""
-        return await self._self_test.check_assumptions()
 
 
 class ShopifyConnector:

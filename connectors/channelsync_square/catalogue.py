@@ -7,7 +7,7 @@ the whole shows whether a SKU stands twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -74,18 +74,7 @@ class Catalogue:
         self._api = api
         self._location = settings.location_id
 
-    async def listings(self) -> AsyncIterator[RemoteListing]:
-        """Every variation with a SKU, and those without one with the reason."""
-        found: list[RemoteListing] = []
-        page = await self.page(None)
-        found += page.offers
-        while page.cursor is not None:
-            page = await self.page(page.cursor)
-            found += page.offers
-        for one in self.whole(found):
-            yield one
-
-    async def page(self, cursor: str | None) -> OfferPage:
+    async def offers_page(self, cursor: str | None) -> OfferPage:
         """The variations of one page.
 
         Raises:
@@ -114,7 +103,7 @@ class Catalogue:
             cursor=str(following) if following else None,
         )
 
-    def whole(self, offers: Sequence[RemoteListing]) -> list[RemoteListing]:
+    def whole_catalogue(self, offers: Sequence[RemoteListing]) -> list[RemoteListing]:
         """One listing for every variation; only the whole shows whether a SKU is ambiguous."""
         by_id = {one.external["variation_id"]: one for one in offers}
         owners = Counter(one.sku for one in by_id.values())

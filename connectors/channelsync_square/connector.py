@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,27 +10,22 @@ from pydantic import BaseModel
 
 from channelsync.sdk.connector import SDK_VERSION, Channel, ChannelContext, Manifest
 from channelsync.sdk.errors import Misconfigured
+from channelsync.sdk.parts import (
+    WithCatalogue,
+    WithOrders,
+    WithPushing,
+    WithReading,
+    WithSelfTest,
+    WithWebhooks,
+)
 from channelsync.sdk.types import (
     Assumption,
-    AssumptionFinding,
     CancelEffect,
-    Change,
-    ChangeResult,
-    CheckResult,
-    Delivery,
     Enforces,
-    Instant,
     ListingRef,
     LoadRates,
-    OfferPage,
-    OrderPage,
-    Parsed,
-    PushRequest,
     PushSemantics,
-    RemoteListing,
-    RemoteReading,
     SubscriptionReport,
-    WebhookRequest,
 )
 from channelsync_square.api import SquareApi
 from channelsync_square.catalogue import PAGE_SIZE, Catalogue
@@ -76,78 +71,33 @@ MANIFEST: Final = Manifest(
 )
 
 
-class _Seller:
+class _Seller(WithCatalogue, WithOrders, WithWebhooks, WithSelfTest):
     """What both modes can do: hear of sales, find offers, test themselves."""
 
     def __init__(self, context: ChannelContext, settings: SquareSettings) -> None:
         self._settings = settings
         self._api = SquareApi(context, settings)
-        self._catalogue = Catalogue(self._api, settings)
-        self._reading = Reading(self._api, settings, self._catalogue)
-        self._feed = Feed(self._api, settings, Names(self._api, self._catalogue))
+        catalogue = Catalogue(self._api, settings)
+        self._catalogue = catalogue
+        self._counts = Reading(self._api, settings, catalogue)
+        self._orders = Feed(self._api, settings, Names(self._api, catalogue))
         keys = Keys(settings)
         self._webhooks = Webhooks(settings, keys)
         self._subscriptions = Subscriptions(self._api, settings, keys, context.channel, context.now)
         self._self_test = SelfTest(self._api, settings, keys)
 
-    async def close(self) -> None:
-        """Nothing is held: the HTTP client belongs to the host."""
-
-    def listings(self) -> AsyncIterator[RemoteListing]:
-        """Every offer of the seller."""
-        return self._catalogue.listings()
-
-    async def offers_page(self, cursor: str | None) -> OfferPage:
-        """A part of the catalogue."""
-        return await self._catalogue.page(cursor)
-
-    def whole_catalogue(self, offers: Sequence[RemoteListing]) -> Sequence[RemoteListing]:
-        """One listing for every variation."""
-        return self._catalogue.whole(offers)
-
-    def first_cursor(self, since: Instant) -> str:
-        """A cursor for every order to be handed over at `since`, and all that moved after."""
-        return self._feed.first_cursor(since)
-
-    async def orders_since(self, cursor: str) -> OrderPage:
-        """The next page."""
-        return await self._feed.orders_since(cursor)
-
-    async def orders_by_id(self, order_ids: Sequence[str]) -> OrderPage:
-        """The current state of some orders."""
-        return await self._feed.orders_by_id(order_ids)
-
-    def verify_webhook(self, request: WebhookRequest) -> Delivery:
-        """Authenticate and reduce a webhook."""
-        return self._webhooks.verify_webhook(request)
-
-    def parse(self, delivery: Delivery) -> Parsed:
-        """What a stored delivery says."""
-        return self._webhooks.parse(delivery)
-
     async def ensure_subscriptions(self, url: str) -> SubscriptionReport:
         """Keep the webhook subscription alive."""
         return await self._subscriptions.ensure_subscriptions(url)
 
-    async def test(self) -> Sequence[CheckResult]:
-        """Check credentials, rights and location."""
-        return await self._self_test.test()
 
-    async def check_assumptions(self) -> Sequence[AssumptionFinding]:
-        """Channel-wide findings."""
-        return await self._self_test.check_assumptions()
-
-
-class SquareChannel(_Seller):
+class SquareChannel(WithPushing, WithReading, _Seller):
     """Square's number is this channel's share."""
 
     def __init__(self, context: ChannelContext, settings: SquareSettings) -> None:
         super().__init__(context, settings)
         self._pushing = Pushing(self._api, settings)
-
-    def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
-        """Fix one request for these changes."""
-        return self._pushing.prepare(changes, key=key)
+        self._reading = self._counts
 
     def load_rates(self, listings: int) -> LoadRates:
         """By the rate that we keep to: Square publishes none."""
@@ -159,14 +109,6 @@ class SquareChannel(_Seller):
             written=BATCH_SIZE * calls,
         )
 
-    async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
-        """Send exactly these bytes once."""
-        return await self._pushing.push(request)
-
-    async def read(self, listings: Sequence[ListingRef]) -> Sequence[RemoteReading]:
-        """One reading for every listing."""
-        return await self._reading.read(listings)
-
 
 class MirrorChannel(_Seller):
     """Square's number is what lies in the shop; the share is kept apart here alone."""
@@ -174,7 +116,7 @@ class MirrorChannel(_Seller):
     def __init__(self, context: ChannelContext, settings: SquareSettings, shelf: str) -> None:
         super().__init__(context, settings)
         self._shelf = shelf
-        self._mirror = Mirror(self._api, settings, self._reading, context.new_id)
+        self._mirror = Mirror(self._api, settings, self._counts, context.new_id)
 
     def shelf(self) -> str:
         """Our location whose units are shown."""

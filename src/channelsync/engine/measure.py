@@ -7,7 +7,7 @@ sale until a read-back proves it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,13 @@ from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.work import Claim, require_lease
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Reads
-from channelsync.sdk.types import Assumption, AssumptionFinding, ChangeResult, Outcome
+from channelsync.sdk.types import (
+    Assumption,
+    AssumptionFinding,
+    ChangeResult,
+    Outcome,
+    RemoteReading,
+)
 from channelsync.store import tables
 
 __all__ = [
@@ -71,39 +77,26 @@ async def note_taken(tx: AsyncConnection, results: Sequence[ChangeResult], *, no
             await tx.execute(statement.values(values))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sought:
-    """A set whose application was not seen yet."""
+def _is_sought(channel: str) -> sa.ColumnElement[bool]:
+    """Sets whose application was not seen yet.
 
-    push_id: str
-    listing_id: int
-    shown_before: int
-    looks: int
-    due_at: Instant
-
-
-async def _sought(tx: AsyncConnection, channel: str) -> list[_Sought]:
-    """Only a set above what was shown before is seen surely: sales alone never raise a number."""
-    pushes = tables.pushes
-    query = sa.select(pushes).where(
-        pushes.c.channel == channel,
-        pushes.c.kind == PushKind.SET,
-        pushes.c.closed_at.is_(None),
-        pushes.c.accepted_at.is_not(None),
-        pushes.c.seen_at.is_(None),
-        pushes.c.shown_before < pushes.c.units,
-        pushes.c.looks < LOOKS_MAX,
+    Only a set above what was shown before is seen surely: sales alone never raise a number.
+    """
+    pushes = tables.pushes.c
+    return sa.and_(
+        pushes.channel == channel,
+        pushes.kind == PushKind.SET,
+        pushes.closed_at.is_(None),
+        pushes.accepted_at.is_not(None),
+        pushes.seen_at.is_(None),
+        pushes.shown_before < pushes.units,
+        pushes.looks < LOOKS_MAX,
     )
-    return [
-        _Sought(
-            push_id=row.id,
-            listing_id=row.listing_id,
-            shown_before=row.shown_before,
-            looks=row.looks,
-            due_at=row.accepted_at + LOOK_SECONDS_FIRST * 2.0**row.looks,
-        )
-        for row in await tx.execute(query.order_by(pushes.c.accepted_at))
-    ]
+
+
+_DUE_AT: sa.ColumnElement[Instant] = tables.pushes.c.accepted_at + LOOK_SECONDS_FIRST * (
+    sa.literal(1).bitwise_lshift(tables.pushes.c.looks)
+)
 
 
 async def look_for_applied(engine: Engine, held: Claim, running: RunningChannel) -> Instant | None:
@@ -111,12 +104,15 @@ async def look_for_applied(engine: Engine, held: Claim, running: RunningChannel)
 
     Nothing of the books rests on these looks: they measure.
     """
-    channel = running.channel
+    channel, pushes = running.channel, tables.pushes.c
     if not isinstance(channel, Reads):
         return None
+    query = sa.select(pushes.id, pushes.listing_id, pushes.shown_before)
+    query = query.where(_is_sought(running.name), engine.now() >= _DUE_AT)
     async with engine.database.read() as connection:
-        sought = await _sought(connection, running.name)
-        due = [one for one in sought if one.due_at <= engine.now()][:LISTINGS_MAX]
+        due = (
+            await connection.execute(query.order_by(pushes.accepted_at).limit(LISTINGS_MAX))
+        ).all()
         grants = Grants(connection, engine.now(), f"measure:{running.name}")
         await grants.load(one.listing_id for one in due)
     if due:
@@ -124,18 +120,25 @@ async def look_for_applied(engine: Engine, held: Claim, running: RunningChannel)
         shown = {one.listing_id: one for one in readings if one.quantity is not None}
         async with engine.database.write() as tx:
             await require_lease(tx, held, now=engine.now())
-            for one in due:
-                reading = shown.get(str(one.listing_id))
-                above = reading is not None and (reading.quantity or 0) > one.shown_before
-                seen_at = reading.received_at if reading is not None and above else None
-                await tx.execute(
-                    sa.update(tables.pushes)
-                    .where(tables.pushes.c.id == one.push_id)
-                    .values(looks=one.looks + 1, seen_at=seen_at)
-                )
-        async with engine.database.read() as connection:
-            sought = await _sought(connection, running.name)
-    return min((one.due_at for one in sought), default=None)
+            await _note_looks(tx, due, shown)
+    following = sa.select(sa.func.min(_DUE_AT)).where(_is_sought(running.name))
+    async with engine.database.read() as connection:
+        look_again: Instant | None = (await connection.execute(following)).scalar()
+    return look_again
+
+
+async def _note_looks(
+    tx: AsyncConnection, due: Sequence[Any], shown: Mapping[str, RemoteReading]
+) -> None:
+    pushes = tables.pushes.c
+    looked = []
+    for one in due:
+        reading = shown.get(str(one.listing_id))
+        above = reading is not None and (reading.quantity or 0) > one.shown_before
+        seen_at = reading.received_at if reading is not None and above else None
+        looked.append({"push_id": one.id, "seen": seen_at})
+    statement = sa.update(tables.pushes).where(pushes.id == sa.bindparam("push_id"))
+    await tx.execute(statement.values(looks=pushes.looks + 1, seen_at=sa.bindparam("seen")), looked)
 
 
 # ------------------------------------------------------------------ judging a settle

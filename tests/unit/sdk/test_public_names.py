@@ -23,6 +23,10 @@ PUBLIC: Final = {
         " Throttled Unauthentic"
     ),
     "http": "AnswerRefused BODY_BYTES_MAX HostRefused host_allowed http_client",
+    "parts": (
+        "CataloguePages Parts WithCatalogue WithOrders WithPushing WithReading WithSelfTest"
+        " WithWebhooks"
+    ),
     "quality": (
         "Answer BadQualityFile CONTRACT FILE_NAME Quality RULES Rule Tier missing_tests page"
         " quality_of read_quality"

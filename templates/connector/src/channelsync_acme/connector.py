@@ -7,20 +7,17 @@ from typing import Final
 
 from channelsync.sdk.connector import SDK_VERSION, ChannelContext, Manifest
 from channelsync.sdk.errors import ConnectorError, Misconfigured
+from channelsync.sdk.parts import WithOrders, WithPushing
 from channelsync.sdk.types import (
     Assumption,
     AssumptionFinding,
     CancelEffect,
-    Change,
-    ChangeResult,
     CheckResult,
     Delivery,
     Enforces,
     Instant,
     ListingRef,
-    OrderPage,
     Parsed,
-    PushRequest,
     PushSemantics,
     RemoteListing,
     RemoteReading,
@@ -55,8 +52,8 @@ MANIFEST: Final = Manifest(
 OFFERS_A_CALL: Final = 50
 
 
-class AcmeChannel:
-    """One open account."""
+class AcmeChannel(WithPushing, WithOrders):
+    """One open account. Pushing and orders have classes of their own; the rest is here."""
 
     def __init__(self, context: ChannelContext, settings: AcmeSettings) -> None:
         self._now: Callable[[], Instant] = context.now
@@ -65,18 +62,7 @@ class AcmeChannel:
         self._pushing = Pushing(self._api)
         self._orders = OrderFeed(self._api)
 
-    async def close(self) -> None:
-        """Nothing is held: the HTTP client belongs to the host."""
-
-    # ------------------------------------------------------------ quantities
-
-    def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
-        """Fix one request for these changes. Pure."""
-        return self._pushing.prepare(changes, key=key)
-
-    async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
-        """Send exactly these bytes once."""
-        return await self._pushing.push(request)
+    # ------------------------------------------------------------ offers
 
     async def read(self, listings: Sequence[ListingRef]) -> Sequence[RemoteReading]:
         """One reading for every listing, with what is seen of the assumptions on the way."""
@@ -114,20 +100,6 @@ class AcmeChannel:
                 break
         for listing in listings_of(offers):
             yield listing
-
-    # ------------------------------------------------------------ orders
-
-    def first_cursor(self, since: Instant) -> str:
-        """A cursor for every order unshipped at `since` or changed after."""
-        return self._orders.first_cursor(since)
-
-    async def orders_since(self, cursor: str) -> OrderPage:
-        """The next page of orders."""
-        return await self._orders.orders_since(cursor)
-
-    async def orders_by_id(self, order_ids: Sequence[str]) -> OrderPage:
-        """The current state of some orders."""
-        return await self._orders.orders_by_id(order_ids)
 
     # ------------------------------------------------------------ webhooks
 
