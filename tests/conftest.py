@@ -3,9 +3,9 @@
 A test that needs something of the machine calls `pytest.skip("needs …")`; a test that needs the
 marketplaces' own schemas carries `@pytest.mark.contracts` and takes the `contracts_folder` fixture.
 Those schemas are nobody's to install, so their absence is forgiven, and so is that of the model
-checker, a package of the system, which `./run ci` installs where it may. A clause of the connector
-contract that a connector's own declaration rules out says `does not apply: …`: nothing is missing
-where it does not run, so it is counted apart and forgiven as well.
+checker and the browser, packages of the system, which `./run ci` installs where it may. A clause of
+the connector contract that a connector's own declaration rules out says `does not apply: …`:
+nothing is missing where it does not run, so it is counted apart and forgiven as well.
 
 `HYPOTHESIS_PROFILE` chooses the examples of the property tests: `ci` (the default; the same ones
 in every run), `nightly` (many more, new ones in every run) or `quick` (for work on the tests).
@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, settings
 
 from channelsync.sdk.testing.contract import DOES_NOT_APPLY
 from spec.spin import NOT_RUN as WITHOUT_SPIN
+from tests.browser.not_run import WITHOUT_CHROMIUM
 from tests.monitoring.promtool import NOT_RUN as WITHOUT_PROMTOOL
 
 COMMON: dict[str, Any] = {
@@ -43,7 +44,7 @@ CONTRACTS_VARIABLE: Final = "CHANNELSYNC_CONTRACTS"
 WITHOUT_CONTRACTS: Final = (
     f"needs the marketplaces' schemas: {CONTRACTS_VARIABLE} names no folder that holds them"
 )
-FORGIVEN: Final = frozenset({WITHOUT_CONTRACTS, WITHOUT_PROMTOOL, WITHOUT_SPIN})
+FORGIVEN: Final = frozenset({WITHOUT_CHROMIUM, WITHOUT_CONTRACTS, WITHOUT_PROMTOOL, WITHOUT_SPIN})
 """Reasons that do not fail a build server's run."""
 
 

@@ -34,6 +34,7 @@ from channelsync.web.api.shapes import ProblemDocument
 from channelsync.web.api.stock import stock_router
 from channelsync.web.api.stream import EventTail, stream_router
 from channelsync.web.api.transfers import transfers_router
+from channelsync.web.dashboard.trouble import PagesOfTrouble
 from channelsync.web.door import Door
 from channelsync.web.gate import Gate
 from channelsync.web.guard import Guard
@@ -71,7 +72,10 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         # Their pages load scripts from elsewhere, which our content policy refuses.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(Guard, gate=gate)],
+        middleware=[
+            Middleware(PagesOfTrouble, now=engine.now),
+            Middleware(Guard, gate=gate),
+        ],
         exception_handlers={
             Problem: on_problem,
             HTTPException: _on_http_error,

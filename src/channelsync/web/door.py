@@ -6,22 +6,20 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-import channelsync
 from channelsync.domain.permissions import Role
 from channelsync.engine.identity import Identity
 from channelsync.engine.identity_errors import UserRefused
 from channelsync.engine.users_desk import UsersDesk
 from channelsync.security.passwords import CHARACTERS_MIN, PasswordTooWeak
 from channelsync.web.bodies import read_body
+from channelsync.web.dashboard.words import assets_version, template_environment
 from channelsync.web.gate import COOKIE, SECURE_COOKIE, is_own, principal_of, session_of
 from channelsync.web.options import WebOptions
 from channelsync.web.problems import Problem
@@ -29,7 +27,6 @@ from channelsync.web.throttle import Buckets
 
 __all__ = ["Door"]
 
-TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
 FORM_BYTES_MAX: Final = 16_384
 
 
@@ -64,9 +61,6 @@ class Door:
             by_address=Buckets(now, burst=30, per_second=1 / 3),
             by_both=Buckets(now, burst=5, per_second=1 / 30),
             by_name=Buckets(now, burst=100, per_second=1 / 10),
-        )
-        self._templates = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
         )
 
     @property
@@ -169,8 +163,10 @@ class Door:
 
     def _page(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
         given = {"error": "", "name": "", "minimum": CHARACTERS_MIN} | values
-        html = self._templates.get_template(f"{template}.html").render(
-            given | {"version": channelsync.__version__}
+        html = (
+            template_environment()
+            .get_template(f"{template}.html")
+            .render(given | {"assets": assets_version()})
         )
         return HTMLResponse(html, status)
 

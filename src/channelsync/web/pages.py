@@ -7,15 +7,17 @@ from http import HTTPStatus
 from math import inf
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from channelsync.engine.core import Engine
 from channelsync.engine.overview import ItemRow, Overview, view_overview
+from channelsync.web.dashboard.assets import Assets
+from channelsync.web.dashboard.frame import Frame
 from channelsync.web.feed import Feed, TooManyWatchers
+from channelsync.web.gate import csrf_token_of
 from channelsync.web.options import WebOptions
-from channelsync.web.painting import STATIC, Painter, row_key
+from channelsync.web.painting import Painter, channel_names, row_key
 from channelsync.web.problems import Problem
 
 __all__ = ["Pages"]
@@ -30,6 +32,7 @@ class Pages:
         self._engine = engine
         self._options = options
         self._painter = Painter()
+        self._frame = Frame(engine.now)
         self.feed: Feed[Overview] = Feed(
             look=lambda: view_overview(engine),
             paint=self._paint,
@@ -44,7 +47,7 @@ class Pages:
             Route("/", self.overview, methods=["GET"]),
             Route("/events", self.events, methods=["GET"]),
             Route("/actions/{button}", self.press, methods=["POST"]),
-            Mount("/static", StaticFiles(directory=STATIC)),
+            Mount("/static", Assets()),
         )
 
     def _paint(self, overview: Overview) -> dict[str, str]:
@@ -60,17 +63,23 @@ class Pages:
             overview = await view_overview(self._engine, search=search)
             fragments |= self._painter.rows(overview)
         stage = self._options.stage
-        featured = stage.exhibit().featured if stage is not None else ""
+        exhibit = stage.exhibit() if stage is not None else None
+        featured = exhibit.featured if exhibit is not None else ""
         items = sorted(overview.items, key=_busiest_first)
         items.sort(key=lambda item: item.sku != featured)
-        html = self._painter.page(
-            overview,
+        return self._frame.page(
+            request,
+            "overview.html",
+            active="overview",
+            title="What every channel may sell",
+            stage=self._painter.stage(exhibit, csrf_token_of(request)),
+            channels=channel_names(overview.status),
+            found=overview.items_found,
             fragments=fragments,
             rows=[row_key(item) for item in items],
             search=search,
             event_id=event_id,
         )
-        return HTMLResponse(html)
 
     async def events(self, request: Request) -> Response:
         """What changes from now on, or since the event that the browser saw last."""

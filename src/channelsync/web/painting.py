@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-import channelsync
 from channelsync.domain.escrow import Outcome
-from channelsync.domain.vocabulary import Assumption, Instant, PushKind
+from channelsync.domain.vocabulary import PushKind
 from channelsync.engine.overview import ItemRow, Overview, PushRow
 from channelsync.engine.status import ChannelStatus, Status
 from channelsync.store.tables import ChannelState, PushState
+from channelsync.web.dashboard.words import length_of_time, template_environment
 from channelsync.web.options import Exhibit
 
-__all__ = ["STATIC", "Painter", "row_key"]
+__all__ = ["Painter", "channel_names", "row_key"]
 
-HERE: Final = Path(__file__).resolve().parent
-STATIC: Final = HERE / "static"
 COLOURS: Final = 6
-ORDER_LENGTH: Final = 12
 SIGNS: Final = {PushKind.RAISE: "+", PushKind.CUT: "−", PushKind.SET: "= ", PushKind.ZERO: "= "}
-CAUSES: Final[Mapping[str, str]] = {
-    "beyond_grant": "sold past what the channel was granted",
-    "outside_counter": "sold past the channel's own counter (staff order, second writer)",
-    Assumption.APPLIES_IN_TIME: "a write of ours applied after its limit, or twice",
-    Assumption.SOLE_WRITER: "somebody else wrote the channel's number",
-    Assumption.FEED_COMPLETE: "the channel showed its orders too late",
-}
 OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
     Outcome.APPLIED: ("good", "applied"),
     "settled": ("good", "settled"),
@@ -70,36 +54,13 @@ class Painter:
     """Renders with autoescape: SKUs and reasons are other people's text."""
 
     def __init__(self) -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=StrictUndefined,
-        )
-        self._environment.filters |= {
-            "iso": _iso,
-            "clock": _clock,
-            # A narrow space between thousands reads in every language.
-            "units": lambda count: f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
-            "words": lambda text: str(text).replace("_", " "),
-            "seconds": _seconds,
-            "cause": lambda cause: CAUSES.get(cause, str(cause).replace("_", " ")),
-            "tail": _tail,
-        }
-        self._parts: Any = self._environment.get_template("parts.html").module
-        self._item = self._environment.get_template("item.html")
+        environment = template_environment()
+        self._parts: Any = environment.get_template("parts.html").module
+        self._item = environment.get_template("item_row.html")
 
-    def page(self, overview: Overview, **given: Any) -> str:
-        """The whole page around its fragments."""
-        return self._environment.get_template("page.html").render(
-            channels=_names(overview.status),
-            found=overview.items_found,
-            now=overview.status.at,
-            version=channelsync.__version__,
-            assets=_assets(),
-            **given,
-        )
+    def stage(self, exhibit: Exhibit | None, csrf_token: str) -> str:
+        """A demonstration's strip, with the token that one visitor's buttons bear."""
+        return str(self._parts.stage(exhibit, csrf_token))
 
     def fragments(self, overview: Overview, exhibit: Exhibit | None) -> dict[str, str]:
         """Everything that changes."""
@@ -119,7 +80,7 @@ class Painter:
 
     def rows(self, overview: Overview) -> dict[str, str]:
         """The items alone."""
-        names = _names(overview.status)
+        names = channel_names(overview.status)
         return {
             row_key(item): self._item.render(
                 key=row_key(item),
@@ -137,38 +98,9 @@ def row_key(item: ItemRow) -> str:
     return f"item-{item.item_id}-{item.pool}"
 
 
-def _names(status: Status) -> list[str]:
+def channel_names(status: Status) -> list[str]:
+    """The channels, in the order of their colours."""
     return [one.channel for one in status.channels]
-
-
-@cache
-def _assets() -> str:
-    """Changes with the assets, so that a browser never mixes two versions."""
-    digest = hashlib.sha256()
-    for path in sorted(STATIC.iterdir()):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _iso(at: Instant) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-
-
-def _tail(reference: str) -> str:
-    """What tells an order from others, short enough for a column."""
-    last = str(reference).rsplit("/", 1)[-1]
-    return last if len(last) <= ORDER_LENGTH else f"…{last[1 - ORDER_LENGTH :]}"
-
-
-def _seconds(length: float) -> str:
-    """A length of time for people."""
-    if length < 100:  # noqa: PLR2004 - seconds say more than minutes up to here
-        return f"{length:.0f} s"
-    return f"{length / 60:.0f} min" if length < 6_000 else f"{length / 3_600:.0f} h"  # noqa: PLR2004
-
-
-def _clock(at: Instant) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
 
 
 # ------------------------------------------------------------------ views
@@ -238,7 +170,7 @@ def _push(push: PushRow) -> dict[str, Any]:
     else:
         kind, words = STATES.get(push.state, ("wait", push.state))
     if push.accepted_at is not None and (push.seen_at or 0.0) > push.accepted_at:
-        words = f"seen after {_seconds((push.seen_at or 0.0) - push.accepted_at)}, {words}"
+        words = f"seen after {length_of_time((push.seen_at or 0.0) - push.accepted_at)}, {words}"
     change = f"{SIGNS[PushKind(push.kind)]}{push.units}"
     return {"push": push, "kind": kind, "words": words, "change": change}
 

@@ -5,34 +5,10 @@
 (() => {
   const body = document.body;
   const rows = document.getElementById("rows");
-  const connection = document.getElementById("connection");
   const search = document.getElementById("q");
   const order = { key: "", down: false };
 
-  const say = (state, words) => {
-    connection.className = `live ${state}`;
-    connection.querySelector(".words").textContent = words;
-  };
-
-  // ---------------------------------------------------------------- times
-
-  const ago = (seconds) => {
-    if (seconds < 2) return "now";
-    if (seconds < 60) return `${Math.floor(seconds)} s ago`;
-    if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-    if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
-    return `${Math.floor(seconds / 86400)} d ago`;
-  };
-
-  const tick = (root) => {
-    for (const time of root.querySelectorAll("time[data-ago]")) {
-      const words = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
-      if (time.textContent !== words) {
-        time.title = new Date(time.dateTime).toLocaleString();
-        time.textContent = words;
-      }
-    }
-  };
+  const { say, tick } = globalThis.channelsync;
 
   // ---------------------------------------------------------------- items
 
@@ -122,27 +98,20 @@
 
   document.addEventListener("submit", async (event) => {
     const form = event.target;
-    if (form.method !== "post") return;
+    if (!form.closest("#stage")) return;
     event.preventDefault();
     const button = form.querySelector("button");
     button.disabled = true;
+    // The strip is drawn for everybody alike; the token is this visitor's.
+    const headers = body.dataset.csrf ? { "x-csrf-token": body.dataset.csrf } : {};
     try {
-      const answer = await fetch(form.action, { method: "POST", redirect: "manual" });
+      const answer = await fetch(form.action, { method: "POST", redirect: "manual", headers });
       if (answer.type !== "opaqueredirect" && !answer.ok) say("off", "that did not work");
     } finally {
       button.disabled = false;
     }
   });
 
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "/" && document.activeElement !== search) {
-      event.preventDefault();
-      search.focus();
-    }
-  });
-
-  tick(document);
-  setInterval(() => tick(document), 1000);
   addEventListener("pageshow", (event) => event.persisted && listen());
   listen();
 })();

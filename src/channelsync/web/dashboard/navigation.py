@@ -1,0 +1,63 @@
+"""Where pages are: the sections of the navigation, and what each asks of whoever sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from channelsync.domain.permissions import Permission, Principal
+
+__all__ = ["SECTIONS", "Entry", "Section", "section_of", "sections_for"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One page that the navigation leads to."""
+
+    key: str
+    """What a page calls itself, to be marked as the active one."""
+    label: str
+    href: str
+    permission: Permission = Permission.READ
+    whole_house: bool = False
+    """Whether it tells of everything together, so that nobody kept to some of it sees it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """Pages that belong together; its own link leads to the first of them."""
+
+    label: str
+    letter: str
+    """The key that leads there after `g`."""
+    entries: tuple[Entry, ...]
+
+
+SECTIONS: Final = (
+    Section(
+        label="Overview", letter="o", entries=(Entry(key="overview", label="Overview", href="/"),)
+    ),
+)
+
+
+def sections_for(
+    principal: Principal, sections: Sequence[Section] = SECTIONS
+) -> tuple[Section, ...]:
+    """What somebody may see; a section without pages is left out."""
+    kept = [
+        replace(section, entries=tuple(e for e in section.entries if _may_see(principal, e)))
+        for section in sections
+    ]
+    return tuple(section for section in kept if section.entries)
+
+
+def section_of(sections: Sequence[Section], active: str) -> Section | None:
+    """The section of a page, by the page's key."""
+    return next((s for s in sections if any(e.key == active for e in s.entries)), None)
+
+
+def _may_see(principal: Principal, entry: Entry) -> bool:
+    if entry.whole_house and not principal.reach.is_everywhere:
+        return False
+    return principal.may(entry.permission)
