@@ -44,8 +44,8 @@ class WakeBus(Protocol):
     def wake(self, kind: str) -> None:
         """Some work of this kind was just committed."""
 
-    async def wait(self, kind: str, timeout_seconds: float) -> None:
-        """Return after a wake-up of this kind, or after the time."""
+    async def wait(self, kind: str, timeout_seconds: float) -> bool:
+        """Return after a wake-up of this kind, or after the time; whether it was a wake-up."""
 
 
 class FarBus(WakeBus, Protocol):

@@ -30,6 +30,9 @@ __all__ = ["EVENTS_KEY", "KEEP_SECONDS", "Event", "read_events", "sequence"]
 
 EVENTS_KEY: Final = "events"
 EVERY_SECONDS: Final = 1.0
+IDLE_SECONDS_MAX: Final = 5.0
+IDLE_PART: Final = 0.1
+"""While nothing happens, looks become rarer: after so large a part of the time since the last."""
 ITEMS_MAX: Final = 200
 """Items that are told of in one transaction; the rest follows at once."""
 EVENTS_MAX: Final = 500
@@ -74,9 +77,10 @@ async def sequence(engine: Engine, held: Claim) -> Instant | None:
     async with engine.database.read() as tx:
         told, horizon = await _told_up_to(tx), await read_horizon(tx)
         pending = await _pending(tx)
+        newest_at = await _newest_at(tx)
     moved = horizon.movement_id > told and await complete(engine, horizon)
     if not moved and not pending:
-        return engine.now() + EVERY_SECONDS
+        return engine.now() + _idle_seconds(engine.now() - newest_at)
     async with engine.database.write() as tx:
         now = engine.now()
         await require_lease(tx, held, now=now)
@@ -93,8 +97,19 @@ async def _told_up_to(tx: AsyncConnection) -> int:
 
 
 async def _pending(tx: AsyncConnection) -> bool:
-    query = sa.select(events.c.id).where(events.c.position.is_(None)).limit(1)
+    """Whether an event waits for its place; the note of how far stock is told never gets one."""
+    unplaced = events.c.position.is_(None), events.c.type != EventType.MARK
+    query = sa.select(events.c.id).where(*unplaced).limit(1)
     return (await tx.execute(query)).first() is not None
+
+
+async def _newest_at(tx: AsyncConnection) -> Instant:
+    newest = sa.select(events.c.at).order_by(events.c.id.desc()).limit(1)
+    return float((await tx.execute(newest)).scalar() or 0.0)
+
+
+def _idle_seconds(quiet_seconds: float) -> float:
+    return min(max(EVERY_SECONDS, IDLE_PART * quiet_seconds), IDLE_SECONDS_MAX)
 
 
 # ------------------------------------------------------------------ stock

@@ -85,9 +85,9 @@ class ArqBus:
         self._untold.add(kind)
         self._stir.set()
 
-    async def wait(self, kind: str, timeout_seconds: float) -> None:
-        """Return after a wake-up of this kind, or after the time."""
-        await self._here.wait(kind, timeout_seconds)
+    async def wait(self, kind: str, timeout_seconds: float) -> bool:
+        """Return after a wake-up of this kind, or after the time; whether it was a wake-up."""
+        return await self._here.wait(kind, timeout_seconds)
 
     async def run(self, *, listens: bool) -> None:
         """Tell the others and, where there is somebody to wake, hear them; until cancelled."""

@@ -18,12 +18,13 @@ class InProcessBus:
         """Some work of this kind was just committed."""
         self._events[kind].set()
 
-    async def wait(self, kind: str, timeout_seconds: float) -> None:
-        """Return after a wake-up of this kind, or after the time."""
+    async def wait(self, kind: str, timeout_seconds: float) -> bool:
+        """Return after a wake-up of this kind, or after the time; whether it was a wake-up."""
         event = self._events[kind]
         try:
             async with asyncio.timeout(timeout_seconds):
                 await event.wait()
         except TimeoutError:
-            return
+            return False
         event.clear()
+        return True

@@ -17,6 +17,7 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.engine.health import note_failure, note_success
 from channelsync.engine.leases import release
+from channelsync.engine.outlook import Outlook
 from channelsync.engine.work import (
     Claim,
     LeaseLost,
@@ -26,7 +27,6 @@ from channelsync.engine.work import (
     fail,
     finish,
     give_back,
-    next_due,
 )
 from channelsync.sdk.errors import ConnectorError, Resting
 from channelsync.store.database import pause_before_retry
@@ -74,9 +74,11 @@ class Supervisor:
     """A lost wake-up costs no more than this."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _runs: set[asyncio.Task[None]] = field(default_factory=set)
+    _outlook: Outlook = field(init=False)
 
     async def run(self) -> None:
         """Work until `stop`, then let what is under way finish."""
+        self._outlook = Outlook(self.engine.database, tuple(self.handlers), self.sweep_seconds)
         async with asyncio.TaskGroup() as loops:
             for kind in self.handlers:
                 loops.create_task(self._loop(kind), name=f"loop:{kind}")
@@ -99,29 +101,32 @@ class Supervisor:
 
     async def _loop(self, kind: WorkKind) -> None:
         mine: set[asyncio.Task[None]] = set()
-        failed = 0
+        failed, told = 0, False
         while not self._stopping.is_set():
             try:
-                pause = await self._start_some(kind, mine)
+                pause = await self._start_some(kind, mine, told=told)
             except Exception as error:
                 if not is_passing(error):
                     raise
                 failed += 1
                 pause = self._trouble(error, failed)
+                self._outlook.doubt(kind)
             else:
                 failed = 0
-            if pause:
-                await self.engine.bus.wait(kind, pause)
+            told = not pause or await self.engine.bus.wait(kind, pause)
 
-    async def _start_some(self, kind: WorkKind, mine: set[asyncio.Task[None]]) -> float:
+    async def _start_some(
+        self, kind: WorkKind, mine: set[asyncio.Task[None]], *, told: bool
+    ) -> float:
         """Claim what is due and start it. Returns how long to wait before the next look."""
         room = self._room(kind, len(mine))
         if not room:
             return self.sweep_seconds  # the end of a run wakes us sooner
         now = self.engine.now()
-        due = await self._next_due(kind, now)
+        due = await self._outlook.next_due(kind, now=now, told=told)
         if due is None or due > now:
             return self._until(due, now)
+        self._outlook.doubt(kind)  # whatever is claimed, by whomever, is due no more
         claims = await self._take(kind, room)
         for task in self._start(kind, claims):
             for group in (mine, self._runs):
@@ -147,14 +152,9 @@ class Supervisor:
             _log.warning("the database cannot be used; work waits", why=str(error))
         return min(TROUBLE_SECONDS_FIRST * 2.0**failed, self.sweep_seconds)
 
-    async def _next_due(self, kind: WorkKind, now: Instant) -> Instant | None:
-        async with self.engine.database.read() as connection:
-            return await next_due(connection, kind, now=now)
-
     def _until(self, due: Instant | None, now: Instant) -> float:
-        if due is None:
-            return self.sweep_seconds
-        return min(max(due - now, PAUSE_SECONDS_MIN), self.sweep_seconds)
+        sweep = self._outlook.pause(now)
+        return max(sweep if due is None else min(due - now, sweep), PAUSE_SECONDS_MIN)
 
     async def _take(self, kind: WorkKind, limit: int) -> list[Claim]:
         """Claim without having looked whether anything is due: that costs the write lock."""

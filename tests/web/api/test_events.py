@@ -18,11 +18,13 @@ import pytest
 import sqlalchemy as sa
 
 from channelsync.domain.permissions import Permission
+from channelsync.domain.vocabulary import Instant
 from channelsync.engine import events as sequencer
+from channelsync.engine.core import Engine
 from channelsync.engine.deliver import DISABLE_SECONDS, SCHEDULE_SECONDS, Outgoing, deliver
 from channelsync.engine.events import KEEP_SECONDS, Event, read_events, sequence
 from channelsync.engine.stock_desk import StockDesk
-from channelsync.engine.work import WorkKind
+from channelsync.engine.work import Claim, WorkKind
 from channelsync.security.outbound import outbound_client
 from channelsync.store import tables
 from channelsync.web.api.stream import EventTail
@@ -125,6 +127,34 @@ async def test_places_have_no_gap_and_stock_is_told_as_it_is(
     assert sum(one.data["sku"] == "MUG" for one in told if "levels" in one.data) <= 3
     await house.settle_down(10)
     assert await stream_of(house, before) == told
+
+
+async def test_while_nothing_happens_looks_become_rarer_and_news_still_come_soon(
+    house: House, receiver: Receiver
+) -> None:
+    async def looks(seconds: float) -> int:
+        before = looked
+        await house.settle_down(seconds, step=1.0)
+        return looked - before
+
+    looked = 0
+
+    async def noting(engine: Engine, held: Claim) -> Instant | None:
+        nonlocal looked
+        looked += 1
+        return await sequence(engine, held)
+
+    house.supervisor.handlers = {WorkKind.SEQUENCE: noting}
+    await adjust(house, "MUG", 1)
+    busy = await looks(8)
+    await looks(200)
+    idle = await looks(100)
+    assert busy >= 6
+    assert 15 <= idle <= 25
+    before = (await stream_of(house))[-1].position
+    await adjust(house, "MUG", 1)
+    await looks(6)
+    assert [one.data["sku"] for one in await stream_of(house, before)] == ["MUG"]
 
 
 async def test_many_items_are_told_in_parts_and_none_is_left_out(
