@@ -237,6 +237,7 @@ def _options(application: Application, stop: asyncio.Event) -> WebOptions:
         setup_token=set_up_token(secret_key(application.settings)),
         outgoing_key=application.outgoing.key,
         allow_hosts=application.settings.allow_hosts,
+        notifying=application.notifying,
         read_proposal=partial(read_proposal, application.settings, application.registry),
     )
 

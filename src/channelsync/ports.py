@@ -84,6 +84,9 @@ class NoticeUnanswered(NoticeRefused):
 class Notifier(Protocol):
     """Reaches people."""
 
+    def names(self) -> tuple[str, ...]:
+        """The targets there are, sorted."""
+
     async def send(self, target: str, title: str, body: str) -> None:
         """Send one message to whoever is called `target`.
 

@@ -222,6 +222,11 @@ def test_a_listing_that_was_never_settled_holds_nothing_up_once_forgotten(shop: 
 def bury(shop: Shop, number: int = 1) -> None:
     """A delivery that nobody understood, as intake leaves it behind."""
     shop.daemon(0)
+    lay_down(shop, number)
+
+
+def lay_down(shop: Shop, number: int) -> None:
+    """The same in a shop whose daemon has worked already."""
     now = shop.clock.at
     execute(
         shop,

@@ -68,6 +68,10 @@ def test_a_test_message_arrives_and_who_cannot_be_reached_is_named(
         "boss": False,
         "owner": True,
     }
+    assert [one["message"] for one in both.data["targets"]] == [
+        "JSON did not take it (it could not be reached)",
+        "sent",
+    ]
     assert "secret-path" not in both.out + both.err
 
 

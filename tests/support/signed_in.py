@@ -13,7 +13,9 @@ from starlette.types import ASGIApp
 
 from channelsync.domain.permissions import EVERYWHERE, Permission, Reach, Role
 from channelsync.engine.keys_desk import KeysDesk
+from channelsync.engine.notify import Notifying
 from channelsync.engine.users_desk import UsersDesk
+from channelsync.ports import NoticeRefused
 from channelsync.security.passwords import Passwords
 from channelsync.security.tokens import csrf_token
 from channelsync.web.app import WebOptions, build_app
@@ -33,11 +35,27 @@ def cheap_passwords() -> Passwords:
 
 
 @dataclass
+class Letterbox:
+    """Takes messages to `owner`; `boss` answers as somebody who moved away."""
+
+    taken: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def names(self) -> tuple[str, ...]:
+        return ("boss", "owner")
+
+    async def send(self, target: str, title: str, body: str) -> None:
+        if target == "boss":
+            raise NoticeRefused("Ntfy did not take it (it answered 404)")
+        self.taken.append((target, title, body))
+
+
+@dataclass
 class Door:
     """A house behind its door."""
 
     house: House
     options: dict[str, Any] = field(default_factory=dict)
+    letterbox: Letterbox = field(default_factory=Letterbox)
 
     def __post_init__(self) -> None:
         """Put the application together once: it keeps what it counts."""
@@ -46,6 +64,7 @@ class Door:
             "setup_token": SET_UP,
             "passwords": self.passwords,
             "outgoing_key": KEY,
+            "notifying": Notifying(notifier=self.letterbox),
         } | self.options
         self.app: ASGIApp = build_app(self.house.engine, WebOptions(**given))
         database, now = self.house.engine.database, self.house.engine.now

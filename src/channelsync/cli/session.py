@@ -157,25 +157,6 @@ class Session:
         finally:
             await database.close()
 
-    @asynccontextmanager
-    async def audited(
-        self, database: Database, action: str, subject: str, **sides: Any
-    ) -> AsyncIterator[Database]:
-        """A store whose changes are one with their entry in the audit trail.
-
-        `sides` are what was `before` and what is `after`.
-        """
-        from channelsync.engine.audit import note_change
-        from channelsync.store.audit_chain import Change
-        from channelsync.store.database import Joined
-
-        async with database.write() as tx:
-            yield Joined(database, tx)
-            at, actor = self.environment.now(), self.actor
-            await note_change(
-                tx, Change(at=at, actor=actor, action=action, subject=subject, **sides)
-            )
-
     async def _require_store(self, *, create: bool) -> None:
         import sqlalchemy as sa
 

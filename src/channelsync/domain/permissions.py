@@ -26,7 +26,8 @@ class Permission(StrEnum):
     DEAD_LETTERS_WRITE = "deadletters:write"
     """Replay and drop dead letters."""
     CONFIGURATION_WRITE = "configuration:write"
-    """Plan and apply quotas and channels; forget channels; repair the books."""
+    """Plan and apply quotas and channels; forget channels; repair the books; see what people were
+    told, and send them test messages."""
     ENDPOINTS_WRITE = "endpoints:write"
     """Say where outgoing events go."""
     AUDIT_READ = "audit:read"

@@ -17,7 +17,15 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.store.tables import idempotency
 
-__all__ = ["KEEP_SECONDS", "Answer", "KeyInFlight", "KeyReused", "Once", "forget_old_keys"]
+__all__ = [
+    "KEEP_SECONDS",
+    "Answer",
+    "KeyInFlight",
+    "KeyReused",
+    "Once",
+    "Outside",
+    "forget_old_keys",
+]
 
 KEEP_SECONDS = 7 * 86_400.0
 """So long a repeated request is known; a till may retry for days."""
@@ -43,6 +51,10 @@ Act = Callable[[AsyncConnection], Awaitable[Answer]]
 """Does the work in the transaction that it is given. A refusal that it answers must leave no
 trace: it rolls back to a savepoint of its own."""
 
+Outside = Callable[[], Awaitable[None]]
+"""What is done outside of the store beforehand, and would keep a transaction open for too long. It
+is done a second time where a process dies behind it, or two of them are asked at once."""
+
 
 @dataclass(slots=True)
 class Once:
@@ -51,7 +63,9 @@ class Once:
     engine: Engine
     _in_flight: set[str] = field(default_factory=set)
 
-    async def answer(self, key: str | None, fingerprint: str, act: Act) -> Answer:
+    async def answer(
+        self, key: str | None, fingerprint: str, act: Act, outside: Outside | None = None
+    ) -> Answer:
         """Act and answer; or, for a key that was answered before, only answer.
 
         Raises:
@@ -59,16 +73,25 @@ class Once:
             KeyInFlight: this process is just answering that key.
         """
         if key is None:
+            if outside is not None:
+                await outside()
             return await self.engine.database.transact(act)
         if key in self._in_flight:
             raise KeyInFlight(key)
         self._in_flight.add(key)
         try:
+            if outside is not None and not await self._is_known(key):
+                await outside()
             return await self.engine.database.transact(
                 lambda tx: self._answer_once(tx, key, fingerprint, act)
             )
         finally:
             self._in_flight.discard(key)
+
+    async def _is_known(self, key: str) -> bool:
+        query = sa.select(idempotency.c.key).where(idempotency.c.key == key)
+        async with self.engine.database.read() as tx:
+            return (await tx.execute(query)).first() is not None
 
     async def _answer_once(
         self, tx: AsyncConnection, key: str, fingerprint: str, act: Act

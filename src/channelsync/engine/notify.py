@@ -54,6 +54,10 @@ _OPEN: Final = _ROWS.c.ended_at.is_(None)
 class _Nobody:
     """Sends nothing, for there is nobody to send to."""
 
+    def names(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     async def send(self, target: str, title: str, body: str) -> None:
         """Refuse.
 

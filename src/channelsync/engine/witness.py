@@ -24,8 +24,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.escrow import SettleReason
 from channelsync.engine.alarms import clear_alarm, raise_alarm, standing_alarms
+from channelsync.engine.audit import note_change
 from channelsync.engine.core import Engine
 from channelsync.engine.restored import Doubted, doubt_everything
+from channelsync.store.audit_chain import Change
 from channelsync.store.tables import ListingState, books, listings, movements
 
 __all__ = ["ALARM", "Seen", "Witness"]
@@ -84,7 +86,15 @@ class Witness:
         doubted = await doubt_everything(engine, actor=actor)
         # Above what any machine remembers, so that no other one doubts the same again.
         epoch = max(now.epoch, seen.epoch if seen is not None else 0) + 1
-        await engine.database.transact(lambda tx: _advance(tx, epoch))
+        change = Change(
+            at=engine.now(),
+            actor=actor,
+            action="books.doubt",
+            subject="books",
+            before={"epoch": now.epoch},
+            after={"epoch": epoch, "channels": doubted.channels, "listings": doubted.listings},
+        )
+        await engine.database.transact(lambda tx: _advance(tx, epoch, change))
         await asyncio.to_thread(self._remember, await _look(engine))
         return doubted
 
@@ -142,7 +152,8 @@ async def _christen(tx: AsyncConnection, name: str) -> None:
     await tx.execute(insert.values(one=1, name=name).on_conflict_do_nothing())
 
 
-async def _advance(tx: AsyncConnection, epoch: int) -> None:
+async def _advance(tx: AsyncConnection, epoch: int, change: Change) -> None:
+    await note_change(tx, change)
     await tx.execute(sa.update(books).where(books.c.epoch < epoch).values(epoch=epoch))
 
 

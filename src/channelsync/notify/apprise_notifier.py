@@ -7,10 +7,14 @@ address holds passwords, so it is shown to nobody: people know their targets by 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from pydantic import SecretStr
+from typing_extensions import override
 
 from channelsync.ports import NoticeRefused, NoticeUnanswered
 
@@ -18,6 +22,7 @@ __all__ = ["AppriseNotifier"]
 
 ANSWER_SECONDS_MAX: Final = 25.0
 """Well within the lease of the work that sends."""
+_STATUS: Final = re.compile(r"\berror=(\d{3})\b")
 
 
 class AppriseNotifier:
@@ -25,6 +30,11 @@ class AppriseNotifier:
 
     def __init__(self, targets: Mapping[str, SecretStr]) -> None:
         self._targets = dict(targets)
+        self._one_at_a_time = asyncio.Lock()
+
+    def names(self) -> tuple[str, ...]:
+        """The targets there are, sorted."""
+        return tuple(sorted(self._targets))
 
     async def send(self, target: str, title: str, body: str) -> None:
         """Send one message.
@@ -44,13 +54,50 @@ class AppriseNotifier:
             raise NoticeRefused(f"the address of {target} is none that Apprise knows")
         door = apprise.Apprise(asset=apprise.AppriseAsset(plugin_paths=[]))
         door.add(service)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                arrived = await door.async_notify(
-                    title=title, body=body, body_format=apprise.NotifyFormat.TEXT
-                )
-        except TimeoutError:
-            why = f"{service.service_name} did not answer within {ANSWER_SECONDS_MAX:.0f} s"
-            raise NoticeUnanswered(why) from None
+        name = service.service_name
+        async with self._one_at_a_time:  # what Apprise logs meanwhile is about this message
+            with _listening() as heard:
+                try:
+                    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                        arrived = await door.async_notify(
+                            title=title, body=body, body_format=apprise.NotifyFormat.TEXT
+                        )
+                except TimeoutError:
+                    why = f"{name} did not answer within {ANSWER_SECONDS_MAX:.0f} s"
+                    raise NoticeUnanswered(why) from None
         if not arrived:
-            raise NoticeRefused(f"{service.service_name} did not take it")
+            raise NoticeRefused(f"{name} did not take it{heard.said}")
+
+
+class _Heard(logging.Handler):
+    """What a service answered, as far as Apprise's log says it: the status and nothing else.
+
+    The rest of such a line may quote addresses or what the service made of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said = ""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the status."""
+        if found := _STATUS.search(record.getMessage()):
+            self.said = f" (it answered {found[1]})"
+        elif "onnection" in record.getMessage():
+            self.said = " (it could not be reached)"
+
+
+@contextmanager
+def _listening() -> Iterator[_Heard]:
+    """Hear what Apprise says, and keep it out of our own log: its lines quote addresses."""
+    heard, log = _Heard(), logging.getLogger("apprise")
+    level, log.propagate = log.level, False
+    log.addHandler(heard)
+    log.setLevel(logging.WARNING)
+    try:
+        yield heard
+    finally:
+        log.removeHandler(heard)
+        log.setLevel(level)
+        log.propagate = True

@@ -121,6 +121,8 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     ("POST", "/api/v1/endpoints/{endpoint_id}/enable"): ENDPOINTS,
     ("POST", "/api/v1/endpoints/{endpoint_id}/test"): ENDPOINTS,
     ("DELETE", "/api/v1/endpoints/{endpoint_id}"): ENDPOINTS,
+    ("GET", "/api/v1/notifications"): Permission.CONFIGURATION_WRITE,
+    ("POST", "/api/v1/notifications/test"): Permission.CONFIGURATION_WRITE,
     ("GET", "/api/v1/users"): USERS,
     ("POST", "/api/v1/users"): USERS,
     ("PATCH", "/api/v1/users/{name}"): USERS,

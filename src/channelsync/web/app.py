@@ -29,6 +29,7 @@ from channelsync.web.api.channels import channels_router
 from channelsync.web.api.counter import Counter
 from channelsync.web.api.endpoints import endpoints_router
 from channelsync.web.api.items import items_router
+from channelsync.web.api.notifications import notifications_router
 from channelsync.web.api.people import people_router
 from channelsync.web.api.shapes import ProblemDocument
 from channelsync.web.api.stock import stock_router
@@ -143,6 +144,7 @@ def _api(engine: Engine, options: WebOptions, once: Once) -> tuple[APIRouter, ..
         allocations_router(engine, options),
         people_router(counter, options.passwords),
         endpoints_router(counter, options),
+        notifications_router(counter, options.notifying),
         stream_router(EventTail(engine, options.stopping)),
     )
 

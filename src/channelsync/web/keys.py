@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from channelsync.engine.idempotency import Act, KeyInFlight, KeyReused, Once
+from channelsync.engine.idempotency import Act, KeyInFlight, KeyReused, Once, Outside
 from channelsync.web.problems import MEDIA_TYPE, Problem
 
 __all__ = ["answer_of", "key_of"]
@@ -33,14 +33,16 @@ def key_of(request: Request, scope: str) -> str | None:
     return f"{scope}/{key}"
 
 
-async def answer_of(once: Once, key: str | None, fingerprint: str, act: Act) -> Response:
+async def answer_of(
+    once: Once, key: str | None, fingerprint: str, act: Act, outside: Outside | None = None
+) -> Response:
     """Act once, and answer.
 
     Raises:
         Problem: the key was used for something else (422), or is being answered (409).
     """
     try:
-        answer = await once.answer(key, fingerprint, act)
+        answer = await once.answer(key, fingerprint, act, outside)
     except KeyReused:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from channelsync.engine.notify import Notifying
 from channelsync.engine.plan import Proposal
 from channelsync.security.passwords import Passwords
 
@@ -84,3 +85,5 @@ class WebOptions:
     stopping: asyncio.Event | None = None
     """Set when the daemon stops, so that answers without an end find one."""
     stage: Stage | None = None
+    notifying: Notifying = field(default_factory=Notifying)
+    """Whom to tell what."""

@@ -31,6 +31,9 @@ class Post:
     """Raised one after the other, the message taken or not."""
     loses: bool = True
 
+    def names(self) -> tuple[str, ...]:
+        return ("owner",)
+
     async def send(self, target: str, title: str, body: str) -> None:
         if not (self.trouble and self.loses):
             self.taken.append((target, title, body))

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from channelsync.engine.bookkeeping import verify_books
 from channelsync.store import tables
+from channelsync.store.audit_chain import Change
 from channelsync.store.chain import append_seals, links_after, load_head, read_horizon
 from channelsync.store.copying import CopyRefused, copy_store
 from channelsync.store.database import Database
@@ -16,6 +17,7 @@ from channelsync.store.tables import Quantity
 from tests.support.ledger_books import Books
 
 ON_HAND = Quantity.ON_HAND
+CHANGE = Change(at=1.0, actor="cli:ada", action="database.copy", subject="database")
 
 
 @pytest.fixture
@@ -37,10 +39,13 @@ async def seal(books: Books) -> None:
 async def test_everything_is_there_and_goes_on(sqlite_books: Books, target: Database) -> None:
     await sqlite_books.move(("MUG", "dc", ON_HAND, 7), ("PLATE", "soho", ON_HAND, 1))
     await seal(sqlite_books)
-    copied = await copy_store(sqlite_books.database, target)
+    copied = await copy_store(sqlite_books.database, target, CHANGE)
     there = Books(target)
     for table in tables.metadata.sorted_tables:
         rows = [tuple(row) for row in await there.rows(table)]
+        if table is tables.audit:
+            assert [row.action for row in await there.rows(table)] == [CHANGE.action]
+            continue
         assert rows == [tuple(row) for row in await sqlite_books.rows(table)], table.name
         assert copied.rows[table.name] == len(rows)
     assert copied.rows["movements"] == 2
@@ -52,10 +57,10 @@ async def test_everything_is_there_and_goes_on(sqlite_books: Books, target: Data
 
 
 async def test_a_target_with_rows_is_left_alone(sqlite_books: Books, target: Database) -> None:
-    await copy_store(sqlite_books.database, target)
+    await copy_store(sqlite_books.database, target, CHANGE)
     before = await Books(target).count_of(tables.items)
     with pytest.raises(CopyRefused, match=r"not empty .*copy into a new database"):
-        await copy_store(sqlite_books.database, target)
+        await copy_store(sqlite_books.database, target, CHANGE)
     assert await Books(target).count_of(tables.items) == before
 
 
@@ -63,13 +68,13 @@ async def test_wrong_books_are_not_carried_along(sqlite_books: Books, target: Da
     await sqlite_books.move(("MUG", "dc", ON_HAND, 7))
     await sqlite_books.run("UPDATE stock SET on_hand = 9")
     with pytest.raises(CopyRefused, match=r"do not add up .*verify --repair"):
-        await copy_store(sqlite_books.database, target)
+        await copy_store(sqlite_books.database, target, CHANGE)
     assert await Books(target).count_of(tables.items) == 0
 
 
 async def test_a_file_is_no_target(sqlite_books: Books) -> None:
     with pytest.raises(CopyRefused, match="must be PostgreSQL"):
-        await copy_store(sqlite_books.database, sqlite_books.database)
+        await copy_store(sqlite_books.database, sqlite_books.database, CHANGE)
 
 
 async def test_a_row_that_does_not_fit_takes_all_of_it_back(
@@ -79,5 +84,5 @@ async def test_a_row_that_does_not_fit_takes_all_of_it_back(
     async with target.write() as tx:
         await tx.exec_driver_sql("ALTER TABLE movements ADD CHECK (delta < 5)")
     with pytest.raises(sa.exc.IntegrityError):
-        await copy_store(sqlite_books.database, target)
+        await copy_store(sqlite_books.database, target, CHANGE)
     assert await Books(target).count_of(tables.items) == 0

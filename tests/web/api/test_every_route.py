@@ -50,6 +50,7 @@ BODIES: Mapping[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
     ("POST", "/endpoints/{endpoint_id}/enable"): ("/endpoints/{3}/enable", None),
     ("POST", "/endpoints/{endpoint_id}/test"): ("/endpoints/{3}/test", None),
     ("DELETE", "/endpoints/{endpoint_id}"): ("/endpoints/{3}", None),
+    ("POST", "/notifications/test"): ("/notifications/test", {"target": "owner"}),
     ("POST", "/users"): ("/users", USER),
     ("PATCH", "/users/{name}"): ("/users/eve", {"role": "operator"}),
     ("DELETE", "/users/{name}"): ("/users/eve", None),
@@ -135,7 +136,7 @@ def _other(body: dict[str, Any]) -> dict[str, Any]:
         if name in body:
             return body | {name: value}
     changes = {"role": "viewer", "force": False, "sku": "SAUCER", "ttl_seconds": 1.0}
-    changes |= {"reference": "A-2", "url": "https://erp.example.com/another"}
+    changes |= {"target": "boss", "reference": "A-2", "url": "https://erp.example.com/another"}
     name = next(one for one in changes if one in body)
     return body | {name: changes[name]}
 

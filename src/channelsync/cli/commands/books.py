@@ -11,14 +11,18 @@ from channelsync.cli.exit_codes import ExitCode
 from channelsync.cli.failures import Refused
 from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
+from channelsync.cli.trail import Told, change
 
 if TYPE_CHECKING:
     from channelsync.store.audit_chain import AuditReport
     from channelsync.store.chain_check import Anchor, ChainReport
     from channelsync.store.checks import Finding
+    from channelsync.store.database import Database
     from channelsync.store.verify import Report
 
 __all__ = ["verify"]
+
+FINDINGS_TOLD_MAX = 100
 
 
 async def verify(
@@ -42,14 +46,13 @@ async def verify(
     also against what was told outside. May run at any time. Exit code 3: something differs (and,
     with --repair, could not be put right).
     """
-    from channelsync.engine.bookkeeping import repair_books, verify_books
+    from channelsync.engine.bookkeeping import verify_books
 
     anchors = _anchors(anchor)
     found: tuple[Finding, ...] = ()
     async with session.store() as database:
         if repair:
-            repaired = await repair_books(database, session.environment, actor=session.actor)
-            found = repaired.findings
+            found = await _repair(session, database)
         report = await verify_books(database, anchors)
     data = {
         "ok": report.ok,
@@ -67,6 +70,25 @@ async def verify(
     }
     session.output.result(data, lambda screen: _show(screen, report, found))
     return ExitCode.DONE if report.ok else ExitCode.INVARIANT_VIOLATED
+
+
+async def _repair(session: Session, database: Database) -> tuple[Finding, ...]:
+    from channelsync.engine.bookkeeping import repair_books
+
+    async def use(joined: Database) -> Told[tuple[Finding, ...]]:
+        repaired = await repair_books(joined, session.environment, actor=session.actor)
+        told = repaired.findings[:FINDINGS_TOLD_MAX]
+        before = [{"what": _named(one), "units": one.stored} for one in told]
+        after = [{"what": _named(one), "units": one.rebuilt} for one in told]
+        count = {"repaired": len(repaired.findings)}
+        sides = {"before": {"numbers": before}, "after": {**count, "numbers": after}}
+        return Told(result=repaired.findings, subject="books", **sides)
+
+    return await change(session, database, "books.repair", use)
+
+
+def _named(finding: Finding) -> str:
+    return f"{finding.table}.{finding.column} of {finding.key}"
 
 
 def _anchors(given: str | None) -> list[Anchor]:

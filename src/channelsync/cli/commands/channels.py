@@ -11,10 +11,13 @@ from channelsync.cli.exit_codes import ExitCode
 from channelsync.cli.failures import Refused
 from channelsync.cli.output import Grid, Screen, counted
 from channelsync.cli.session import Session
+from channelsync.cli.trail import Told, change
 
 if TYPE_CHECKING:
+    from channelsync.engine.channel_desk import Forgotten
     from channelsync.engine.status import ChannelStatus
     from channelsync.sdk.types import CheckResult
+    from channelsync.store.database import Database
 
 __all__ = [
     "YES",
@@ -139,12 +142,13 @@ async def pause(
     """
     from channelsync.engine.channel_desk import pause_channel
 
-    after = {"paused": reason}
-    async with (
-        session.store() as database,
-        session.audited(database, "channel.pause", f"channel:{name}", after=after) as joined,
-    ):
+    async def use(joined: Database) -> Told[None]:
         await pause_channel(session.engine(joined, None), name, reason)
+        sides = {"before": {"paused": None}, "after": {"paused": reason}}
+        return Told(result=None, subject=f"channel:{name}", **sides)
+
+    async with session.store() as database:
+        await change(session, database, "channel.pause", use)
     session.output.result(
         {"channel": name, "paused": reason}, lambda screen: screen.line(f"{name} is paused")
     )
@@ -152,14 +156,17 @@ async def pause(
 
 async def resume(session: Session, name: NAME) -> None:
     """Push to a paused channel again."""
-    from channelsync.engine.channel_desk import resume_channel
+    from channelsync.engine.channel_desk import require_channel, resume_channel
 
-    after = {"paused": None}
-    async with (
-        session.store() as database,
-        session.audited(database, "channel.resume", f"channel:{name}", after=after) as joined,
-    ):
+    async def use(joined: Database) -> Told[None]:
+        async with joined.read() as tx:
+            was = (await require_channel(tx, name)).paused_reason
         await resume_channel(session.engine(joined, None), name)
+        sides = {"before": {"paused": was}, "after": {"paused": None}}
+        return Told(result=None, subject=f"channel:{name}", **sides)
+
+    async with session.store() as database:
+        await change(session, database, "channel.resume", use)
     session.output.result(
         {"channel": name, "paused": None}, lambda screen: screen.line(f"{name} is resumed")
     )
@@ -173,6 +180,13 @@ async def forget(session: Session, name: NAME, yes: YES = False) -> None:
     """
     from channelsync.engine.channel_desk import forget_channel, require_channel
 
+    async def use(joined: Database) -> Told[Forgotten]:
+        engine = session.engine(joined, None)
+        gone = await forget_channel(engine, name, actor=session.actor)
+        kept = {"listings": gone.listings, "units": gone.units}
+        sides = {"before": {"set_aside": kept}, "after": {"set_aside": None}}
+        return Told(result=gone, subject=f"channel:{name}", **sides)
+
     async with session.store() as database:
         async with database.read() as tx:
             await require_channel(tx, name)
@@ -181,9 +195,7 @@ async def forget(session: Session, name: NAME, yes: YES = False) -> None:
             f"Forgetting {name} gives its units to the other channels. If a listing of it can"
             " still sell,\nor an order of it is not counted here yet, units will be sold twice.",
         )
-        async with session.audited(database, "channel.forget", f"channel:{name}") as joined:
-            engine = session.engine(joined, None)
-            forgotten = await forget_channel(engine, name, actor=session.actor)
+        forgotten = await change(session, database, "channel.forget", use)
     session.output.result(
         forgotten,
         lambda screen: screen.line(

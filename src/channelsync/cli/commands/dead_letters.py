@@ -9,9 +9,14 @@ import typer
 from channelsync.cli.commands.channels import YES, require_yes
 from channelsync.cli.output import Grid, Screen, spoken
 from channelsync.cli.session import Session
+from channelsync.cli.trail import Told, change
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from channelsync.engine.core import Engine
     from channelsync.engine.dead_letters import DeadLetter
+    from channelsync.store.database import Database
 
 __all__ = ["drop", "list_letters", "replay"]
 
@@ -41,12 +46,7 @@ async def replay(session: Session, number: NUMBER) -> None:
     """Have it applied once more; what fails again comes back as a new dead letter."""
     from channelsync.engine.dead_letters import replay_dead_letter
 
-    sides = {"before": {"state": "dead"}, "after": {"state": "replayed"}}
-    async with (
-        session.store() as database,
-        session.audited(database, "dead_letter.replay", f"dead_letter:{number}", **sides) as joined,
-    ):
-        await replay_dead_letter(session.engine(joined, None), number)
+    await _decide(session, number, "replay", "replayed", replay_dead_letter)
     session.output.result(
         {"id": number, "state": "replayed"},
         lambda screen: screen.line(f"{number} will be applied again by the daemon"),
@@ -62,12 +62,23 @@ async def drop(session: Session, number: NUMBER, yes: YES = False) -> None:
         f"Dropping {number} means that its delivery is never applied; its order is still found by"
         " polling,\nwhere the channel can be polled.",
     )
-    sides = {"before": {"state": "dead"}, "after": {"state": "dropped"}}
-    async with (
-        session.store() as database,
-        session.audited(database, "dead_letter.drop", f"dead_letter:{number}", **sides) as joined,
-    ):
-        await drop_dead_letter(session.engine(joined, None), number)
+    await _decide(session, number, "drop", "dropped", drop_dead_letter)
     session.output.result(
         {"id": number, "state": "dropped"}, lambda screen: screen.line(f"{number} is dropped")
     )
+
+
+async def _decide(
+    session: Session,
+    number: int,
+    verb: str,
+    state: str,
+    decide: Callable[[Engine, int], Awaitable[None]],
+) -> None:
+    async def use(joined: Database) -> Told[None]:
+        await decide(session.engine(joined, None), number)
+        sides = {"before": {"state": "dead"}, "after": {"state": state}}
+        return Told(result=None, subject=f"dead_letter:{number}", **sides)
+
+    async with session.store() as database:
+        await change(session, database, f"dead_letter.{verb}", use)

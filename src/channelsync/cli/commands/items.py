@@ -9,8 +9,10 @@ import typer
 from channelsync.cli.commands.stock_door import open_books
 from channelsync.cli.output import Grid, Screen
 from channelsync.cli.session import Session
+from channelsync.cli.trail import Told, change
 
 if TYPE_CHECKING:
+    from channelsync.store.database import Database
     from channelsync.store.stock_queries import Item
 
 __all__ = ["add", "list_items", "rename"]
@@ -27,13 +29,14 @@ async def add(
     """Make a new item, without stock. `stock import --create-items` makes many."""
     from channelsync.engine.stock_desk import StockDesk
 
-    after = {"sku": sku, "name": name, "tags": tag or []}
-    async with (
-        open_books(session) as database,
-        session.audited(database, "item.create", f"item:{sku}", after=after) as joined,
-    ):
+    async def use(joined: Database) -> Told[None]:
         desk = StockDesk(joined, session.environment)
         await desk.create_item(sku, name=name, tags=tag or (), actor=session.actor)
+        after = {"sku": sku, "name": name, "tags": tag or []}
+        return Told(result=None, subject=f"item:{sku}", after=after)
+
+    async with open_books(session) as database:
+        await change(session, database, "item.create", use)
     session.output.result({"sku": sku, "name": name}, lambda screen: screen.line(f"made {sku}"))
 
 
@@ -45,13 +48,14 @@ async def rename(
     """Give an item another SKU. Stock, history and listings stay with it."""
     from channelsync.engine.stock_desk import StockDesk
 
-    sides = {"before": {"sku": sku}, "after": {"sku": new_sku}}
-    async with (
-        open_books(session, create=False) as database,
-        session.audited(database, "item.change", f"item:{sku}", **sides) as joined,
-    ):
+    async def use(joined: Database) -> Told[None]:
         desk = StockDesk(joined, session.environment)
         await desk.rename_item(sku, new_sku, actor=session.actor)
+        sides = {"before": {"sku": sku}, "after": {"sku": new_sku}}
+        return Told(result=None, subject=f"item:{sku}", **sides)
+
+    async with open_books(session, create=False) as database:
+        await change(session, database, "item.change", use)
     session.output.result(
         {"sku": new_sku, "was": sku}, lambda screen: screen.line(f"{sku} is now {new_sku}")
     )

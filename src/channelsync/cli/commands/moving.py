@@ -25,19 +25,27 @@ async def copy(
     The file stays as it is. Everything is copied or nothing.
     """
     from channelsync.store import migrate
+    from channelsync.store.audit_chain import Change
     from channelsync.store.copying import copy_store
     from channelsync.store.database import Database, sqlite_url
     from channelsync.store.folder import data_lock
 
     if not file.is_file():
         raise Refused(f"there is no database at {file}")
+    change = Change(
+        at=session.environment.now(),
+        actor=session.actor,
+        action="database.copy",
+        subject="database",
+        after={"file": file.name},
+    )
     source_url, target_url = sqlite_url(file.absolute()), session.settings.database
     with data_lock(file.absolute().parent), unreachable(target_url):
         await migrate.require_current(source_url)
         await migrate.require_current(target_url)
         source, target = Database(source_url), Database(target_url, answer_seconds=None)
         try:
-            copied = await copy_store(source, target)
+            copied = await copy_store(source, target, change)
         finally:
             await source.close()
             await target.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,17 +10,16 @@ from channelsync.cli.exit_codes import ExitCode
 from channelsync.cli.failures import Refused
 from channelsync.cli.output import Grid, Screen, ago
 from channelsync.cli.session import Session
+from channelsync.cli.trail import Told, change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from channelsync.engine.notify import Sent
-    from channelsync.notify.apprise_notifier import AppriseNotifier
+    from channelsync.engine.try_targets import Tried
+    from channelsync.store.database import Database
 
 __all__ = ["list_notices", "try_targets"]
-
-TITLE = "channelsync: a test"
-BODY = "This is what a notification looks like. Nothing is wrong."
 
 
 async def list_notices(
@@ -59,32 +58,27 @@ async def try_targets(
 
     Exit code 1: one of them did not take it.
     """
+    from channelsync.engine.try_targets import ACTION, UnknownTarget, told, try_targets
     from channelsync.notify.apprise_notifier import AppriseNotifier
 
     configuration = session.configuration()
-    names = sorted(configuration.notice_targets)
-    if not names:
-        raise Refused("there is no target yet: add one under notifications.targets in the file")
-    if target is not None and target not in names:
-        raise Refused(f"there is no target {target!r}; there are {', '.join(names)}")
     notifier = AppriseNotifier(configuration.notice_targets)
-    results = [await _try(notifier, name) for name in names if target in {None, name}]
-    ok = all(one["ok"] for one in results)
+    try:
+        results = await try_targets(notifier, target)
+    except UnknownTarget as error:
+        raise Refused(str(error)) from None
+
+    async def use(_joined: Database) -> Told[None]:
+        return Told(result=None, **told(results))
+
+    async with session.store(create=True) as database:
+        await change(session, database, ACTION, use)
+    ok = all(one.ok for one in results)
     session.output.result({"ok": ok, "targets": results}, lambda screen: _tell(screen, results))
     return ExitCode.DONE if ok else ExitCode.FAILED
 
 
-async def _try(notifier: AppriseNotifier, name: str) -> dict[str, Any]:
-    from channelsync.ports import NoticeRefused
-
-    try:
-        await notifier.send(name, TITLE, BODY)
-    except NoticeRefused as refused:
-        return {"target": name, "ok": False, "message": str(refused)}
-    return {"target": name, "ok": True, "message": "sent"}
-
-
-def _tell(screen: Screen, results: Sequence[dict[str, Any]]) -> None:
+def _tell(screen: Screen, results: Sequence[Tried]) -> None:
     for one in results:
-        style = None if one["ok"] else "red"
-        screen.line(f"{one['target']}: {one['message']}", style=style)
+        style = None if one.ok else "red"
+        screen.line(f"{one.target}: {one.message}", style=style)

@@ -10,10 +10,12 @@ from channelsync.cli.commands.stock_door import open_books
 from channelsync.cli.failures import Refused
 from channelsync.cli.output import Grid, Screen, spoken
 from channelsync.cli.session import Session
+from channelsync.cli.trail import Told, change, sides_of
 
 if TYPE_CHECKING:
     from channelsync.engine.return_desk import Inspected, OrderRef
     from channelsync.engine.returns_view import ReturnView
+    from channelsync.store.database import Database
 
 __all__ = ["inspect", "list_returns"]
 
@@ -62,8 +64,16 @@ async def inspect(
         of=_order(channel, order, line),
         location=location,
     )
+
+    async def use(joined: Database) -> Told[Inspected]:
+        made = await ReturnDesk(session.engine(joined, None)).inspect(wanted)
+        of = {"outcomes": made.outcomes, "reason": reason, "order": order}
+        sides = sides_of(of, made.change.before, made.change.after)
+        subject = f"stock:{made.change.location}/{made.change.sku}"
+        return Told(result=made, subject=subject, **sides)
+
     async with open_books(session) as database:
-        found = await ReturnDesk(session.engine(database, None)).inspect(wanted)
+        found = await change(session, database, "stock.return", use)
     session.output.result(found, lambda screen: _show_inspected(screen, found))
 
 

@@ -9,11 +9,13 @@ import typer
 from channelsync.cli.failures import Refused
 from channelsync.cli.output import counted
 from channelsync.cli.session import Session
+from channelsync.cli.trail import Told, change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from channelsync.sdk.types import Shipment
+    from channelsync.store.database import Database
 
 __all__ = ["ship"]
 
@@ -57,8 +59,8 @@ async def ship(
                 shipped_at=session.environment.now(),
                 units=chosen,
             )
-        await _tell(session, channel, shipment)
-    total = sum(one for _, one in shipment.lines)
+        total = sum(one for _, one in shipment.lines)
+        await _tell(session, database, channel, shipment)
     session.output.result(
         {"channel": channel, "order": order, "package": package, "units": total},
         lambda screen: screen.line(
@@ -77,7 +79,18 @@ def _units(given: list[str]) -> Mapping[str, int]:
     return found
 
 
-async def _tell(session: Session, name: str, shipment: Shipment) -> None:
+async def _note(session: Session, database: Database, name: str, shipment: Shipment) -> None:
+    """Before anything leaves: whatever the marketplace answers, it was told by somebody."""
+
+    async def use(_joined: Database) -> Told[None]:
+        units = sum(one for _, one in shipment.lines)
+        after = {"order": shipment.order_id, "package": shipment.reference, "units": units}
+        return Told(result=None, subject=f"channel:{name}", after=after)
+
+    await change(session, database, "shipment.confirm", use)
+
+
+async def _tell(session: Session, database: Database, name: str, shipment: Shipment) -> None:
     from channelsync.bootstrap import lent_by
     from channelsync.plugins.opening import open_channel
     from channelsync.sdk.connector import ConfirmsShipments
@@ -95,6 +108,7 @@ async def _tell(session: Session, name: str, shipment: Shipment) -> None:
     try:
         if not isinstance(opened.channel, ConfirmsShipments):
             raise Refused(f"{name} cannot be told of shipments: confirm them there")
+        await _note(session, database, name, shipment)
         await opened.channel.confirm_shipment(shipment)
     finally:
         await opened.close()

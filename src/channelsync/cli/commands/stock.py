@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from channelsync.cli.commands.plan import stock_text
-from channelsync.cli.commands.stock_door import open_books, open_desk
+from channelsync.cli.commands.stock_door import open_at, open_books
 from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.times import instant_of
+from channelsync.cli.trail import Told, change, sides_of
 
 if TYPE_CHECKING:
-    from channelsync.engine.stock_desk import StockChange
+    from collections.abc import Awaitable, Callable
+
+    from channelsync.engine.stock_desk import StockChange, StockDesk
     from channelsync.engine.stock_view import ItemStock, PoolView
+    from channelsync.store.database import Database
 
 __all__ = ["adjust", "count", "safety", "set_units", "show"]
 
@@ -105,6 +109,25 @@ def _show_item(screen: Screen, view: ItemStock) -> None:
 # ------------------------------------------------------------------ changing
 
 
+Use: TypeAlias = "Callable[[StockDesk, str], Awaitable[StockChange]]"
+
+
+async def _edit(session: Session, action: str, location: str | None, reason: str, use: Use) -> None:
+    """Change one number at the location that is meant, and say so."""
+    from channelsync.engine.stock_desk import StockDesk
+
+    async with open_at(session, location) as (database, place):
+
+        async def act(joined: Database) -> Told[StockChange]:
+            made = await use(StockDesk(joined, session.environment), place)
+            more = {"quantity": made.quantity, "reason": reason}
+            sides = sides_of(more, made.before, made.after)
+            return Told(result=made, subject=f"stock:{made.location}/{made.sku}", **sides)
+
+        made = await change(session, database, action, act)
+    session.output.result({"changes": [made]}, lambda screen: _show_change(screen, made))
+
+
 async def set_units(
     session: Session,
     sku: SKU,
@@ -116,15 +139,17 @@ async def set_units(
     reason: REASON = "set by hand",
 ) -> None:
     """Set a number as it is now. For units on the shelf this is a count taken this moment."""
-    async with open_desk(session, location) as (desk, place):
+
+    async def use(desk: StockDesk, place: str) -> StockChange:
         actor = session.actor
         if what == "on-hand":
-            change = await desk.count(sku, place, units, reason=reason, actor=actor)
-        elif what == "on-order":
-            change = await desk.set_on_order(sku, place, units, reason=reason, actor=actor)
-        else:
-            change = await desk.set_safety_stock(sku, place, units, reason=reason, actor=actor)
-    _report(session, [change])
+            return await desk.count(sku, place, units, reason=reason, actor=actor)
+        if what == "on-order":
+            return await desk.set_on_order(sku, place, units, reason=reason, actor=actor)
+        return await desk.set_safety_stock(sku, place, units, reason=reason, actor=actor)
+
+    actions = {"on-hand": "stock.count", "on-order": "stock.on_order", "safety": "stock.safety"}
+    await _edit(session, actions[what], location, reason, use)
 
 
 async def count(
@@ -137,11 +162,13 @@ async def count(
 ) -> None:
     """Take a count into the books; sales and shipments since `--at` are applied to it again."""
     counted_at = instant_of(session, at)
-    async with open_desk(session, location) as (desk, place):
-        change = await desk.count(
+
+    async def use(desk: StockDesk, place: str) -> StockChange:
+        return await desk.count(
             sku, place, units, reason=reason, actor=session.actor, counted_at=counted_at
         )
-    _report(session, [change])
+
+    await _edit(session, "stock.count", location, reason, use)
 
 
 async def adjust(
@@ -155,9 +182,11 @@ async def adjust(
 
     Example: channelsync stock adjust MUG -3 --reason "broken in transit"
     """
-    async with open_desk(session, location) as (desk, place):
-        change = await desk.adjust(sku, place, delta, reason=reason, actor=session.actor)
-    _report(session, [change])
+
+    async def use(desk: StockDesk, place: str) -> StockChange:
+        return await desk.adjust(sku, place, delta, reason=reason, actor=session.actor)
+
+    await _edit(session, "stock.adjust", location, reason, use)
 
 
 async def safety(
@@ -168,18 +197,13 @@ async def safety(
     reason: REASON = "safety stock set by hand",
 ) -> None:
     """Set the safety stock of an item at a location; it replaces the configured one."""
-    async with open_desk(session, location) as (desk, place):
-        change = await desk.set_safety_stock(sku, place, units, reason=reason, actor=session.actor)
-    _report(session, [change])
+
+    async def use(desk: StockDesk, place: str) -> StockChange:
+        return await desk.set_safety_stock(sku, place, units, reason=reason, actor=session.actor)
+
+    await _edit(session, "stock.safety", location, reason, use)
 
 
-def _report(session: Session, changes: list[StockChange]) -> None:
-    session.output.result({"changes": changes}, lambda screen: _show_changes(screen, changes))
-
-
-def _show_changes(screen: Screen, changes: list[StockChange]) -> None:
-    for change in changes:
-        what = change.quantity.replace("_", " ")
-        screen.line(
-            f"{change.sku} at {change.location}: {what} {change.before} -> {change.after}",
-        )
+def _show_change(screen: Screen, made: StockChange) -> None:
+    what = made.quantity.replace("_", " ")
+    screen.line(f"{made.sku} at {made.location}: {what} {made.before} -> {made.after}")

@@ -1,4 +1,4 @@
-"""The stock desk opened for one command, with the locations that the configuration names."""
+"""The store opened for one command about stock, with the locations that the configuration names."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from channelsync.cli.failures import Refused
 from channelsync.cli.session import Session
 
 if TYPE_CHECKING:
-    from channelsync.engine.stock_desk import StockDesk
     from channelsync.store.database import Database
 
-__all__ = ["open_books", "open_desk"]
+__all__ = ["open_at", "open_books"]
 
 
 @asynccontextmanager
@@ -38,17 +37,14 @@ async def _add_locations(session: Session, database: Database) -> None:
 
 
 @asynccontextmanager
-async def open_desk(session: Session, location: str | None) -> AsyncIterator[tuple[StockDesk, str]]:
-    """The stock desk, and the location meant: the one given, or the only one there is.
+async def open_at(session: Session, location: str | None) -> AsyncIterator[tuple[Database, str]]:
+    """The store, and the location meant: the one given, or the only one there is.
 
     Raises:
         Refused: there are several locations, or none.
     """
-    from channelsync.engine.stock_desk import StockDesk
-
     async with open_books(session) as database:
-        place = location or await _only_location(database)
-        yield StockDesk(database, session.environment), place
+        yield database, location or await _only_location(database)
 
 
 async def _only_location(database: Database) -> str:

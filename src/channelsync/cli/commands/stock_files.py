@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,13 +14,16 @@ from channelsync.cli.failures import Refused
 from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.times import instant_of
+from channelsync.cli.trail import Told, change
 
 if TYPE_CHECKING:
     from channelsync.engine.stock_csv import ImportReport
+    from channelsync.store.database import Database
 
 __all__ = ["export_file", "import_file"]
 
 CHANGES_SHOWN_MAX = 50
+CHANGES_TOLD_MAX = 100
 
 
 async def import_file(
@@ -55,7 +59,8 @@ async def import_file(
 
     content = _content(file)
     counted_at = instant_of(session, at)
-    async with open_books(session) as database:
+
+    async def use(database: Database) -> Told[ImportReport]:
         report = await import_stock(
             database,
             session.environment,
@@ -67,7 +72,30 @@ async def import_file(
             dry_run=dry_run,
             default_location=location,
         )
+        return _told(report, content, reason)
+
+    async with open_books(session) as database:
+        if dry_run:
+            report = (await use(database)).result
+        else:
+            report = await change(session, database, "stock.import", use)
     session.output.result(report, lambda screen: _show(screen, report))
+
+
+def _told(report: ImportReport, content: bytes, reason: str) -> Told[ImportReport]:
+    """The sheet by its digest, and the first cells that it changed: the ledger has them all."""
+    told = report.changes[:CHANGES_TOLD_MAX]
+    where = [{"row": one.row, "sku": one.sku, "location": one.location} for one in told]
+    before = [place | {one.field: one.before} for place, one in zip(where, told, strict=True)]
+    after = {
+        "reason": reason,
+        "sheet_sha256": hashlib.sha256(content).hexdigest(),
+        "rows": report.rows,
+        "changed": len(report.changes),
+        "created": len(report.created),
+        "cells": [place | {one.field: one.after} for place, one in zip(where, told, strict=True)],
+    }
+    return Told(result=report, subject="stock", before={"cells": before}, after=after)
 
 
 def _content(file: Path) -> bytes:

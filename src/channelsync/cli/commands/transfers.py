@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,10 +10,14 @@ from channelsync.cli.commands.stock_door import open_books
 from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.times import instant_of
+from channelsync.cli.trail import Told, change
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from channelsync.engine.transfer_desk import TransferDesk
     from channelsync.engine.transfers_view import TransferView
+    from channelsync.store.database import Database
 
 __all__ = ["begin", "cancel", "list_transfers", "receive", "ship"]
 
@@ -31,13 +33,29 @@ FORCE = Annotated[
 ]
 
 
-@asynccontextmanager
-async def _desk(session: Session) -> AsyncIterator[TransferDesk]:
+async def _step(
+    session: Session,
+    action: str,
+    transfer: int | None,
+    step: Callable[[TransferDesk], Awaitable[TransferView]],
+) -> None:
+    """Take one step of a transfer, a new one where `transfer` is None, and say so."""
     from channelsync.engine.transfer_desk import TransferDesk
+    from channelsync.engine.transfers_view import view_transfer
 
     configuration = session.configuration_if_valid("the configured safety stock")
+
+    async def use(joined: Database) -> Told[TransferView]:
+        before = None
+        if transfer is not None:
+            async with joined.read() as tx:
+                before = await view_transfer(tx, transfer, None)
+        after = await step(TransferDesk(session.engine(joined, configuration)))
+        return Told(result=after, subject=f"transfer:{after.id}", before=before, after=after)
+
     async with open_books(session) as database:
-        yield TransferDesk(session.engine(database, configuration))
+        view = await change(session, database, action, use)
+    session.output.result({"transfer": view}, lambda screen: screen.line(_sentence(view)))
 
 
 async def begin(
@@ -65,20 +83,27 @@ async def begin(
         actor=session.actor,
         force=force,
     )
-    async with _desk(session) as desk:
-        _report(session, await desk.begin(wanted))
+    await _step(session, "transfer.begin", None, lambda desk: desk.begin(wanted))
 
 
 async def ship(session: Session, transfer: ID, force: FORCE = False) -> None:
     """The units of a prepared transfer leave; refused while channels may still sell some."""
-    async with _desk(session) as desk:
-        _report(session, await desk.ship(transfer, actor=session.actor, force=force))
+    await _step(
+        session,
+        "transfer.ship",
+        transfer,
+        lambda desk: desk.ship(transfer, actor=session.actor, force=force),
+    )
 
 
 async def cancel(session: Session, transfer: ID) -> None:
     """The units of a prepared transfer stay where they are."""
-    async with _desk(session) as desk:
-        _report(session, await desk.cancel(transfer, actor=session.actor))
+    await _step(
+        session,
+        "transfer.cancel",
+        transfer,
+        lambda desk: desk.cancel(transfer, actor=session.actor),
+    )
 
 
 async def receive(
@@ -113,8 +138,7 @@ async def receive(
         actor=session.actor,
         arrived_at=instant_of(session, at),
     )
-    async with _desk(session) as desk:
-        _report(session, await desk.receive(wanted))
+    await _step(session, "transfer.receive", transfer, lambda desk: desk.receive(wanted))
 
 
 async def list_transfers(
@@ -123,13 +147,13 @@ async def list_transfers(
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
 ) -> None:
     """List transfers that are being prepared or under way."""
-    async with _desk(session) as desk:
+    from channelsync.engine.transfer_desk import TransferDesk
+
+    configuration = session.configuration_if_valid("the configured safety stock")
+    async with open_books(session) as database:
+        desk = TransferDesk(session.engine(database, configuration))
         found = await desk.list(closed=closed, limit=limit)
     session.output.result({"transfers": found}, lambda screen: _show(screen, found))
-
-
-def _report(session: Session, view: TransferView) -> None:
-    session.output.result({"transfer": view}, lambda screen: screen.line(_sentence(view)))
 
 
 def _sentence(view: TransferView) -> str:

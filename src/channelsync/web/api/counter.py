@@ -25,7 +25,7 @@ from channelsync.engine.channel_desk import ChannelRefused, UnknownChannel
 from channelsync.engine.core import Engine
 from channelsync.engine.dead_letters import DeadLetterEnded, UnknownDeadLetter
 from channelsync.engine.endpoints_desk import EndpointRefused, UnknownEndpoint
-from channelsync.engine.idempotency import Answer, Once
+from channelsync.engine.idempotency import Answer, Once, Outside
 from channelsync.engine.identity_errors import IdentityError, UnknownKey, UnknownUser
 from channelsync.engine.stock_errors import (
     ItemExists,
@@ -105,8 +105,12 @@ class Counter:
         *,
         body: BaseModel | None = None,
         status: int = HTTPStatus.OK,
+        outside: Outside | None = None,
     ) -> Response:
-        """Do it once, and answer."""
+        """Do it once, and answer.
+
+        `outside` comes before the transaction, unless the key was answered already.
+        """
         principal = principal_of(request)
         change = Change(
             at=self.engine.now(),
@@ -134,7 +138,8 @@ class Counter:
             return Answer(status=status, body=deed.answer.model_dump_json())
 
         key = key_of(request, f"api/{principal.name}")
-        answer = await answer_of(self._once, key, _fingerprint(request, body), act)
+        fingerprint = _fingerprint(request, body)
+        answer = await answer_of(self._once, key, fingerprint, act, outside)
         return _with(answer, revealed) if revealed else answer
 
 
