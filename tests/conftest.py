@@ -35,6 +35,9 @@ COMMON: dict[str, Any] = {
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much],
     "print_blob": False,
 }
+pytest_plugins = ("tests.support.databases",)
+"""Servers and databases, for whatever test asks for one."""
+
 settings.register_profile("ci", derandomize=True, **COMMON)
 settings.register_profile("quick", derandomize=True, **COMMON)
 settings.register_profile("nightly", **COMMON | {"print_blob": True})

@@ -13,10 +13,7 @@ from tests.docs.pages import CLAIMS, Block, blocks_of, matches, pages, practice_
 from tests.docs.player import Player
 from tests.docs.practice import Furnished, Practice, Street, furnish, practice_street
 from tests.support.checkout import ROOT
-from tests.support.databases import postgres_server, redis_server
 from tests.support.preloaded import commands
-
-__all__ = ["postgres_server", "redis_server"]
 
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)\s]*)?\)")
 GENERATED = {"docs/reference/cli.md"}

@@ -20,6 +20,7 @@ import pytest
 from channelsync_shopify.simulator import ShopifySimulator
 from tests.support.fleet import CONFIG, SECRETS, shop_settings
 from tests.support.served import free_port, served
+from tests.support.shops import delivering
 
 SECONDS_MAX = 60.0
 SALES = 15
@@ -97,13 +98,8 @@ async def till(folder: Path) -> AsyncIterator[Till]:
 
         hooks = {"response": [remember]}
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=5, event_hooks=hooks))
-        made.simulator.deliveries.client = client
-        courier = asyncio.create_task(made.simulator.deliveries.run())
-        try:
+        async with delivering([made.simulator], client):
             yield made
-        finally:
-            courier.cancel()
-            await asyncio.gather(courier, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -16,16 +16,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import httpx
 import pytest
 
-from channelsync.sdk.testing.faults import DeliveryPlan, FaultPlan
 from channelsync_shopify.simulator import ShopifySimulator
 from tests.support.fleet import CONFIG, SECRETS, shop_settings
 from tests.support.preloaded import Fork, commands, start
 from tests.support.served import free_port, served
+from tests.support.shops import Shoppers, accepted, delivering, two_shops
 
 KILLS = int(os.environ.get("CHANNELSYNC_SIGKILLS", "12"))
 ITEMS = 8
@@ -45,8 +44,7 @@ class Stage:
     rng: Random
     environment: dict[str, str]
     commands: Path
-    orders: int = 0
-    cancels: int = 0
+    shoppers: Shoppers
     process: Fork | None = None
     starts: int = field(default=0)
 
@@ -98,37 +96,13 @@ class Stage:
 
     async def shop_for(self, seconds: float) -> None:
         """Shoppers buy, and some cancel."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        orders: list[tuple[ShopifySimulator, Any]] = []
-        while loop.time() < end:
-            simulator = self.shops[self.rng.choice(sorted(self.shops))]
-            order = await simulator.shop.buy(f"SKU-{self.rng.randrange(ITEMS)}")
-            if order is not None:
-                orders.append((simulator, order))
-                self.orders += 1
-            if orders and self.rng.random() < 0.1:
-                seller, cancelled = orders.pop(self.rng.randrange(len(orders)))
-                await seller.shop.cancel(cancelled, restock=True)
-                self.cancels += 1
-            await asyncio.sleep(self.rng.uniform(0.02, 0.2))
+        await self.shoppers.shop_for(seconds)
 
 
 @asynccontextmanager
 async def stage(folder: Path, seed: int) -> AsyncIterator[Stage]:
     rng = Random(seed)
-    plan = DeliveryPlan(lose=0.05, double=0.05, delay_seconds_max=2.0)
-    shops = {
-        name: ShopifySimulator(
-            domain=f"{name}.myshopify.com",
-            rng=Random(rng.random()),
-            faults=FaultPlan(deliveries=plan),
-        )
-        for name in ("shop-a", "shop-b")
-    }
-    for simulator in shops.values():
-        for number in range(ITEMS):
-            simulator.shop.add_item(f"SKU-{number}")
+    shops = two_shops(rng, items=ITEMS, delay_seconds_max=2.0)
     port = free_port()
     async with contextlib.AsyncExitStack() as stack:
         found = folder / "bin"
@@ -153,24 +127,16 @@ async def stage(folder: Path, seed: int) -> AsyncIterator[Stage]:
             }
         )
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=5))
-        couriers = []
-        for simulator in shops.values():
-            simulator.deliveries.client = client
-            couriers.append(asyncio.create_task(simulator.deliveries.run()))
-        built = Stage(folder, shops, port, rng, environment, found)
+        await stack.enter_async_context(delivering(shops.values(), client))
+        shoppers = Shoppers(
+            shops=shops, rng=rng, items=ITEMS, cancel_share=0.1, pause_seconds_max=0.2
+        )
+        built = Stage(folder, shops, port, rng, environment, found, shoppers)
         try:
             yield built
         finally:
-            for courier in couriers:
-                courier.cancel()
-            await asyncio.gather(*couriers, return_exceptions=True)
             if built.process is not None and built.process.returncode is None:
                 await built.kill()
-
-
-def true_units(simulator: ShopifySimulator) -> dict[str, int]:
-    """Net units that a shop has accepted, by SKU: the truth."""
-    return {f"SKU-{n}": simulator.world.accepted()[f"SKU-{n}"] for n in range(ITEMS)}
 
 
 def counted_units(folder: Path) -> dict[tuple[str, str], int]:
@@ -208,14 +174,15 @@ async def test_kills_lose_nothing_and_count_nothing_twice(
         code, output = await scene.command("verify", "--json")
         assert code == 0, output
         assert killed == KILLS
-        sold = {name: true_units(simulator) for name, simulator in scene.shops.items()}
+        sold = accepted(scene.shops, ITEMS)
         for number in range(ITEMS):
-            assert sum(units[f"SKU-{number}"] for units in sold.values()) <= UNITS
-        total = sum(sum(units.values()) for units in sold.values())
+            assert sum(sold[name, f"SKU-{number}"] for name in scene.shops) <= UNITS
+        total = sum(sold.values())
         assert total > KILLS
+        shoppers = scene.shoppers
         with capsys.disabled():
             sys.stdout.write(
-                f"\n{killed} SIGKILLs: {scene.orders} orders, {scene.cancels} cancelled,"
+                f"\n{killed} SIGKILLs: {shoppers.orders} orders, {shoppers.cancels} cancelled,"
                 f" {total} of {ITEMS * UNITS} units sold, oversold 0, every order in the books"
                 f" {seconds:.1f} s after the last start, verify clean\n"
             )
@@ -223,11 +190,7 @@ async def test_kills_lose_nothing_and_count_nothing_twice(
 
 async def _until_counted(scene: Stage) -> float:
     """Wait until the books hold exactly what the shops have sold. Returns how long that took."""
-    truth = {
-        (name, sku): units
-        for name, simulator in scene.shops.items()
-        for sku, units in true_units(simulator).items()
-    }
+    truth = accepted(scene.shops, ITEMS)
     loop = asyncio.get_running_loop()
     end = loop.time() + QUIET_SECONDS_MAX
     while True:

@@ -19,25 +19,8 @@ from channelsync.cli.doctor.outside import daemon_line, outside_lines
 from channelsync.cli.session import Outside, Session
 from channelsync.plugins.discovery import discover
 from channelsync.settings import Settings
-from tests.support.databases import (
-    migrated,
-    new_database,
-    postgres_server,
-    postgres_template,
-    postgres_url,
-    redis_server,
-)
 from tests.support.served import free_port, served
 from tests.support.servers import Redis
-
-__all__ = [
-    "migrated",
-    "new_database",
-    "postgres_server",
-    "postgres_template",
-    "postgres_url",
-    "redis_server",
-]
 
 SHOP = """\
 version: 1

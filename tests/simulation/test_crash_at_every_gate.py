@@ -59,7 +59,7 @@ class Diary:
         if self.scene is None:
             return
         self.crossed[where] += 1
-        if where == "after a commit" or not self._committed:
+        if where == "after commit" or not self._committed:
             with closing(sqlite3.connect(self.folder / "first.db")) as database:
                 self._committed = database.serialize()
             self._digest = hashlib.sha256(self._committed).digest()

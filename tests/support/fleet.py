@@ -19,11 +19,11 @@ from typing import Any
 import httpx
 import pytest
 
-from channelsync.sdk.testing.faults import DeliveryPlan, FaultPlan
 from channelsync_shopify.simulator import ShopifySimulator
 from tests.support.clocks import clock_set_off
 from tests.support.served import free_port, served
 from tests.support.servers import Postgres, Redis
+from tests.support.shops import Shoppers, accepted, delivering, two_shops
 
 __all__ = ["CONFIG", "ITEMS", "SECRETS", "UNITS", "Fleet", "fleet", "shop_settings"]
 
@@ -140,26 +140,10 @@ class Fleet:
 
     async def shop_for(self, seconds: float) -> None:
         """Shoppers buy, and some cancel."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        orders: list[tuple[ShopifySimulator, Any]] = []
-        while loop.time() < end:
-            simulator = self.shops[self.rng.choice(sorted(self.shops))]
-            order = await simulator.shop.buy(f"SKU-{self.rng.randrange(ITEMS)}")
-            if order is not None:
-                orders.append((simulator, order))
-            if orders and self.rng.random() < 0.15:
-                seller, cancelled = orders.pop(self.rng.randrange(len(orders)))
-                await seller.shop.cancel(cancelled, restock=True)
-            await asyncio.sleep(self.rng.uniform(0.02, 0.15))
-
-    def accepted(self) -> dict[tuple[str, str], int]:
-        """Net units that the shops have accepted: the truth."""
-        return {
-            (name, f"SKU-{n}"): simulator.world.accepted()[f"SKU-{n}"]
-            for name, simulator in self.shops.items()
-            for n in range(ITEMS)
-        }
+        shoppers = Shoppers(
+            shops=self.shops, rng=self.rng, items=ITEMS, cancel_share=0.15, pause_seconds_max=0.15
+        )
+        await shoppers.shop_for(seconds)
 
     # ------------------------------------------------------------ what must hold
 
@@ -173,7 +157,7 @@ class Fleet:
             "SELECT channel, sku, SUM(ordered - cancelled) AS units FROM order_lines"
             " GROUP BY channel, sku"
         )
-        truth, loop = self.accepted(), asyncio.get_running_loop()
+        truth, loop = accepted(self.shops, ITEMS), asyncio.get_running_loop()
         end = loop.time() + QUIET_SECONDS_MAX
         while True:
             books = {
@@ -198,7 +182,7 @@ class Fleet:
         assert self.acknowledged
         assert not lost, f"{len(lost)} of {len(self.acknowledged)} webhooks"
         await self.command("verify", "--json")
-        sold = self.accepted()
+        sold = accepted(self.shops, ITEMS)
         for number in range(ITEMS):
             units = sum(sold[name, f"SKU-{number}"] for name in self.shops)
             assert units <= UNITS, f"SKU-{number}: {units} sold of {UNITS}"
@@ -211,18 +195,7 @@ async def fleet(
 ) -> AsyncIterator[Fleet]:
     """Shops with stock, a database with counted stock, and nobody running yet."""
     rng = Random(seed)
-    plan = DeliveryPlan(lose=0.05, double=0.05, delay_seconds_max=1.0)
-    shops = {
-        name: ShopifySimulator(
-            domain=f"{name}.myshopify.com",
-            rng=Random(rng.random()),
-            faults=FaultPlan(deliveries=plan),
-        )
-        for name in ("shop-a", "shop-b")
-    }
-    for simulator in shops.values():
-        for number in range(ITEMS):
-            simulator.shop.add_item(f"SKU-{number}")
+    shops = two_shops(rng, items=ITEMS, delay_seconds_max=1.0)
     ports = {name: free_port() for name in ("web", "worker-1", "run-2")}
     async with contextlib.AsyncExitStack() as stack:
         urls = {name: await stack.enter_async_context(served(s.app)) for name, s in shops.items()}
@@ -271,14 +244,9 @@ async def _couriers(built: Fleet) -> AsyncIterator[None]:
         if response.is_success:
             built.acknowledged.add(hashlib.sha256(response.request.content).hexdigest())
 
-    async with httpx.AsyncClient(timeout=5, event_hooks={"response": [remember]}) as client:
-        couriers = []
-        for simulator in built.shops.values():
-            simulator.deliveries.client = client
-            couriers.append(asyncio.create_task(simulator.deliveries.run()))
-        try:
-            yield
-        finally:
-            for courier in couriers:
-                courier.cancel()
-            await asyncio.gather(*couriers, return_exceptions=True)
+    hooks = {"response": [remember]}
+    async with (
+        httpx.AsyncClient(timeout=5, event_hooks=hooks) as client,
+        delivering(built.shops.values(), client),
+    ):
+        yield

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from channelsync.web.app import WebOptions, build_app
-from tests.support.house import Build, House, build_house
+from tests.support.building import build
+from tests.support.house import House
 from tests.support.served import served as serving
 
+__all__ = ["build"]
+
 Client = Callable[..., Awaitable[httpx.AsyncClient]]
-
-
-@pytest.fixture
-async def build(tmp_path: Path) -> AsyncIterator[Build]:
-    built: list[House] = []
-
-    async def make(**arguments: Any) -> House:
-        house = await build_house(tmp_path, **arguments)
-        built.append(house)
-        return house
-
-    yield make
-    for house in built:
-        await house.engine.database.close()
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ import httpx
 from starlette.types import ASGIApp
 
 from channelsync.sdk.testing.faults import FaultPlan
+from channelsync.sdk.testing.network import SimulatedNetwork
 from channelsync_square.simulator.books import Books
 from channelsync_square.simulator.catalog_api import CatalogApi
 from channelsync_square.simulator.deliveries import Deliveries
 from channelsync_square.simulator.hooks_api import HooksApi
 from channelsync_square.simulator.inventory_api import InventoryApi
-from channelsync_square.simulator.network import SimulatedNetwork
 from channelsync_square.simulator.orders_api import OrdersApi
 from channelsync_square.simulator.server import Account, Server
 from channelsync_square.simulator.shop import Shop

@@ -17,11 +17,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from channelsync.sdk.testing.faults import FaultPlan
+from channelsync.sdk.testing.network import FAULT_HEADER
 from channelsync_square.settings import NEW_SHAPE_FROM, SQUARE_VERSION_DEFAULT
 from channelsync_square.simulator.catalog_api import CatalogApi
 from channelsync_square.simulator.hooks_api import HooksApi
 from channelsync_square.simulator.inventory_api import InventoryApi
-from channelsync_square.simulator.network import FAULT_HEADER
 from channelsync_square.simulator.orders_api import OrdersApi
 from channelsync_square.simulator.refusals import Refusal
 from channelsync_square.simulator.state import World

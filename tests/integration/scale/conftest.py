@@ -9,25 +9,8 @@ from typing import Any
 import pytest
 
 from channelsync.store.database import Database
-from tests.support.databases import (
-    migrated,
-    new_database,
-    postgres_server,
-    postgres_template,
-    postgres_url,
-    redis_server,
-)
 from tests.support.house import Build, House, build_house
 from tests.support.servers import Redis, ServerMissing, running_redis
-
-__all__ = [
-    "migrated",
-    "new_database",
-    "postgres_server",
-    "postgres_template",
-    "postgres_url",
-    "redis_server",
-]
 
 
 @pytest.fixture

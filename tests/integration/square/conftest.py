@@ -2,24 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
+from tests.support.building import build
 
-import pytest
-
-from tests.support.house import Build, House, build_house
-
-
-@pytest.fixture
-async def build(tmp_path: Path) -> AsyncIterator[Build]:
-    built: list[House] = []
-
-    async def make(**arguments: Any) -> House:
-        house = await build_house(tmp_path, **arguments)
-        built.append(house)
-        return house
-
-    yield make
-    for house in built:
-        await house.engine.database.close()
+__all__ = ["build"]

@@ -8,28 +8,7 @@ from pathlib import Path
 import pytest
 
 from channelsync.store.database import Database
-from tests.support.databases import (
-    any_database,
-    any_url,
-    empty_postgres_urls,
-    migrated,
-    new_database,
-    postgres_server,
-    postgres_template,
-    postgres_url,
-)
 from tests.support.ledger_books import Books, copy_of
-
-__all__ = [
-    "any_database",
-    "any_url",
-    "empty_postgres_urls",
-    "migrated",
-    "new_database",
-    "postgres_server",
-    "postgres_template",
-    "postgres_url",
-]
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ PUBLIC: Final = {
     ),
     "testing.contract": "Clock ConnectorContract ContractBroken DOES_NOT_APPLY HOOK_URL World",
     "testing.network": "FAULT_HEADER SimulatedNetwork",
+    "testing.outbox": "Outbox Parcel",
     "testing.faults": "AnswerFault DeliveryPlan FaultPlan",
 }
 
