@@ -22,7 +22,7 @@ class Permission(StrEnum):
     STOCK_WRITE = "stock:write"
     """Count, correct and move stock; add and rename items."""
     CHANNELS_OPERATE = "channels:operate"
-    """Pause and resume channels."""
+    """Pause and resume channels, have them looked at, acknowledge alarms."""
     DEAD_LETTERS_WRITE = "deadletters:write"
     """Replay and drop dead letters."""
     CONFIGURATION_WRITE = "configuration:write"

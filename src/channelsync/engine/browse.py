@@ -31,6 +31,7 @@ from channelsync.store.tables import (
 __all__ = [
     "Rows",
     "Wanted",
+    "alarms_in_order",
     "alarms_page",
     "broken_assumptions",
     "items_page",
@@ -265,6 +266,17 @@ async def alarms_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
     if wanted.channel is not None:
         query = query.where(alarms.c.channel == wanted.channel)
     return await _rows(tx, _before(query, alarms.c.id, wanted))
+
+
+async def alarms_in_order(tx: AsyncConnection, wanted: Wanted, *, first: Sequence[str]) -> Rows:
+    """Standing alarms, those of the kinds `first` in front, each part the newest first."""
+    query = (
+        sa.select(alarms)
+        .where(alarms.c.cleared_at.is_(None), *_channels_in(wanted.reach, alarms.c.channel))
+        .order_by(sa.case((alarms.c.kind.in_(first), 0), else_=1), alarms.c.id.desc())
+        .limit(wanted.limit)
+    )
+    return await _rows(tx, query)
 
 
 async def broken_assumptions(tx: AsyncConnection, wanted: Wanted) -> Rows:

@@ -20,6 +20,7 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import clear_alarm
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, PushNote
+from channelsync.engine.setup import CHANNEL_WORK
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.store.stock_queries import closest
 from channelsync.store.tables import (
@@ -38,6 +39,7 @@ __all__ = [
     "Forgotten",
     "UnknownChannel",
     "forget_channel",
+    "look_again",
     "pause_channel",
     "require_channel",
     "resume_channel",
@@ -131,6 +133,25 @@ async def resume_channel(engine: Engine, name: str) -> None:
         for kind in (WorkKind.PUBLISH, WorkKind.SETTLE):
             await mark(tx, kind, name, not_before=engine.now())
     _log.info("channel resumed", channel=name)
+
+
+async def look_again(engine: Engine, name: str) -> None:
+    """Have everything of the channel looked at now, rather than at its time or after a rest.
+
+    Offers are searched, orders polled, listings read back, assumptions checked. It only makes the
+    usual work due: what that finds and proves is the same as ever.
+
+    Raises:
+        UnknownChannel: there is none of this name.
+        ChannelRefused: it was removed from the configuration, so nothing of it can be asked.
+    """
+    async with engine.database.write() as tx:
+        row = await require_channel(tx, name)
+        if row.state == ChannelState.REMOVED:
+            raise ChannelRefused(f"channel {name} was removed from the configuration")
+        for kind in CHANNEL_WORK:
+            await mark(tx, kind, name, not_before=engine.now())
+    _log.info("channel looked at by hand", channel=name)
 
 
 async def _set_pause(engine: Engine, tx: AsyncConnection, name: str, reason: str | None) -> None:

@@ -24,6 +24,7 @@ from channelsync.store.locks import lock_setup
 from channelsync.store.tables import ChannelState
 
 __all__ = [
+    "CHANNEL_WORK",
     "ChannelSetup",
     "LocationSetup",
     "Setup",

@@ -31,6 +31,7 @@ from channelsync.web.api.endpoints import endpoints_router
 from channelsync.web.api.items import items_router
 from channelsync.web.api.notifications import notifications_router
 from channelsync.web.api.people import people_router
+from channelsync.web.api.repairs import repairs_router
 from channelsync.web.api.shapes import ProblemDocument
 from channelsync.web.api.stock import stock_router
 from channelsync.web.api.stream import EventTail, stream_router
@@ -141,6 +142,7 @@ def _api(engine: Engine, options: WebOptions, once: Once) -> tuple[APIRouter, ..
         transfers_router(counter),
         channels_router(counter),
         books_router(engine),
+        repairs_router(counter),
         allocations_router(engine, options),
         people_router(counter, options.passwords),
         endpoints_router(counter, options),

@@ -49,6 +49,7 @@ async def busy(house: House) -> House:
             await record_shortfall(
                 tx, item_id=1, units=number, cause="count", now=now, channel=channel
             )
+        await raise_alarm(tx, "listing_gone", "a/MUG", "not listed", now=now, channel="a")
     return house
 
 

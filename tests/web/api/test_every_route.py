@@ -43,6 +43,8 @@ BODIES: Mapping[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
     ),
     ("POST", "/channels/{channel}/pause"): ("/channels/a/pause", {"reason": "stocktaking"}),
     ("POST", "/channels/{channel}/resume"): ("/channels/a/resume", None),
+    ("POST", "/channels/{channel}/look-again"): ("/channels/a/look-again", None),
+    ("POST", "/alarms/{number}/acknowledge"): ("/alarms/3/acknowledge", None),
     ("POST", "/dead-letters/{number}/replay"): ("/dead-letters/1/replay", None),
     ("POST", "/dead-letters/{number}/drop"): ("/dead-letters/2/drop", None),
     ("POST", "/endpoints"): ("/endpoints", {"url": "https://erp.example.com/hook"}),

@@ -58,7 +58,7 @@ FILTERS: tuple[tuple[str, dict[str, str], int], ...] = (
     ("/orders", {"state": "parked"}, 0),
     ("/shortfalls", {"channel": "b", "sku": "BOWL"}, 1),
     ("/movements", {"kind": "sale", "sku": "MUG"}, 2),
-    ("/alarms", {"state": "open"}, 2),
+    ("/alarms", {"state": "open"}, 3),
     ("/alarms", {"state": "cleared"}, 0),
     ("/drift", {}, 0),
     ("/audit", {"action": "key.create"}, 1),

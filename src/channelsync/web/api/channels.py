@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from channelsync.domain.permissions import Reach
 from channelsync.engine.browse import Wanted, listings_page
-from channelsync.engine.channel_desk import pause_channel, require_channel, resume_channel
 from channelsync.engine.core import Engine
-from channelsync.engine.dead_letters import (
-    UnknownDeadLetter,
-    drop_dead_letter,
-    list_dead_letters,
-    replay_dead_letter,
-)
+from channelsync.engine.dead_letters import list_dead_letters
 from channelsync.engine.status import channel_statuses
-from channelsync.store.tables import dead_letters
-from channelsync.web.api.counter import Counter, Deed, require_reach
+from channelsync.web.api.counter import Counter, require_reach
+from channelsync.web.api.deeds import (
+    Decided,
+    LookedAt,
+    Paused,
+    deciding,
+    looking_again,
+    pausing,
+    resuming,
+)
 from channelsync.web.api.shapes import (
     ERRORS,
     Body,
@@ -79,13 +78,6 @@ class Pause(Body):
     reason: Reason = "paused by hand"
 
 
-class Paused(Shown):
-    """Whether it is paused now, and why."""
-
-    channel: str
-    paused: str | None
-
-
 class ListingShown(Shown):
     """One channel's offer, in listing units."""
 
@@ -121,18 +113,11 @@ class Letters(Shown):
     items: list[LetterShown]
 
 
-class Decided(Shown):
-    """What became of it."""
-
-    id: int
-    state: Literal["replayed", "dropped"]
-
-
 def channels_router(counter: Counter) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/api/v1", tags=["channels"], responses=ERRORS)
     _add_reading(router, counter.engine)
-    _add_pausing(router, counter)
+    _add_operating(router, counter)
     _add_listings(router, counter.engine)
     _add_letters(router, counter)
     return router
@@ -154,40 +139,25 @@ def _add_reading(router: APIRouter, engine: Engine) -> None:
         raise Problem(HTTPStatus.NOT_FOUND, f"there is no channel {channel!r}")
 
 
-def _add_pausing(router: APIRouter, counter: Counter) -> None:
+def _add_operating(router: APIRouter, counter: Counter) -> None:
     @router.post("/channels/{channel}/pause", responses={200: {"model": Paused}})
     async def pause(request: Request, channel: Name, body: Pause) -> Response:
         """Push nothing until it is resumed. Orders are counted; what is on sale stays set aside."""
         require_reach(principal_of(request), channel=channel)
-
-        async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
-            await pause_channel(joined, channel, body.reason)
-            answer = Paused(channel=channel, paused=body.reason)
-            return Deed(
-                subject=f"channel:{channel}",
-                answer=answer,
-                before={"paused": None},
-                after={"paused": body.reason},
-            )
-
+        act = pausing(channel, body.reason)
         return await counter.serve(request, "channel.pause", act, body=body)
 
     @router.post("/channels/{channel}/resume", responses={200: {"model": Paused}})
     async def resume(request: Request, channel: Name) -> Response:
         """Push again; also lifts a stop that the channel asked for itself."""
         require_reach(principal_of(request), channel=channel)
+        return await counter.serve(request, "channel.resume", resuming(channel))
 
-        async def act(joined: Engine, tx: AsyncConnection) -> Deed:
-            was = (await require_channel(tx, channel)).paused_reason
-            await resume_channel(joined, channel)
-            return Deed(
-                subject=f"channel:{channel}",
-                answer=Paused(channel=channel, paused=None),
-                before={"paused": was},
-                after={"paused": None},
-            )
-
-        return await counter.serve(request, "channel.resume", act)
+    @router.post("/channels/{channel}/look-again", responses={200: {"model": LookedAt}})
+    async def look(request: Request, channel: Name) -> Response:
+        """Have its offers, orders, numbers and assumptions looked at now, not at their time."""
+        require_reach(principal_of(request), channel=channel)
+        return await counter.serve(request, "channel.look_again", looking_again(channel))
 
 
 async def _statuses(engine: Engine, reach: Reach) -> list[ChannelShown]:
@@ -227,35 +197,11 @@ def _add_letters(router: APIRouter, counter: Counter) -> None:
     @router.post("/dead-letters/{number}/replay", responses={200: {"model": Decided}})
     async def replay(request: Request, number: Number) -> Response:
         """Have it applied once more; what fails again comes back as a new dead letter."""
-        return await _decide(counter, request, number, "replay", replay_dead_letter)
+        act = deciding(number, "replay", principal_of(request).reach)
+        return await counter.serve(request, "dead_letter.replay", act)
 
     @router.post("/dead-letters/{number}/drop", responses={200: {"model": Decided}})
     async def drop(request: Request, number: Number) -> Response:
         """Decide that it is not needed."""
-        return await _decide(counter, request, number, "drop", drop_dead_letter)
-
-
-async def _decide(
-    counter: Counter,
-    request: Request,
-    number: int,
-    verb: Literal["replay", "drop"],
-    decide: Callable[[Engine, int], Awaitable[None]],
-) -> Response:
-    reach = principal_of(request).reach
-
-    async def act(joined: Engine, tx: AsyncConnection) -> Deed:
-        mine = sa.select(dead_letters.c.channel).where(dead_letters.c.id == number)
-        row = (await tx.execute(mine)).one_or_none()
-        if row is None or not reach.has_channel(row.channel or ""):
-            raise UnknownDeadLetter(number)
-        await decide(joined, number)
-        state: Literal["replayed", "dropped"] = "replayed" if verb == "replay" else "dropped"
-        return Deed(
-            subject=f"dead_letter:{number}",
-            answer=Decided(id=number, state=state),
-            before={"state": "dead"},
-            after={"state": state},
-        )
-
-    return await counter.serve(request, f"dead_letter.{verb}", act)
+        act = deciding(number, "drop", principal_of(request).reach)
+        return await counter.serve(request, "dead_letter.drop", act)

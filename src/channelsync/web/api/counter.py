@@ -20,12 +20,13 @@ from starlette.responses import Response
 
 from channelsync.domain.errors import HoldConflict, TransferConflict
 from channelsync.domain.permissions import Principal, Reach
+from channelsync.engine.alarm_desk import AlarmStands, UnknownAlarm
 from channelsync.engine.audit import note_change
 from channelsync.engine.channel_desk import ChannelRefused, UnknownChannel
 from channelsync.engine.core import Engine
 from channelsync.engine.dead_letters import DeadLetterEnded, UnknownDeadLetter
 from channelsync.engine.endpoints_desk import EndpointRefused, UnknownEndpoint
-from channelsync.engine.idempotency import Answer, Once, Outside
+from channelsync.engine.idempotency import Act, Answer, Once, Outside
 from channelsync.engine.identity_errors import IdentityError, UnknownKey, UnknownUser
 from channelsync.engine.stock_errors import (
     ItemExists,
@@ -51,11 +52,13 @@ _STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (UnknownUser, HTTPStatus.NOT_FOUND),
     (UnknownKey, HTTPStatus.NOT_FOUND),
     (UnknownEndpoint, HTTPStatus.NOT_FOUND),
+    (UnknownAlarm, HTTPStatus.NOT_FOUND),
     (EndpointRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (ItemExists, HTTPStatus.CONFLICT),
     (StaleCount, HTTPStatus.CONFLICT),
     (ChannelRefused, HTTPStatus.CONFLICT),
     (DeadLetterEnded, HTTPStatus.CONFLICT),
+    (AlarmStands, HTTPStatus.CONFLICT),
     (HoldConflict, HTTPStatus.CONFLICT),
     (TransferConflict, HTTPStatus.CONFLICT),
     (StockError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -111,16 +114,48 @@ class Counter:
 
         `outside` comes before the transaction, unless the key was answered already.
         """
-        principal = principal_of(request)
+        revealed: dict[str, str] = {}
+        act = self._act(request, action, use_case, status, revealed)
+        key = key_of(request, f"api/{principal_of(request).name}")
+        fingerprint = _fingerprint(request, body)
+        answer = await answer_of(self._once, key, fingerprint, act, outside)
+        return _with(answer, revealed) if revealed else answer
+
+    async def perform(
+        self,
+        request: Request,
+        action: str,
+        use_case: UseCase,
+        *,
+        key: str,
+        fingerprint: str,
+        outside: Outside | None = None,
+    ) -> tuple[Answer, Mapping[str, str]]:
+        """The same for a page: the answer, and what only its first copy bears.
+
+        Raises:
+            KeyReused, KeyInFlight: the key was used for something else, or is being answered.
+        """
+        revealed: dict[str, str] = {}
+        act = self._act(request, action, use_case, HTTPStatus.OK, revealed)
+        key = f"page/{principal_of(request).name}/{key}"
+        return await self._once.answer(key, fingerprint, act, outside), revealed
+
+    def _act(
+        self,
+        request: Request,
+        action: str,
+        use_case: UseCase,
+        status: int,
+        revealed: dict[str, str],
+    ) -> Act:
         change = Change(
             at=self.engine.now(),
-            actor=principal.name,
+            actor=principal_of(request).name,
             action=action,
             subject="",
             request=request.scope["request_id"],
         )
-
-        revealed: dict[str, str] = {}
 
         async def act(tx: AsyncConnection) -> Answer:
             joined = replace(self.engine, database=Joined(self.engine.database, tx))
@@ -137,10 +172,7 @@ class Counter:
             revealed.update(deed.revealed or {})
             return Answer(status=status, body=deed.answer.model_dump_json())
 
-        key = key_of(request, f"api/{principal.name}")
-        fingerprint = _fingerprint(request, body)
-        answer = await answer_of(self._once, key, fingerprint, act, outside)
-        return _with(answer, revealed) if revealed else answer
+        return act
 
 
 def _with(answer: Response, revealed: Mapping[str, str]) -> Response:
