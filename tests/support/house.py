@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +159,8 @@ async def build_house(
     """
     if database is None:
         path = folder / "house.db"
+        path.write_bytes(empty_books())
         database = Database(sqlite_url(path), connect=inline_connections(path))
-        async with database.write() as tx:
-            await tx.run_sync(tables.metadata.create_all)
     clock = clock or Clock()
     ids = itertools.count(1)
     channels = Channels()
@@ -194,6 +196,15 @@ async def build_house(
     await apply_setup(engine, setup_for(semantics, places or ("dc",)))
     await put_stock(house, stock.items())
     return house
+
+
+@cache
+def empty_books() -> bytes:
+    """A file with every table and no row: made once, since many houses are built."""
+    with closing(sqlite3.connect(":memory:")) as books:
+        engine = sa.create_engine("sqlite://", creator=lambda: books, poolclass=sa.StaticPool)
+        tables.metadata.create_all(engine)
+        return books.serialize()
 
 
 def neighbour(house: House, name: str) -> House:

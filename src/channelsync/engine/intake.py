@@ -44,13 +44,16 @@ async def apply_orders(
     voids: Sequence[OrderVoid],
     *,
     now: Instant,
-) -> Batch:
+) -> None:
     """Bring the books to what the facts say. Facts heard before change nothing.
 
     A line of an offer that we do not know is kept, parked and alarmed; it is applied as soon as the
     offer is mapped (`reapply_parked`).
     """
+    # Locked even for nothing: the caller's page is then all that its instant says it is.
     await lock_orders(tx, channel)
+    if not facts and not voids:
+        return
     await _remember_voids(tx, channel, voids, now)
     order_ids = {fact.order_id for fact in facts} | {void.order_id for void in voids}
     known = await load_lines(tx, channel, order_ids)
@@ -74,7 +77,6 @@ async def apply_orders(
     for row, key in ((row, (row["order_id"], row["line_id"])) for row in rows):
         await count_line(batch, ids[key], row, known.get(key))
     await flush(batch)
-    return batch
 
 
 async def reapply_parked(tx: AsyncConnection, channel: str, *, now: Instant) -> int:

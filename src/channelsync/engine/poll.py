@@ -122,10 +122,12 @@ async def _finish_import(tx: AsyncConnection, running: RunningChannel, now: Inst
         channels.c.name == running.name
     )
     row = (await tx.execute(query)).one()
-    values: dict[str, object] = {"orders_imported": True}
-    if row.state == ChannelState.ADOPTING and row.discovered_at is not None:
-        values["state"] = ChannelState.ACTIVE
-    await tx.execute(sa.update(channels).where(channels.c.name == running.name).values(values))
+    adopted = row.state == ChannelState.ADOPTING and row.discovered_at is not None
+    if adopted or not row.orders_imported:
+        values: dict[str, object] = {"orders_imported": True}
+        if adopted:
+            values["state"] = ChannelState.ACTIVE
+        await tx.execute(sa.update(channels).where(channels.c.name == running.name).values(values))
     await reapply_parked(tx, running.name, now=now)
     if running.manifest.push_semantics is PushSemantics.LIVE:
         await _open_slices(tx, running.name, now)

@@ -26,7 +26,6 @@ from channelsync.plugins.registry import Registry
 from channelsync.ports import Environment, RunningChannel
 from channelsync.queue.in_process import InProcessBus
 from channelsync.sdk.testing.faults import AnswerFault, DeliveryPlan, FaultPlan
-from channelsync.store import tables
 from channelsync.store.database import Database, sqlite_url
 from channelsync.web.app import build_app
 from channelsync.web.options import WebOptions
@@ -42,7 +41,7 @@ from channelsync_shopify.simulator import ShopifySimulator
 from channelsync_square.connector import SquareConnector
 from channelsync_square.settings import SquareSettings
 from channelsync_square.simulator import SquareSimulator
-from tests.support.house import House, put_stock
+from tests.support.house import House, empty_books, put_stock
 from tests.support.inline_sqlite import inline_connections
 from tests.support.market_day.rival import QUOTAS
 
@@ -166,6 +165,7 @@ async def open_town(folder: Path, stock: Mapping[str, int], rng: Random) -> Asyn
     clock.at += 3_600.0
     async with AsyncExitStack() as stack:
         path = folder / "market-day.db"
+        path.write_bytes(empty_books())
         database = Database(sqlite_url(path), connect=inline_connections(path))
         stack.push_async_callback(database.close)
         house = await _engine(database, clock, rng)
@@ -212,8 +212,6 @@ async def _engine(database: Database, clock: Clock, rng: Random) -> House:
             safety_stock={"main": 0},
         ),
     )
-    async with database.write() as tx:
-        await tx.run_sync(tables.metadata.create_all)
     await apply_setup(
         engine,
         Setup(
