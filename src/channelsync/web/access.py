@@ -52,6 +52,7 @@ STOCK: Final = Permission.STOCK_WRITE
 CHANNELS: Final = Permission.CHANNELS_OPERATE
 LETTERS: Final = Permission.DEAD_LETTERS_WRITE
 ENDPOINTS: Final = Permission.ENDPOINTS_WRITE
+CONFIGURATION: Final = Permission.CONFIGURATION_WRITE
 USERS: Final = Permission.USERS_WRITE
 KEYS: Final = Permission.KEYS_WRITE
 
@@ -75,6 +76,18 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     ("GET", "/"): READ,
     ("GET", "/events"): READ,
     ("POST", "/actions/{button}"): Permission.CONFIGURATION_WRITE,
+    # The desk: pages on which people change things.
+    ("GET", "/repairs"): READ,
+    ("POST", "/repairs/{number}/acknowledge"): CHANNELS,
+    ("GET", "/dead-letters"): READ,
+    ("POST", "/dead-letters/{number}/replay"): LETTERS,
+    ("POST", "/dead-letters/{number}/drop"): LETTERS,
+    ("GET", "/change/channels"): CHANNELS,
+    ("GET", "/change/channels/{channel}"): CHANNELS,
+    ("POST", "/change/channels/{channel}/pause"): CHANNELS,
+    ("POST", "/change/channels/{channel}/resume"): CHANNELS,
+    ("POST", "/change/channels/{channel}/look-again"): CHANNELS,
+    ("POST", "/change/channels/{channel}/forget"): CONFIGURATION,
     # The API.
     ("GET", "/api/v1/openapi.json"): READ,
     ("GET", "/api/v1/me"): SELF,

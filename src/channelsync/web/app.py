@@ -37,6 +37,7 @@ from channelsync.web.api.stock import stock_router
 from channelsync.web.api.stream import EventTail, stream_router
 from channelsync.web.api.transfers import transfers_router
 from channelsync.web.dashboard.trouble import PagesOfTrouble
+from channelsync.web.desk.pages import desk_routes
 from channelsync.web.door import Door
 from channelsync.web.gate import Gate
 from channelsync.web.guard import Guard
@@ -96,7 +97,9 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         *Door(gate.identity, options).routes,
         *Pages(engine, options).routes,
     ]
-    for router in _api(engine, options, once):
+    counter = Counter(engine, once)
+    app.router.routes += desk_routes(counter, options)
+    for router in _api(counter, options):
         app.include_router(router, dependencies=[Depends(_BEARER)])
     require_listed(app.router.routes, TABLE)
     return app
@@ -133,8 +136,8 @@ _BEARER: Final = HTTPBearer(scheme_name="key", description="An API key: `csk_…
 """For the OpenAPI document: the gate has looked at the key before any route is asked."""
 
 
-def _api(engine: Engine, options: WebOptions, once: Once) -> tuple[APIRouter, ...]:
-    counter = Counter(engine, once)
+def _api(counter: Counter, options: WebOptions) -> tuple[APIRouter, ...]:
+    engine, once = counter.engine, counter.once
     return (
         holds_router(engine, once),
         items_router(counter),

@@ -98,7 +98,7 @@ class Counter:
 
     def __init__(self, engine: Engine, once: Once) -> None:
         self.engine = engine
-        self._once = once
+        self.once = once
 
     async def serve(
         self,
@@ -118,7 +118,7 @@ class Counter:
         act = self._act(request, action, use_case, status, revealed)
         key = key_of(request, f"api/{principal_of(request).name}")
         fingerprint = _fingerprint(request, body)
-        answer = await answer_of(self._once, key, fingerprint, act, outside)
+        answer = await answer_of(self.once, key, fingerprint, act, outside)
         return _with(answer, revealed) if revealed else answer
 
     async def perform(
@@ -139,7 +139,7 @@ class Counter:
         revealed: dict[str, str] = {}
         act = self._act(request, action, use_case, HTTPStatus.OK, revealed)
         key = f"page/{principal_of(request).name}/{key}"
-        return await self._once.answer(key, fingerprint, act, outside), revealed
+        return await self.once.answer(key, fingerprint, act, outside), revealed
 
     def _act(
         self,

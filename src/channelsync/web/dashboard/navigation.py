@@ -34,10 +34,29 @@ class Section:
     entries: tuple[Entry, ...]
 
 
+DESK: Final = (
+    Section(
+        label="Repairs",
+        letter="f",
+        entries=(
+            Entry(key="repairs", label="Repairs", href="/repairs"),
+            Entry(key="dead-letters", label="Dead letters", href="/dead-letters"),
+            Entry(
+                key="operate",
+                label="Stop and start channels",
+                href="/change/channels",
+                permission=Permission.CHANNELS_OPERATE,
+            ),
+        ),
+    ),
+)
+"""Pages on which people change things."""
+
 SECTIONS: Final = (
     Section(
         label="Overview", letter="o", entries=(Entry(key="overview", label="Overview", href="/"),)
     ),
+    *DESK,
 )
 
 
