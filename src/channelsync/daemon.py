@@ -156,6 +156,7 @@ async def run_daemon(
 async def get_ready(application: Application) -> None:
     """Take over what earlier processes left behind, and bring the store in line with the file."""
     engine = application.engine
+    application.neighbours.count = await engine.presence.count()
     await recover(engine)
     await application.witness.look(engine)
     await apply_setup(engine, setup_of(application.configuration))

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from channelsync.bootstrap import OpenedChannels
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
+from channelsync.engine.leases import free_leases, lease_owners
 from channelsync.engine.work import Claim, WorkKind
 from channelsync.rehearsal.life import House
 from channelsync.rehearsal.play import Plan, play
@@ -28,25 +29,28 @@ Work = Mapping[WorkKind, Handler]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def _cli(*arguments: str) -> tuple[int, dict[str, Any]]:
-    done = subprocess.run(
+def _begun(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         [sys.executable, "-m", "channelsync", "simulate", "--daemon", "--json", *arguments],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONHASHSEED": "random"},
-        check=False,
     )
-    return done.returncode, json.loads(done.stdout)
+
+
+def _ended(begun: subprocess.Popen[bytes]) -> tuple[int, dict[str, Any]]:
+    told, _ = begun.communicate()
+    return begun.returncode, json.loads(told)
 
 
 def test_one_seed_always_lives_the_same_hours_and_keeps_every_invariant() -> None:
-    arguments = ("--seed", "5", "--hours", "0.4")
-    code, once = _cli(*arguments)
+    arguments = ("--seed", "5", "--hours", "0.25")
+    first, second = _begun(*arguments), _begun(*arguments)
+    (code, once), (_, again) = _ended(first), _ended(second)
     assert code == 0, once["violation"]
     assert once["oversold"] == 0
     assert once["sold"] > 0
     assert once["checks"]["I2 theorem"] > 500
     assert once["checks"]["rest"] == 2
-    _, again = _cli(*arguments)
     assert again == once
 
 
@@ -112,16 +116,40 @@ def _believes_a_poll_saw_everything(house: House) -> None:
     house.work = work
 
 
+def _believes_its_own_clock(house: House) -> None:
+    """Two machines whose clocks are minutes apart, and nobody asks the database."""
+    house.clock = lambda process, _asked: process.now
+
+
+def _takes_the_frozen_for_dead(house: House) -> None:
+    """Whoever holds a lease is thought to be gone, as if a lease were a sign of life."""
+
+    def work(given: Work) -> Work:
+        inner = given[WorkKind.POLL]
+
+        async def act(engine: Engine, held: Claim) -> Instant | None:
+            async with engine.database.write() as tx:
+                others = await lease_owners(tx) - {engine.environment.owner}
+                await free_leases(tx, others)
+            return await inner(engine, held)
+
+        return {**given, WorkKind.POLL: act}
+
+    house.work = work
+
+
 @pytest.mark.parametrize(
-    ("bug", "found_as"),
+    ("bug", "found_as", "daemons"),
     [
-        (_answers_without_storing, "I7"),
-        (_trusts_amazon_too_soon, "I2"),
-        (_believes_a_poll_saw_everything, "I6"),
+        (_answers_without_storing, "I7", 1),
+        (_trusts_amazon_too_soon, "I2", 1),
+        (_believes_a_poll_saw_everything, "I6", 1),
+        (_believes_its_own_clock, "I6", 2),
+        (_takes_the_frozen_for_dead, "I14", 2),
     ],
 )
-def test_a_planted_bug_is_found(bug: Callable[[House], None], found_as: str) -> None:
-    outcome = play(Plan(seed=3, hours=3.0, every_seconds=20.0, bug=bug))
+def test_a_planted_bug_is_found(bug: Callable[[House], None], found_as: str, daemons: int) -> None:
+    outcome = play(Plan(seed=3, hours=3.0, every_seconds=20.0, bug=bug, daemons=daemons))
     assert outcome.violation is not None
     assert outcome.violation.startswith(found_as), outcome.violation
     assert f"--seed {outcome.seed} " in outcome.replay

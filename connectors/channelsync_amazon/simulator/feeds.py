@@ -44,6 +44,9 @@ class Feed:
     started_at: float | None = None
     ended_at: float | None = None
     result: str | None = None
+    applied: int = 0
+    """Messages that had an effect."""
+    messages: int = 0
 
 
 class Feeds:
@@ -175,10 +178,15 @@ class Feeds:
             self._finish(feed, "FATAL", None)
             return
         issues = []
+        feed.messages = len(messages)
         for number, message in enumerate(messages):
             if fatal and number % 2:
                 continue
-            issues += self._apply(message)
+            wrong = self._apply(message)
+            feed.applied += not wrong
+            issues += wrong
+        # Nobody promises an order.
+        self._rng.shuffle(issues)
         report = None if fatal else self._report(feed, len(messages), issues)
         self._finish(feed, "FATAL" if fatal else "DONE", report)
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import sys
-import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 from channelsync.rehearsal.kinds import KINDS
-from channelsync.rehearsal.play import Outcome, Plan, play
+from channelsync.rehearsal.play import Outcome, Plan, play_timed
 
 __all__ = ["main"]
 
@@ -30,16 +33,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hours", type=float, default=6.0, help="of storm in each")
     parser.add_argument("--daemons", type=int, choices=(1, 2), help="default: by the seed")
     parser.add_argument("--json", action="store_true", help="one object a seed, for programs")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at once; 0: one a processor")
     parser.add_argument("--all-kinds", action="store_true", help="every fault must have happened")
     parser.add_argument("--record", type=Path, help="write the figures to this file")
     given = parser.parse_args(arguments)
+    plans = [
+        Plan(seed=seed, hours=given.hours, daemons=given.daemons or 1 + seed % 2)
+        for seed in range(given.seed, given.seed + given.seeds)
+    ]
     outcomes = []
-    for seed in range(given.seed, given.seed + given.seeds):
-        began = time.process_time()
-        plan = Plan(seed=seed, hours=given.hours, daemons=given.daemons or 1 + seed % 2)
-        outcomes.append(play(plan))
-        _tell(outcomes[-1], time.process_time() - began, as_json=given.json)
-        if outcomes[-1].violation is not None:
+    for outcome, took in _played(plans, given.jobs or os.cpu_count() or 1):
+        outcomes.append(outcome)
+        _tell(outcome, took, as_json=given.json)
+        if outcome.violation is not None:
             return 1
     if given.record is not None:
         _record(outcomes, given.record)
@@ -50,6 +56,21 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"did not happen: {', '.join(missing)}\n")
         return 1
     return 0
+
+
+def _played(plans: Sequence[Plan], jobs: int) -> Iterator[tuple[Outcome, float]]:
+    """Outcomes in the order of seeds, with the processor time that each took."""
+    if jobs == 1 or len(plans) == 1:
+        yield from map(play_timed, plans)
+        return
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(plans)), mp_context=fresh) as pool:
+        under_way = [pool.submit(play_timed, plan) for plan in plans]
+        try:
+            for one in under_way:
+                yield one.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _tell(outcome: Outcome, took: float, *, as_json: bool) -> None:
@@ -117,7 +138,10 @@ def _record(outcomes: list[Outcome], path: Path) -> None:
 
 def _sum_up(outcomes: list[Outcome], faults: Counter[str]) -> None:
     days = _days(outcomes)
-    sys.stdout.write(f"{days:.2f} simulated days, {len(outcomes)} seeds, oversold 0\n")
+    sold = sum(outcome.sold for outcome in outcomes)
+    sys.stdout.write(
+        f"{days:.2f} simulated days, {len(outcomes)} seeds, {sold} units sold, oversold 0\n"
+    )
     for kind, count in sorted(faults.items()):
         sys.stdout.write(f"  {count:>6} {kind}\n")
 

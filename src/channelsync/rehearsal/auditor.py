@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -83,6 +84,8 @@ class Auditor:
     _complete_to: Counter[str] = field(default_factory=Counter)
     _holds: dict[str, str] = field(default_factory=dict)
 
+    on_restored: Callable[[], None] = lambda: None
+
     def restored(self, database: sqlite3.Connection) -> None:
         """Audit a restored file from its beginning on; what our own shop forgot, it forgot."""
         self.database.close()
@@ -100,6 +103,7 @@ class Auditor:
         self._holds.clear()
         self._read_to = 0
         self.look({"listings", "order_lines", "movements", "stock", "channels", "holds"})
+        self.on_restored()
 
     def rows(self, query: str, *given: Any) -> list[Any]:
         """What is committed."""

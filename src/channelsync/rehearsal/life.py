@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from channelsync.bootstrap import (
     Application,
+    Neighbours,
     OpenedChannels,
     policy_of,
     read_configuration,
@@ -29,9 +30,9 @@ from channelsync.engine.deliver import Outgoing, open_outgoing
 from channelsync.engine.stock_csv import import_stock
 from channelsync.engine.witness import Witness
 from channelsync.engine.work import Claim, WorkKind
-from channelsync.plugins.opening import Lent
+from channelsync.plugins.opening import Lent, Sharing
 from channelsync.plugins.registry import Registry
-from channelsync.ports import Environment
+from channelsync.ports import Clock, Environment
 from channelsync.queue.in_process import InProcessBus
 from channelsync.rehearsal.driver import Connection
 from channelsync.rehearsal.markets import SKUS
@@ -40,6 +41,7 @@ from channelsync.rehearsal.stage import Stage
 from channelsync.rehearsal.wire import Door, Network, Wire
 from channelsync.settings import Settings
 from channelsync.store import tables
+from channelsync.store.clock import DatabaseClock
 from channelsync.store.database import Database
 from channelsync.store.errors import is_passing
 from channelsync.store.presence import Alone
@@ -53,8 +55,14 @@ ABSENT_SECONDS: Final = 4.0
 KEY: Final = b"of a rehearsal, in which nothing is signed"
 SWEEP_SECONDS: Final = 90.0
 """Wake-ups are lost with a process alone, so looking without one may be rare, and cheap."""
+UPTIME_SECONDS_MAX: Final = 1e6
 RESTART_SECONDS: Final = (1.0, 6.0)
 AHEAD_SECONDS_MAX: Final = 1.5
+"""Of a machine whose clock alone counts."""
+FAR_AHEAD_SECONDS_MAX: Final = 600.0
+"""Of machines that ask the database for the time."""
+REMARKABLE_SECONDS: Final = 60.0
+TRUE_TIME: Final = sa.text("SELECT true_time()")
 PERIODIC: Final = frozenset({WorkKind.SEAL, WorkKind.ANCHOR, WorkKind.WATCH, WorkKind.SEQUENCE})
 UNHURRIED_SECONDS: Final = 600.0
 
@@ -71,10 +79,17 @@ class House:
     path: Path
     """The store's file, as of now: a restored one has another name."""
     on_commit: Callable[[Process, set[str]], None]
+    on_birth: Callable[[], None] = lambda: None
     daemons: list[Daemon] = field(default_factory=list)
     work: Callable[[Mapping[WorkKind, Handler]], Mapping[WorkKind, Handler]] = lambda given: given
     front: Callable[[ASGIApp], ASGIApp] = lambda given: given
+    clock: Callable[[Process, DatabaseClock], Clock] = lambda _process, clock: clock
     """Where a bug is planted."""
+
+    @property
+    def ahead_seconds_max(self) -> float:
+        """How wrong the clock of a machine may be."""
+        return FAR_AHEAD_SECONDS_MAX if len(self.daemons) > 1 else AHEAD_SECONDS_MAX
 
     def alive(self) -> list[Process]:
         """The processes that are there, the frozen ones included."""
@@ -153,7 +168,9 @@ class Daemon:
         """A connection of whichever process lives now."""
         if self.process is None:
             raise RuntimeError("nobody lives here")
-        return Connection(self.house.path, self.process)
+        connection = Connection(self.house.path, self.process)
+        connection.raw.create_function("true_time", 0, self.house.stage.now)
+        return connection
 
     async def live(self) -> None:
         """Start, die or stop, and start again, for as long as the rehearsal lasts."""
@@ -178,8 +195,12 @@ class Daemon:
             self._lives,
             Random(self._rng.random()),
             on_commit=self.house.on_commit,
-            ahead_seconds=self._rng.uniform(-AHEAD_SECONDS_MAX, AHEAD_SECONDS_MAX),
+            ahead_seconds=self._rng.uniform(-1.0, 1.0) * self.house.ahead_seconds_max,
+            booted_at=stage.now() - self._rng.uniform(0.0, UPTIME_SECONDS_MAX),
         )
+        if abs(process.ahead_seconds) > REMARKABLE_SECONDS:
+            stage.happened("clock minutes off")
+        self.house.on_birth()
         self._processes.append(process)
         return process
 
@@ -234,20 +255,28 @@ class Daemon:
         configuration = read_configuration(house.settings, house.registry)
         channels = OpenedChannels()
         books = _Books(self._database, process)
+        alone = len(house.daemons) == 1
+        clock = DatabaseClock(counted=process.counted, own=process.now, query=TRUE_TIME)
+        now: Clock = process.now
+        if not alone:
+            await clock.synchronise(books)
+            now = house.clock(process, clock)
         engine = Engine(
             database=books,
             channels=channels,
-            environment=Environment(now=process.now, new_id=process.new_id, owner=process.owner),
+            environment=Environment(now=now, new_id=process.new_id, owner=process.owner),
             bus=InProcessBus(),
             policy=policy_of(configuration),
-            presence=Alone() if len(house.daemons) == 1 else Presence(house),
+            presence=Alone() if alone else Presence(house),
         )
         books.on_marked = engine.wake
+        neighbours = Neighbours()
         lent = Lent(
-            now=process.now,
+            now=now,
             new_id=process.new_id,
             draw=process.rng.random,
             transport=Wire(process, house.network),
+            sharing=None if alone else Sharing(None, lambda: neighbours.count),
         )
         for wanted in configuration.channels.values():
             await channels.open(house.registry, wanted, lent)
@@ -261,6 +290,8 @@ class Daemon:
             anchoring=Anchoring(places=()),
             outgoing=outgoing,
             witness=Witness(house.settings.data_dir / f"seen-{self.name}"),
+            clock=None if alone else clock,
+            neighbours=neighbours,
         )
 
 

@@ -88,6 +88,9 @@ class Market(Protocol):
     async def take_off(self, sku: str) -> None:
         """Somebody takes a unit off sale by hand."""
 
+    async def put_on(self, sku: str, units: int) -> None:
+        """Somebody puts units on sale by hand."""
+
     def lines(self) -> dict[tuple[str, str], tuple[int, int]]:
         """Net units and shipped units, by order and offer, as the marketplace itself knows them."""
 
@@ -176,6 +179,10 @@ class ShopifyMarket:
         """In the admin."""
         await self.simulator.shop.edit_stock(sku, -1)
 
+    async def put_on(self, sku: str, units: int) -> None:
+        """In the admin."""
+        await self.simulator.shop.edit_stock(sku, units)
+
     def lines(self) -> dict[tuple[str, str], tuple[int, int]]:
         """As the shop knows them."""
         return {
@@ -256,6 +263,10 @@ class AmazonMarket:
         """In Seller Central."""
         self.simulator.seller.edit_quantity(sku, self.simulator.seller.live(sku) - 1)
 
+    async def put_on(self, sku: str, units: int) -> None:
+        """In Seller Central."""
+        self.simulator.seller.edit_quantity(sku, self.simulator.seller.live(sku) + units)
+
     def lines(self) -> dict[tuple[str, str], tuple[int, int]]:
         """As the account knows them."""
         return {
@@ -328,6 +339,9 @@ class SquareMarket:
     async def take_off(self, sku: str) -> None:
         """Square's numbers are the shelf's: whoever lowers one says that the unit is gone."""
 
+    async def put_on(self, sku: str, units: int) -> None:
+        """Whoever raises one says that there are more units."""
+
     def lines(self) -> dict[tuple[str, str], tuple[int, int]]:
         """As the seller's books know them."""
         found = {}
@@ -366,6 +380,7 @@ def open_markets(stage: Stage) -> Markets:
     shopify.shop.checkout_seconds = CHECKOUT_SECONDS
     amazon = AmazonSimulator(now=stage.now, rng=Random(rng.random()), faults=_faults())
     amazon.world.application = _Late(stage=stage, seconds_median=45.0, sigma=1.1)
+    amazon.world.feed_application = _Late(stage=stage, seconds_median=20.0, sigma=0.8)
     amazon.seller.visibility_seconds = (0.0, 120.0)
     square = SquareSimulator(now=stage.now, rng=Random(rng.random()), faults=_faults())
     offers = {sku: {sku: 1} for sku in SKUS}

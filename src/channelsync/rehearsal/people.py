@@ -35,6 +35,10 @@ SHOPIFY_DOOR: Final = "https://sync.example.com/webhooks/shopify"
 BUYERS: Final = {"amazon": 45, "shopify": 40, "square": 15}
 POPULAR: Final = {"MUG": 5, "CAP": 2, "LAMP": 3, "PEN": 1, PACK: 2}
 CART_SECONDS: Final = 300.0
+DAY_SECONDS: Final = 86_400.0
+HOUR_SECONDS: Final = 3_600.0
+BUSY: Final = ((6, 0.3), (9, 0.8), (17, 1.0), (22, 2.2), (24, 0.6))
+"""Until which hour of the day people come how often; over a whole day, once."""
 _Answer = TypeVar("_Answer")
 
 
@@ -48,7 +52,7 @@ class People:
     auditor: Auditor
     rng: Random
     every_seconds: float
-    """Between two things that somebody does, on average."""
+    """Between two things that somebody does, on the average of a day."""
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     sold: int = 0
     refused: int = 0
@@ -68,11 +72,16 @@ class People:
             self._rush: 1,
         }
         while not self.closed.is_set():
-            await asyncio.sleep(self.rng.expovariate(1 / self.every_seconds))
+            await asyncio.sleep(self.rng.expovariate(self._busy() / self.every_seconds))
             [doing] = self.rng.choices(list(doings), list(doings.values()))
             self._send(doing())
         while self._errands:
             await asyncio.wait(set(self._errands))
+
+    def _busy(self) -> float:
+        """Quiet nights, busy evenings."""
+        hour = self.stage.now() % DAY_SECONDS / HOUR_SECONDS
+        return next(often for until, often in BUSY if hour < until)
 
     def _send(self, errand: Any) -> None:
         task = asyncio.create_task(errand)

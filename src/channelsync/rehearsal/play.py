@@ -8,9 +8,10 @@ import random
 import sqlite3
 import sys
 import tempfile
+import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -25,9 +26,11 @@ from channelsync.rehearsal.auditor import Auditor, Truth
 from channelsync.rehearsal.ears import Ears
 from channelsync.rehearsal.life import Daemon, House
 from channelsync.rehearsal.loop import VirtualLoop
-from channelsync.rehearsal.markets import PACK, PACKED, SKUS, Market, Markets, open_markets
+from channelsync.rehearsal.markets import SKUS, Market, Markets, open_markets
+from channelsync.rehearsal.merchant import merchants_file
 from channelsync.rehearsal.people import People
 from channelsync.rehearsal.process import Process
+from channelsync.rehearsal.referee import Referee
 from channelsync.rehearsal.rest import come_to_rest
 from channelsync.rehearsal.stage import Stage, Violation
 from channelsync.rehearsal.storm import Storm
@@ -35,7 +38,7 @@ from channelsync.rehearsal.wire import Door, Network
 from channelsync.settings import Settings
 from channelsync.store import tables
 
-__all__ = ["Outcome", "Plan", "play"]
+__all__ = ["Outcome", "Plan", "play", "play_timed"]
 
 PUBLIC_URL: Final = "https://sync.example.com"
 COURIERS: Final = 2
@@ -58,6 +61,10 @@ SHARES: Final = {"amazon": 45, "shopify": 30, "square": 20}
 """The rest is free for carts."""
 
 
+def _none(_house: House) -> None:
+    """Plants no bug."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to play."""
@@ -68,7 +75,7 @@ class Plan:
     daemons: int = 1
     every_seconds: float = 180.0
     """Between two things that somebody does."""
-    bug: Callable[[House], None] = lambda _house: None
+    bug: Callable[[House], None] = _none
     """Plants a bug, which must be found."""
 
 
@@ -110,6 +117,12 @@ def play(plan: Plan) -> Outcome:
             loop.close()
 
 
+def play_timed(plan: Plan) -> tuple[Outcome, float]:
+    """Play one seed; also returns the seconds of processor time that it took."""
+    began = time.process_time()
+    return play(plan), time.process_time() - began
+
+
 class _Rehearsal:
     def __init__(self, plan: Plan, loop: VirtualLoop, folder: Path) -> None:
         self._plan = plan
@@ -139,6 +152,13 @@ class _Rehearsal:
             path=path,
             on_commit=self._look,
         )
+        self._referee = Referee(self._stage, self._auditor.rows, self._house.alive)
+        self._auditor.on_restored = self._referee.restored
+        self._house.on_birth = self._referee.born
+        self._rates = {
+            market.name: self._house.registry.get(market.name).manifest.requests_per_second
+            for market in markets.all()
+        }
         plan.bug(self._house)
 
     def _make_task(self, loop: Any, coroutine: Any, **given: Any) -> asyncio.Task[Any]:
@@ -159,6 +179,7 @@ class _Rehearsal:
         self._commits += 1
         self._stage.trace(process.owner, "commits", *sorted(touched))
         self._auditor.look(touched)
+        self._referee.look(process, touched)
 
     async def run(self) -> Outcome:
         """Storm, calm, verdict."""
@@ -179,6 +200,7 @@ class _Rehearsal:
         self._door.on_accepted = Ears(stage, self._auditor).accepted
         self._network.on_answered = self._auditor.theorem_at
         self._network.on_arrival = self._note_pages
+        self._network.on_departure = self._note_rate
         async with httpx.AsyncClient(transport=self._door) as client:
             self._markets.shopify.simulator.deliveries.client = client
             self._markets.square.simulator.deliveries.client = client
@@ -204,15 +226,18 @@ class _Rehearsal:
             await storm.rage(self._plan.hours * 3_600.0)
             people.closed.set()
             await shopping
-            await come_to_rest(stage, house, self._auditor)
+            await come_to_rest(stage, house, self._auditor, removed=storm.removed > 0)
             self._auditor.reckon()
 
     def _note_pages(self, _market: Market, request: httpx.Request) -> None:
         if b'"after":"' in request.content.replace(b" ", b"") and b"orders" in request.content:
             self._stage.happened("orders came in several pages")
 
-    def _write_file(self, shares: dict[str, int]) -> None:
-        text = merchants_file(self._markets, shares)
+    def _note_rate(self, market: Market) -> None:
+        self._referee.asked(market.name, self._rates[market.name])
+
+    def _write_file(self, shares: dict[str, int], absent: str | None) -> None:
+        text = merchants_file(self._markets, shares, absent=absent)
         self._house.settings.config.write_text(text, encoding="utf-8")
 
     def _outboxes(self) -> tuple[Any, Any]:
@@ -239,6 +264,10 @@ class _Rehearsal:
         for market in self._markets.all():
             for name, count in market.faults.injected.items():
                 stage.counts[INJECTED.get(name, name)] += count
+        stage.counts["batch applied in part"] += sum(
+            0 < feed.applied < feed.messages
+            for feed in self._markets.amazon.simulator.feeds.feeds.values()
+        )
         over = {sku: truth.owed[sku] - truth.shelf[sku] - truth.excused[sku] for sku in SKUS}
         return Outcome(
             seed=self._plan.seed,
@@ -294,52 +323,6 @@ def _settings(folder: Path, markets: Markets) -> Settings:
     return Settings(
         config=config, data_dir=folder / "data", secrets_dir=secrets, public_url=PUBLIC_URL
     )
-
-
-def merchants_file(markets: Markets, shares: Mapping[str, int]) -> str:
-    """The merchant's file, with these quotas."""
-    shopify, amazon = markets.shopify.simulator, markets.amazon.simulator
-    quotas = ", ".join(f"{name}: {share}%" for name, share in shares.items())
-    return f"""\
-version: 1
-locations:
-  dc: {{name: Warehouse}}
-channels:
-  shopify:
-    connector: shopify
-    poll_interval_seconds: 600
-    quiet_limit_seconds: 3600
-    settings:
-      shop: {shopify.world.shop}
-      access_token: file:shopify-token
-      webhook_secret: file:shopify-webhooks
-      location_id: {shopify.location_id}
-  amazon:
-    connector: amazon
-    poll_interval_seconds: 600
-    quiet_limit_seconds: 3600
-    settings:
-      seller_id: {amazon.world.seller_id}
-      marketplace_ids: [{", ".join(amazon.world.marketplaces)}]
-      region: eu
-      client_id: {amazon.account.client_id}
-      client_secret: file:amazon-client
-      refresh_token: file:amazon-token
-  square:
-    connector: square
-    poll_interval_seconds: 600
-    quiet_limit_seconds: 3600
-    settings:
-      access_token: file:square-token
-      application_token: file:square-application
-      location_id: {markets.square.simulator.location_id}
-      location: dc
-allocation:
-  quotas: {{{quotas}}}
-listings:
-  shopify:
-    {PACK}: {{recipe: {{{PACKED}: 2}}}}
-"""
 
 
 def _memory() -> Path | None:

@@ -39,7 +39,8 @@ class Process:
     rng: Random
     on_commit: Callable[[Process, set[str]], None]
     ahead_seconds: float = 0.0
-    """How wrong its clock is."""
+    """How wrong its machine's clock is."""
+    booted_at: Instant = 0.0
     alive: bool = True
     over: bool = False
     """The rehearsal has ended: whoever is still at a gate is sent home."""
@@ -58,8 +59,12 @@ class Process:
         return f"{self.name}-{number:04x}{self.life:04x}"
 
     def now(self) -> Instant:
-        """Its own idea of the time."""
+        """What its machine's clock says."""
         return self.stage.now() + self.ahead_seconds
+
+    def counted(self) -> float:
+        """Seconds since its machine was started, which nobody sets."""
+        return self.stage.now() - self.booted_at
 
     def new_id(self) -> str:
         """A fresh identifier in the form of a UUID."""

@@ -15,7 +15,9 @@ from channelsync.rehearsal.loop import VirtualLoop
 __all__ = ["MORNING", "Stage", "Violation"]
 
 MORNING: Final = 1_795_600_000.0
-"""When every rehearsal begins."""
+"""When rehearsals of even seeds begin."""
+HALF_DAY_SECONDS: Final = 43_200.0
+"""Those of odd ones begin so much later, in the evening."""
 HAIR_SECONDS: Final = 0.000_01
 """Time passes at every look, so that no two things happen at the same instant."""
 REMEMBERED: Final = 60
@@ -39,14 +41,18 @@ class Stage:
     broken: asyncio.Event = field(default_factory=asyncio.Event)
     last: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     """The end of the trace, for whoever looks for a cause."""
+    _began_at: Instant = field(init=False)
     _looks: int = 0
     _traced: int = 0
     _digest: object = field(default_factory=hashlib.sha256)
 
+    def __post_init__(self) -> None:
+        self._began_at = MORNING + self.seed % 2 * HALF_DAY_SECONDS
+
     def now(self) -> Instant:
         """The one true time."""
         self._looks += 1
-        return MORNING + self.loop.time() + self._looks * HAIR_SECONDS
+        return self._began_at + self.loop.time() + self._looks * HAIR_SECONDS
 
     def chance(self, purpose: str) -> Random:
         """A generator of its own for one purpose."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -31,7 +31,7 @@ GATES: Final = (
     "after request",
 )
 LEASE_SECONDS: Final = 60.0
-QUOTAS: Final = (
+QUOTAS: Final[tuple[dict[str, int], ...]] = (
     {"amazon": 45, "shopify": 30, "square": 20},
     {"amazon": 0, "shopify": 60, "square": 30},
     {"amazon": 70, "shopify": 0, "square": 20},
@@ -71,9 +71,13 @@ class Storm:
     markets: Markets
     auditor: Auditor
     people: People
-    write_file: Callable[[dict[str, int]], None]
-    """Writes the merchant's file anew, with these quotas."""
+    write_file: Callable[[dict[str, int], str | None], None]
+    """Writes the merchant's file anew, with these quotas and without one of the channels."""
     rng: Random = field(init=False)
+    removed: int = 0
+    """How often a channel was taken out of the file."""
+    _quotas: dict[str, int] = field(default_factory=lambda: dict(QUOTAS[0]))
+    _absent: str | None = None
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -84,13 +88,13 @@ class Storm:
         """Let it blow for so long; afterwards everything works."""
         self._rise()
         end = self.stage.loop.time() + seconds
-        blows = self._blows()
+        deck = self._deck()
         while True:
             pause = self.rng.expovariate(1 / EVERY_SECONDS)
             if self.stage.loop.time() + pause >= end:
                 break
             await asyncio.sleep(pause)
-            [blow] = self.rng.choices(list(blows), list(blows.values()))
+            blow = next(deck)
             task = asyncio.create_task(_run(blow))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
@@ -99,6 +103,13 @@ class Storm:
         while self._under_way:
             await asyncio.wait(set(self._under_way))
         self._fall()
+
+    def _deck(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Blows as from a deck of cards: by chance, and yet each as often as it is in there."""
+        while True:
+            cards = [blow for blow, count in self._blows().items() for _ in range(count)]
+            self.rng.shuffle(cards)
+            yield from cards
 
     def _blows(self) -> dict[Callable[[], Awaitable[None]], int]:
         return {
@@ -113,6 +124,9 @@ class Storm:
             self._unsubscribe: 4,
             self._take_the_token: 4,
             self._edit_by_hand: 6,
+            self._edit_upwards: 3,
+            self._break_a_batch: 3,
+            self._remove_a_channel: 3,
             self._sell_beyond: 3,
             self._hide_orders: 4,
             self._change_quotas: 5,
@@ -186,7 +200,7 @@ class Storm:
     async def _set_a_clock(self) -> None:
         process = self._somebody().process
         if process is not None:
-            process.ahead_seconds = self.rng.uniform(-1.5, 1.5)
+            process.ahead_seconds = self.rng.uniform(-1.0, 1.0) * self.house.ahead_seconds_max
             self.stage.happened("clock set forward or back")
 
     async def _fill_the_disk(self) -> None:
@@ -267,11 +281,28 @@ class Storm:
 
     async def _edit_by_hand(self) -> None:
         """Somebody takes units off a listing by hand, past us."""
-        market = self.rng.choice(self.markets.all())
+        # Square's numbers are the shelf's: whoever lowers one says that the unit is gone.
+        market = self.rng.choice((self.markets.shopify, self.markets.amazon))
         sku = self.rng.choice(sorted(SKUS))
         if market.may_sell(sku) > 0:
             await market.take_off(sku)
             self.stage.happened("number edited by hand")
+
+    async def _edit_upwards(self) -> None:
+        """Somebody puts units on a listing by hand that may be sold elsewhere already.
+
+        Until it is noticed they can be sold, and nothing that we do prevents it.
+        """
+        market = self.rng.choice((self.markets.shopify, self.markets.amazon))
+        units = self.rng.randint(1, 3)
+        self.auditor.truth.excused[BREAKABLE] += units
+        self.auditor.beyond[market.name, BREAKABLE] += units
+        await market.put_on(BREAKABLE, units)
+        self.stage.happened("number raised by hand")
+
+    async def _break_a_batch(self) -> None:
+        """Of the next batch of many numbers a half is applied, and nobody says which."""
+        self.markets.amazon.simulator.feeds.fatal_next += 1
 
     async def _sell_beyond(self) -> None:
         """A shop sells more than it shows: a phone order."""
@@ -303,10 +334,26 @@ class Storm:
     # ------------------------------------------------------------ the merchant
 
     async def _change_quotas(self) -> None:
-        self.write_file(self.rng.choice(QUOTAS))
+        self._quotas = self.rng.choice(QUOTAS)
+        self._rewrite()
+        self.stage.happened("quotas changed")
+
+    async def _remove_a_channel(self) -> None:
+        """A channel goes out of the file, with whatever it still shows, and comes back."""
+        if self._absent is not None:
+            return
+        self._absent = self.rng.choice(sorted(self._quotas))
+        self.removed += 1
+        self._rewrite()
+        self.stage.happened("channel removed")
+        await self._for_a_while(120.0, 5_400.0)
+        self._absent = None
+        self._rewrite()
+
+    def _rewrite(self) -> None:
+        self.write_file(self._quotas, self._absent)
         for daemon in self.house.daemons:
             daemon.reload_now.set()
-        self.stage.happened("quotas changed")
 
 
 async def _run(blow: Callable[[], Awaitable[None]]) -> None:

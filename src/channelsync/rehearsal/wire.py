@@ -42,6 +42,7 @@ class Network:
     slow: float = 0.0
     requests: int = 0
     on_arrival: Callable[[Market, httpx.Request], None] = lambda _market, _request: None
+    on_departure: Callable[[Market], None] = lambda _market: None
     on_answered: Callable[[Market], None] = lambda _market: None
     _later: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -56,6 +57,7 @@ class Network:
     async def carry(self, market: Market, request: httpx.Request) -> httpx.Response:
         """Let one request arrive, be worked on and be answered."""
         self.requests += 1
+        self.on_departure(market)
         fault = self._draw(market, request)
         await asyncio.sleep(self.latency())
         if fault == "late":

@@ -35,9 +35,17 @@ def _counted() -> float:
 class DatabaseClock:
     """Call it for the instant now."""
 
-    def __init__(self, *, counted: Callable[[], float] = _counted) -> None:
+    def __init__(
+        self,
+        *,
+        counted: Callable[[], float] = _counted,
+        own: Callable[[], Instant] = time.time,
+        query: sa.TextClause = _NOW,
+    ) -> None:
+        """`own` is this machine's clock, believed until the database has answered `query`."""
         self._counted = counted
-        self._offset = time.time() - counted()
+        self._query = query
+        self._offset = own() - counted()
 
     def __call__(self) -> Instant:
         """The instant now, by the database."""
@@ -48,7 +56,7 @@ class DatabaseClock:
         async with database.read() as connection:
             await connection.execute(sa.text("SELECT 1"))
             asked = self._counted()
-            told: Instant = (await connection.execute(_NOW)).scalar_one()
+            told: Instant = (await connection.execute(self._query)).scalar_one()
             answered = self._counted()
         if answered - asked > ROUND_TRIP_SECONDS_MAX:
             return
