@@ -22,11 +22,15 @@ class _Axe:
     def source(self) -> str:
         return files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 
-    async def audit(self, page: Page) -> list[str]:
+    async def audit(self, page: Page, *, contrast_alone: bool = False) -> list[str]:
         """Every violation: the rule, what it says, and where."""
-        await page.evaluate(self.source)
+        if not await page.evaluate("'axe' in window"):
+            await page.evaluate(self.source)
+        rules = ["color-contrast"] if contrast_alone else list(RULES)
+        kind = "rule" if contrast_alone else "tag"
         found: Any = await page.evaluate(
-            "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", list(RULES)
+            "only => axe.run(document, {runOnly: only, resultTypes: ['violations']})",
+            {"type": kind, "values": rules},
         )
         return [
             f"{one['id']} ({one['help']}): {node['html'][:160]} {node.get('failureSummary', '')}"

@@ -72,6 +72,12 @@ class Visit:
         if message.type in {"error", "warning"}:
             self.complaints.append(f"{message.type}: {message.text}")
 
-    async def audit(self) -> list[str]:
-        """What axe finds wrong with the page as it is."""
-        return await AXE.audit(self.page)
+    async def audit(self, *, contrast_alone: bool = False) -> list[str]:
+        """What axe finds wrong with the page as it is; judging contrast alone is much cheaper."""
+        return await AXE.audit(self.page, contrast_alone=contrast_alone)
+
+    async def audit_both(self) -> list[str]:
+        """Everything in the colours at hand, then the contrast of the dark ones."""
+        found = await self.audit()
+        await self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        return found + await self.audit(contrast_alone=True)

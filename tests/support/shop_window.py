@@ -18,7 +18,7 @@ STOCK: dict[str, int | dict[str, int]] = {
     "BOWL": 7,
     "MUG": {"dc": 60, "soho": 40},
     "PLATE/XL": {"dc": 5},
-    **{f"PEN-{number:03}": {"dc": number, "soho": 3} for number in range(1, 13)},
+    **{f"PEN-{number:03}": {"dc": number, "soho": 3} for number in range(1, 8)},
 }
 NAMES = {"BOWL": "Soup bowl", "MUG": "Blue mug", "PLATE/XL": "Large plate"}
 CAS, ABSOLUTE = PushSemantics.KEYED_COMPARE_AND_SET, PushSemantics.ABSOLUTE
@@ -33,11 +33,11 @@ async def build_shop_window(folder: Path) -> House:
         semantics={"amazon-us": ABSOLUTE, "shopify-us": CAS, "soho-till": CAS},
         safety_stock=1,
     )
-    await house.settle_down(90, step=30)
+    await house.settle_down(60, step=30)
     for name in ("amazon-us", "shopify-us"):
         house.markets[name].sell("MUG", 2)
-        house.markets[name].sell("PEN-012", 1)
-    await house.settle_down(300, step=60)
+        house.markets[name].sell("PEN-007", 1)
+    await house.settle_down(180, step=60)
     now = house.clock()
     async with house.engine.database.write() as tx:
         for sku, name in NAMES.items():

@@ -34,6 +34,7 @@ __all__ = [
     "alarms_in_order",
     "alarms_page",
     "broken_assumptions",
+    "found_items",
     "items_page",
     "levels_page",
     "lines_page",
@@ -56,20 +57,27 @@ class Wanted:
     channel: str | None = None
     location: str | None = None
     kind: str | None = None
+    actor: str | None = None
+    subject: str | None = None
     search: str | None = None
     reach: Reach = EVERYWHERE
 
 
 async def items_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
     """Items by SKU; `search` is part of a SKU or name."""
-    query = sa.select(items.c.sku, items.c.name, items.c.tags, items.c.created_at)
+    return [dict(row._mapping) for row in await found_items(tx, wanted)]  # noqa: SLF001 - its API
+
+
+async def found_items(tx: AsyncConnection, wanted: Wanted) -> Sequence[Any]:
+    """The same as rows of the table, with their ids."""
+    query = sa.select(items.c.id, items.c.sku, items.c.name, items.c.tags, items.c.created_at)
     if wanted.search:
         like = f"%{_literal(wanted.search)}%"
         found = items.c.sku.ilike(like, escape="\\"), items.c.name.ilike(like, escape="\\")
         query = query.where(sa.or_(*found))
     if wanted.after is not None:
         query = query.where(items.c.sku > wanted.after)
-    return await _rows(tx, query.order_by(items.c.sku).limit(wanted.limit))
+    return (await tx.execute(query.order_by(items.c.sku).limit(wanted.limit))).all()
 
 
 async def levels_page(tx: AsyncConnection, wanted: Wanted) -> Rows:

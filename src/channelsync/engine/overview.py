@@ -12,6 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channelsync.domain.permissions import EVERYWHERE, Reach
 from channelsync.domain.stock import PoolStock, StockLevel, pool_stock
 from channelsync.domain.vocabulary import Instant, PushKind
 from channelsync.engine import demand
@@ -28,6 +29,7 @@ __all__ = [
     "PushRow",
     "Share",
     "ShortfallRow",
+    "item_rows",
     "view_overview",
 ]
 
@@ -157,7 +159,7 @@ async def view_overview(
         found, count = await _items(tx, search, items_max)
         return Overview(
             status=await view_status(engine, tx),
-            items=await _rows(engine, tx, found),
+            items=await item_rows(engine, tx, found),
             items_found=count,
             pushes=await _pushes(tx),
             orders=await view_lines(tx, limit=RECENT_MAX),
@@ -187,10 +189,13 @@ async def _items(tx: AsyncConnection, search: str, limit: int) -> tuple[Sequence
     return rows, int(count)
 
 
-async def _rows(engine: Engine, tx: AsyncConnection, found: Sequence[Any]) -> tuple[ItemRow, ...]:
+async def item_rows(
+    engine: Engine, tx: AsyncConnection, found: Sequence[Any], reach: Reach = EVERYWHERE
+) -> tuple[ItemRow, ...]:
+    """Items, each once for every pool that has some of it or sells it, within reach."""
     ids = [row.id for row in found]
-    levels = await _levels(tx, ids)
-    shares, sales = await _shares(tx, ids)
+    levels = await _levels(tx, ids, reach)
+    shares, sales = await _shares(tx, ids, reach)
     pools: dict[int, set[str]] = {}
     for item_id, pool in (*levels, *shares):
         pools.setdefault(item_id, set()).add(pool)
@@ -215,7 +220,7 @@ async def _rows(engine: Engine, tx: AsyncConnection, found: Sequence[Any]) -> tu
 
 
 async def _levels(
-    tx: AsyncConnection, item_ids: Sequence[int]
+    tx: AsyncConnection, item_ids: Sequence[int], reach: Reach
 ) -> Mapping[tuple[int, str], list[StockLevel]]:
     stock, locations = tables.stock, tables.locations
     query = (
@@ -223,6 +228,8 @@ async def _levels(
         .join(locations, locations.c.id == stock.c.location_id)
         .where(locations.c.active, stock.c.item_id.in_(item_ids))
     )
+    if reach.locations is not None:
+        query = query.where(locations.c.code.in_(sorted(reach.locations)))
     found: dict[tuple[int, str], list[StockLevel]] = {}
     for row in await tx.execute(query):
         level = StockLevel(
@@ -236,7 +243,7 @@ async def _levels(
 
 
 async def _shares(
-    tx: AsyncConnection, item_ids: Sequence[int]
+    tx: AsyncConnection, item_ids: Sequence[int], reach: Reach
 ) -> tuple[dict[tuple[int, str], list[Share]], dict[tuple[int, str], Instant]]:
     listings, recipes, channels, pushes = (
         tables.listings,
@@ -266,6 +273,8 @@ async def _shares(
         .where(recipes.c.item_id.in_(item_ids), columns.state != ListingState.GONE)
         .order_by(columns.channel, columns.id)
     )
+    if reach.channels is not None:
+        query = query.where(columns.channel.in_(sorted(reach.channels)))
     shares: dict[tuple[int, str], list[Share]] = {}
     sales: dict[tuple[int, str], Instant] = {}
     for row in await tx.execute(query):

@@ -23,6 +23,7 @@ __all__ = [
     "Coverage",
     "PoolStatus",
     "Status",
+    "channel_names",
     "channel_statuses",
     "proof_coverage",
     "view_status",
@@ -179,6 +180,12 @@ async def _alarms(tx: AsyncConnection) -> tuple[Alarm, ...]:
 
 
 # ------------------------------------------------------------------ channels
+
+
+async def channel_names(tx: AsyncConnection) -> tuple[str, ...]:
+    """Every channel of the store, by name."""
+    names = tables.channels.c.name
+    return tuple((await tx.execute(sa.select(names).order_by(names))).scalars())
 
 
 async def channel_statuses(

@@ -36,6 +36,7 @@ from channelsync.web.api.shapes import ProblemDocument
 from channelsync.web.api.stock import stock_router
 from channelsync.web.api.stream import EventTail, stream_router
 from channelsync.web.api.transfers import transfers_router
+from channelsync.web.dashboard.dashboard import Dashboard
 from channelsync.web.dashboard.trouble import PagesOfTrouble
 from channelsync.web.desk.pages import desk_routes
 from channelsync.web.door import Door
@@ -96,6 +97,7 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         Route("/metrics", Metrics(engine, meters).show, methods=["GET"]),
         *Door(gate.identity, options).routes,
         *Pages(engine, options).routes,
+        *Dashboard(engine).routes,
     ]
     counter = Counter(engine, once)
     app.router.routes += desk_routes(counter, options)

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from channelsync.domain.escrow import Outcome
 from channelsync.domain.vocabulary import PushKind
 from channelsync.engine.overview import ItemRow, Overview, PushRow
 from channelsync.engine.status import ChannelStatus, Status
-from channelsync.store.tables import ChannelState, PushState
+from channelsync.store.tables import ChannelState
+from channelsync.web.dashboard.marks import PUSH_OUTCOMES, PUSH_SIGNS, PUSH_STATES
 from channelsync.web.dashboard.words import length_of_time, template_environment
 from channelsync.web.options import Exhibit
 
 __all__ = ["Painter", "channel_names", "row_key"]
 
 COLOURS: Final = 6
-SIGNS: Final = {PushKind.RAISE: "+", PushKind.CUT: "−", PushKind.SET: "= ", PushKind.ZERO: "= "}
-OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
-    Outcome.APPLIED: ("good", "applied"),
-    "settled": ("good", "settled"),
-    "released": ("good", "released"),
-    "withdrawn": ("off", "withdrawn"),
-    "given up": ("warn", "given up"),
-}
-STATES: Final[Mapping[str, tuple[str, str]]] = {
-    PushState.PLANNED: ("wait", "planned"),
-    PushState.SENDING: ("wait", "sending"),
-    PushState.QUARANTINE: ("wait", "in quarantine"),
-    PushState.DOUBTFUL: ("warn", "doubtful, to be settled"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +150,14 @@ def _getting_there(channel: ChannelStatus) -> tuple[str, str, str]:
 
 def _push(push: PushRow) -> dict[str, Any]:
     if push.closed_at is not None:
-        kind, words = OUTCOMES.get(push.result, ("off", push.result or "closed"))
+        kind, words = PUSH_OUTCOMES.get(push.result, "off"), push.result or "closed"
     elif push.accepted_at is not None:
         kind, words = "wait", "to be proven" if push.seen_at is not None else "not applied yet"
     else:
-        kind, words = STATES.get(push.state, ("wait", push.state))
+        kind, words = PUSH_STATES.get(push.state, ("wait", push.state))
     if push.accepted_at is not None and (push.seen_at or 0.0) > push.accepted_at:
         words = f"seen after {length_of_time((push.seen_at or 0.0) - push.accepted_at)}, {words}"
-    change = f"{SIGNS[PushKind(push.kind)]}{push.units}"
+    change = f"{PUSH_SIGNS[PushKind(push.kind)]}{push.units}"
     return {"push": push, "kind": kind, "words": words, "change": change}
 
 

@@ -47,6 +47,9 @@ DESK: Final = (
                 href="/change/channels",
                 permission=Permission.CHANNELS_OPERATE,
             ),
+            Entry(key="alarms", label="Alarms", href="/alarms"),
+            Entry(key="drift", label="Drift", href="/drift"),
+            Entry(key="assumptions", label="Broken assumptions", href="/assumptions"),
         ),
     ),
 )
@@ -56,7 +59,44 @@ SECTIONS: Final = (
     Section(
         label="Overview", letter="o", entries=(Entry(key="overview", label="Overview", href="/"),)
     ),
+    Section(
+        label="Items",
+        letter="i",
+        entries=(
+            Entry(key="items", label="Items", href="/items"),
+            Entry(key="stock", label="Stock by location", href="/stock"),
+            Entry(key="transfers", label="Transfers", href="/transfers"),
+            Entry(key="locations", label="Locations", href="/locations"),
+            Entry(key="movements", label="Movements", href="/movements"),
+        ),
+    ),
+    Section(
+        label="Channels",
+        letter="c",
+        entries=(
+            Entry(key="listings", label="Listings", href="/listings"),
+            Entry(key="pushes", label="Pushes", href="/pushes"),
+        ),
+    ),
+    Section(
+        label="Orders",
+        letter="r",
+        entries=(
+            Entry(key="orders", label="Order lines", href="/orders"),
+            Entry(key="holds", label="Holds", href="/holds"),
+            Entry(key="shortfalls", label="Shortfalls", href="/shortfalls"),
+        ),
+    ),
     *DESK,
+    Section(
+        label="House",
+        letter="h",
+        entries=(
+            Entry(
+                key="audit", label="Audit trail", href="/audit", permission=Permission.AUDIT_READ
+            ),
+        ),
+    ),
 )
 
 

@@ -16,7 +16,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from channelsync.domain.vocabulary import Assumption, Instant
 
-__all__ = ["STATIC", "assets_version", "length_of_time", "template_environment", "units"]
+__all__ = [
+    "STATIC",
+    "assets_version",
+    "cause_words",
+    "length_of_time",
+    "said",
+    "template_environment",
+    "units",
+]
 
 WEB: Final = Path(__file__).resolve().parents[1]
 STATIC: Final = WEB / "static"
@@ -47,7 +55,7 @@ def template_environment() -> Environment:
         "units": units,
         "words": lambda text: str(text).replace("_", " "),
         "seconds": length_of_time,
-        "cause": lambda cause: CAUSES.get(cause, str(cause).replace("_", " ")),
+        "cause": cause_words,
         "tail": _tail,
         "percent": _percent,
     }
@@ -75,6 +83,20 @@ def length_of_time(seconds: float) -> str:
     if seconds < 100:  # noqa: PLR2004 - seconds say more than minutes up to here
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.0f} h"  # noqa: PLR2004
+
+
+def cause_words(cause: str) -> str:
+    """Why a shortfall happened, for people."""
+    return CAUSES.get(cause, str(cause).replace("_", " "))
+
+
+def said(value: Any) -> str:
+    """What the trail keeps of something, short enough to read: `paused: no → yes` has two of it."""
+    if value is None:
+        return ""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{name}: {'–' if one is None else one}" for name, one in value.items())
 
 
 def _iso(at: Instant) -> str:
