@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from channelsync.domain.errors import InvariantViolated
 from channelsync.domain.grant import ChannelLimits, Reading, UnitsAround
@@ -122,7 +123,10 @@ class LineChange:
     @property
     def moves(self) -> bool:
         """Whether anything moves at all."""
-        return self != LineChange()
+        return self != _NOTHING
+
+
+_NOTHING: Final = LineChange()
 
 
 def merge(known: LineState | None, heard: LineState) -> LineState:

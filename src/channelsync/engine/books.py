@@ -16,6 +16,7 @@ from channelsync.domain.stock import PoolStock, StockLevel, pool_stock
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.grants import Listing
 from channelsync.store import tables
+from channelsync.store.many import among
 from channelsync.store.tables import ListingState
 
 __all__ = ["Place", "StockBooks", "adopting", "books_of", "load_stock"]
@@ -77,7 +78,7 @@ async def load_stock(tx: AsyncConnection, pool: str, item_ids: Iterable[int]) ->
     query = (
         sa.select(tables.stock)
         .join(tables.locations, tables.locations.c.id == tables.stock.c.location_id)
-        .where(where, tables.stock.c.item_id.in_(wanted))
+        .where(where, among(tx, tables.stock.c.item_id, wanted))
     )
     rows = (await tx.execute(query)).all()
     return StockBooks(

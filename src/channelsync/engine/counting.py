@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.escrow import (
@@ -30,6 +29,7 @@ from channelsync.engine.oversold import note_oversold
 from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.store import tables
 from channelsync.store.ledger import StockMove, move_stock
+from channelsync.store.many import among, inserting
 from channelsync.store.tables import MovementKind, Quantity
 
 __all__ = ["Batch", "HeldLine", "count_line", "flush", "load_held", "state_values"]
@@ -37,6 +37,17 @@ __all__ = ["Batch", "HeldLine", "count_line", "flush", "load_held", "state_value
 
 LONG_AGO: Final[Instant] = 0.0
 """Earlier than any count."""
+_WRITE_HELD: Final = inserting(
+    tables.line_stock,
+    *("line_id", "item_id", "location_id", "units", "reserved", "shipped"),
+    conflict=lambda insert: insert.on_conflict_do_update(
+        index_elements=["line_id", "item_id", "location_id"],
+        set_={"reserved": insert.excluded.reserved, "shipped": insert.excluded.shipped},
+    ),
+)
+_ADD_EVENTS: Final = inserting(
+    tables.line_events, "line_id", "listing_id", "kind", "units", "moved_at", "heard_at"
+)
 
 
 @dataclass(slots=True)
@@ -85,7 +96,7 @@ class Batch:
 async def load_held(tx: AsyncConnection, line_ids: Iterable[int]) -> dict[int, HeldLine]:
     """What lines have of the stock, by line."""
     held = tables.line_stock
-    query = sa.select(held).where(held.c.line_id.in_(sorted(line_ids)))
+    query = sa.select(held).where(among(tx, held.c.line_id, sorted(line_ids)))
     found: dict[int, HeldLine] = {}
     for row in await tx.execute(query):
         line = found.setdefault(row.line_id, HeldLine())
@@ -115,15 +126,14 @@ def state_values(state: LineState) -> dict[str, Any]:
     }
 
 
-def _state_from(row: Mapping[str, Any]) -> LineState:
-    names = state_values(LineState(ordered=0)).keys() - {"state"}
-    return LineState(**{name: row[name] for name in names})
-
-
 async def count_line(
-    batch: Batch, line_id: int, row: Mapping[str, Any], known: KnownLine | None
+    batch: Batch,
+    line_id: int,
+    row: Mapping[str, Any],
+    state: LineState,
+    known: KnownLine | None,
 ) -> None:
-    """Move what the difference to the counted state moves."""
+    """Move what the difference to the counted state moves. `row` is what is stored of `state`."""
     listing_id = row["listing_id"]
     if listing_id is None:
         await _park(batch, row)
@@ -132,7 +142,7 @@ async def count_line(
     listing = batch.grants[listing_id]
     change = diff(
         counted,
-        _state_from(row),
+        state,
         settled_from=listing.settled_from,
         settled_to=listing.settled_to,
         baseline_at=batch.baseline_at,
@@ -181,10 +191,16 @@ async def _count_exposure(
     if change.sold:
         grant, excess = count_sale(grant, change.sold)
         batch.covered[listing_id] = batch.covered.get(listing_id, 0) + change.sold - excess
-        batch.grants.put(listing_id, grant, MovementKind.SALE, reference=reference)
         exposed = bool(listing.grant.exposure)
         learnt = demand.record_sale(listing.demand, change.sold, now=batch.now, exposed=exposed)
-        batch.grants.update(listing_id, demand=learnt)
+        batch.grants.put(
+            listing_id,
+            grant,
+            MovementKind.SALE,
+            reference=reference,
+            remote=None if remote is None else remote - change.sold,
+            demand=learnt,
+        )
     if change.cancelled:
         effect = CancelEffect(row["cancel_effect"])
         grant = count_cancel(grant, change.cancelled, effect)
@@ -195,9 +211,8 @@ async def _count_exposure(
     if change.settle_wanted:
         grant = want_settle(grant, SettleReason.UNSURE_CANCEL)
         batch.grants.put(listing_id, grant, MovementKind.RELIST, reference=reference)
-    if remote is not None:
-        shown = remote - change.sold + change.cancelled + change.relisted
-        batch.grants.update(listing_id, remote=shown)
+    if remote is not None and (put_back := change.cancelled + change.relisted):
+        batch.grants.update(listing_id, remote=remote - change.sold + put_back)
     outside = excess + change.sold_outside
     if outside and listing.grant.settled:
         late = (row["order_id"], row["line_id"]) in batch.late
@@ -371,16 +386,8 @@ async def flush(batch: Batch) -> None:
         for line_id, line in sorted(batch.moved.items())
         for (item_id, place), counts in sorted(line.places.items())
     ]
-    if rows:
-        held = tables.line_stock
-        insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(held)
-        statement = insert.on_conflict_do_update(
-            index_elements=[held.c.line_id, held.c.item_id, held.c.location_id],
-            set_={"reserved": insert.excluded.reserved, "shipped": insert.excluded.shipped},
-        )
-        await tx.execute(statement, rows)
-    if batch.events:
-        await tx.execute(sa.insert(tables.line_events), batch.events)
+    await _WRITE_HELD.run(tx, rows)
+    await _ADD_EVENTS.run(tx, batch.events)
     await batch.grants.flush()
     await note_oversold(tx, batch.grants, batch.channel, batch.covered, now=batch.now)
     await mark_items(tx, batch.touched_items, batch.now)

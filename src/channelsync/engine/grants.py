@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,9 +19,28 @@ from channelsync.store import tables
 from channelsync.store.database import is_writing
 from channelsync.store.ledger import ExposureMove, move_exposures
 from channelsync.store.locks import in_parts, lock_items
+from channelsync.store.many import among, inserting, updating
 from channelsync.store.tables import ListingState, MovementKind, PushState
 
 __all__ = ["Grants", "Listing", "PushNote"]
+
+_WRITE_LISTINGS: Final = updating(
+    tables.listings,
+    *("exposure", "push_seq", "attempts_open", "outstanding_until", "lowered_until"),
+    *("swallows_units", "settle_reasons", "settle_wanted", "settled_at", "settled_from"),
+    *("settled_to", "remote", "remote_at", "target", "drain_target", "last_push_at", "demand"),
+)
+_PUSH_VALUES: Final = (
+    *("charged", "copies", "refused", "retry_until", "release_after"),
+    *("state", "closed_at", "result", "reason"),
+)
+_WRITE_PUSHES: Final = updating(tables.pushes, *_PUSH_VALUES)
+_OPEN_PUSHES: Final = inserting(
+    tables.pushes,
+    *("id", "listing_id", "channel", "kind", "units", "compare_with", "opened_at"),
+    *("shown_before", "cause"),
+    *_PUSH_VALUES,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +118,7 @@ class Grants:
         while await self._lock({item for recipe in recipes.values() for item in recipe}):
             recipes = await recipes_of(self._tx, wanted)
         for part in in_parts(wanted):
-            query = self._select(tables.listings.c.id.in_(part))
+            query = self._select(among(self._tx, tables.listings.c.id, part))
             for row in await self._tx.execute(query):
                 listing = _from_row(row, recipes.get(row.id, {}))
                 self._stored[listing.id] = self._current[listing.id] = listing
@@ -112,7 +131,7 @@ class Grants:
             while await self._lock(await neighbours_of(self._tx, wanted)):
                 continue
         query = sa.select(tables.recipes.c.listing_id).where(
-            tables.recipes.c.item_id.in_(sorted(wanted))
+            among(self._tx, tables.recipes.c.item_id, sorted(wanted))
         )
         await self.load((await self._tx.execute(query)).scalars().all())
 
@@ -159,13 +178,17 @@ class Grants:
         *,
         reference: str = "",
         note: PushNote | None = None,
+        **facts: Any,
     ) -> None:
-        """Replace a listing's account; `kind` says why its exposure moved, if it did."""
+        """Replace a listing's account; `kind` says why its exposure moved, if it did.
+
+        `facts` is what changes of the listing beside its account.
+        """
         before = self._current[listing_id]
         self._move_exposure(before, grant, kind, reference)
         self._note_push(before, grant, note or PushNote())
         request_id = before.request_id if _same_push(before.grant, grant) else None
-        self._current[listing_id] = replace(before, grant=grant, request_id=request_id)
+        self._current[listing_id] = replace(before, grant=grant, request_id=request_id, **facts)
 
     def update(self, listing_id: int, **facts: Any) -> None:
         """Change what is known of a listing beside its account."""
@@ -230,23 +253,11 @@ class Grants:
             for key, listing in sorted(self._current.items())
             if listing != self._stored[key]
         ]
-        await self._write_listings(changed)
+        await _WRITE_LISTINGS.run(self._tx, [_listing_values(listing) for listing in changed])
         await self._write_pushes()
         await move_exposures(self._tx, self._moves)
         self._stored = dict(self._current)
         self._moves, self._opened, self._pushed = [], {}, {}
-
-    async def _write_listings(self, changed: list[Listing]) -> None:
-        if not changed:
-            return
-        names = _listing_values(changed[0]).keys()
-        statement = (
-            sa.update(tables.listings)
-            .where(tables.listings.c.id == sa.bindparam("_id"))
-            .values({name: sa.bindparam(name) for name in names})
-        )
-        rows = [_listing_values(listing) | {"_id": listing.id} for listing in changed]
-        await self._tx.execute(statement, rows)
 
     async def _write_pushes(self) -> None:
         closed = PushState.CLOSED
@@ -254,20 +265,11 @@ class Grants:
         # Closed before opened: a listing has at most one open push at any statement.
         await self._update_pushes(sorted(set(ending) - self._opened.keys()))
         fresh = [row | self._pushed[key] for key, row in sorted(self._opened.items())]
-        if fresh:
-            await self._tx.execute(sa.insert(tables.pushes), fresh)
+        await _OPEN_PUSHES.run(self._tx, fresh)
         await self._update_pushes(sorted(self._pushed.keys() - set(ending) - self._opened.keys()))
 
     async def _update_pushes(self, push_ids: list[str]) -> None:
-        if not push_ids:
-            return
-        names = self._pushed[push_ids[0]].keys()
-        statement = (
-            sa.update(tables.pushes)
-            .where(tables.pushes.c.id == sa.bindparam("_id"))
-            .values({name: sa.bindparam(name) for name in names})
-        )
-        await self._tx.execute(statement, [self._pushed[key] | {"_id": key} for key in push_ids])
+        await _WRITE_PUSHES.run(self._tx, [self._pushed[key] | {"id": key} for key in push_ids])
 
 
 def _same_push(before: Grant, after: Grant) -> bool:
@@ -353,6 +355,7 @@ def _from_row(row: Any, recipe: Mapping[int, int]) -> Listing:
 def _listing_values(listing: Listing) -> dict[str, Any]:
     grant = listing.grant
     return {
+        "id": listing.id,
         "exposure": grant.exposure,
         "push_seq": grant.push_seq,
         "attempts_open": grant.attempts_open,

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Final
 
 from channelsync.sdk.errors import BadDelivery
@@ -40,16 +41,21 @@ def require_holdable(parsed: Parsed) -> None:
 
 
 def _check(value: object) -> None:
-    if isinstance(value, str):
-        if not _is_text(value):
-            raise BadDelivery(f"a text that no database holds: {value[:60]!a}")
-    elif isinstance(value, int | float):
-        bound = UNITS_MAX if isinstance(value, int) else sys.float_info.max
-        if not -bound <= value <= bound:  # nor is a NaN
-            raise BadDelivery(f"a number that is not finite, or beyond {UNITS_MAX}")
-    else:
-        for inner in _parts(value):
-            _check(inner)
+    """Everything in it, however deep. What is false in itself (0, an empty text) is held always."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if not one:
+            continue
+        if isinstance(one, str):
+            if not _is_text(one):
+                raise BadDelivery(f"a text that no database holds: {one[:60]!a}")
+        elif isinstance(one, int | float):
+            bound = UNITS_MAX if isinstance(one, int) else sys.float_info.max
+            if not -bound <= one <= bound:  # nor is a NaN
+                raise BadDelivery(f"a number that is not finite, or beyond {UNITS_MAX}")
+        else:
+            waiting += _parts(one)
 
 
 def _is_text(text: str) -> bool:
@@ -61,10 +67,14 @@ def _is_text(text: str) -> bool:
 
 
 def _parts(value: object) -> Iterable[object]:
-    if isinstance(value, Mapping):
-        return (*value.keys(), *value.values())
     if isinstance(value, tuple | list):
         return value
-    if is_dataclass(value):
-        return (getattr(value, field.name) for field in fields(value))
-    return ()
+    names = _field_names(type(value))
+    if names:
+        return [getattr(value, name) for name in names]
+    return (*value.keys(), *value.values()) if isinstance(value, Mapping) else ()
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()

@@ -7,7 +7,7 @@ memory and written with multi-row statements, so that a hot item costs one row u
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -31,10 +31,23 @@ from channelsync.engine.measure import note_late_orders
 from channelsync.sdk.types import OrderFact, OrderVoid
 from channelsync.store import tables
 from channelsync.store.locks import lock_orders
+from channelsync.store.many import among, inserting, updating
 
 __all__ = ["apply_orders", "reapply_parked"]
 
 UNMAPPED = "unmapped"
+
+_News: TypeAlias = tuple[dict[str, Any], LineState, KnownLine | None]
+"""A line to store and to count: its row, its state, and what was known of it."""
+
+_STATE: Final = ("listing_id", "parked", "heard_at", *state_values(LineState(ordered=0)))
+_WORDS: Final = ("sku", "external", "location", "origin")
+_UPDATE_VOIDED: Final = updating(tables.order_lines, *_STATE)
+_UPDATE_TOLD: Final = updating(tables.order_lines, *_STATE, *_WORDS)
+_INSERT_LINES: Final = inserting(
+    tables.order_lines,
+    *("channel", "order_id", "line_id", *_STATE, *_WORDS, "first_heard_at", "heard_after"),
+)
 
 
 async def apply_orders(
@@ -60,22 +73,25 @@ async def apply_orders(
     all_voids = await load_voids(tx, channel, order_ids)
     heard, told = _newest(facts), _merged(facts)
     listing_ids = await match_listings(tx, channel, list(heard.values()))
-    batch = await _open_batch(tx, channel, known, listing_ids, now)
-    rows = []
+    news = []
     for key in sorted(heard.keys() | {k for k in known if k[0] in all_voids}):
-        row = _line_row(
-            batch, key, heard.get(key), told.get(key), known.get(key), all_voids, listing_ids
-        )
-        if row is not None:
-            rows.append(row)
-    ids = await _write_lines(tx, channel, rows, imported=batch.watermark is None)
+        state = _state(key, told.get(key), known.get(key), all_voids)
+        listing_id = _listing_id(key, known.get(key), listing_ids)
+        if state is not None and _is_news(state, listing_id, known.get(key)):
+            row = _line_row(channel, key, state, listing_id, heard.get(key), now)
+            news.append((row, state, known.get(key)))
+    account = await _account(tx, channel)
+    # Written before anything is locked that other channels want as well: the rows are ours alone.
+    ids = await _write_lines(tx, channel, news, imported=account.watermark is None)
+    batch = await _open_batch(tx, account, known, listing_ids, now)
     heard_before = {order_id for order_id, _ in known}
-    fresh = [row for row in rows if row["order_id"] not in heard_before]
+    fresh = [row for row, _, _ in news if row["order_id"] not in heard_before]
     batch.late = await note_late_orders(
         tx, batch.grants, channel, fresh, watermark=batch.watermark, now=now
     )
-    for row, key in ((row, (row["order_id"], row["line_id"])) for row in rows):
-        await count_line(batch, ids[key], row, known.get(key))
+    for row, state, before in news:
+        line_id = before.id if before else ids[row["order_id"], row["line_id"]]
+        await count_line(batch, line_id, row, state, before)
     await flush(batch)
 
 
@@ -154,17 +170,19 @@ def _newest(facts: Iterable[OrderFact]) -> dict[tuple[str, str], OrderFact]:
     return newest
 
 
+async def _account(tx: AsyncConnection, channel: str) -> Any:
+    query = sa.select(tables.channels).where(tables.channels.c.name == channel)
+    return (await tx.execute(query)).one()
+
+
 async def _open_batch(
     tx: AsyncConnection,
-    channel: str,
+    account: Any,
     known: Mapping[tuple[str, str], KnownLine],
     listing_ids: Mapping[tuple[str, str], int],
     now: Instant,
 ) -> Batch:
-    row = (
-        await tx.execute(sa.select(tables.channels).where(tables.channels.c.name == channel))
-    ).one()
-    grants = Grants(tx, now, f"order:{channel}")
+    grants = Grants(tx, now, f"order:{account.name}")
     old = {line.listing_id for line in known.values() if line.listing_id is not None}
     await grants.load(old | set(listing_ids.values()))
     held = await load_held(tx, (line.id for line in known.values()))
@@ -172,13 +190,13 @@ async def _open_batch(
     item_ids |= {item for line in held.values() for item in line.recipe}
     return Batch(
         tx=tx,
-        channel=channel,
-        pool=row.pool,
-        baseline_at=row.baseline_at,
-        watermark=row.watermark,
+        channel=account.name,
+        pool=account.pool,
+        baseline_at=account.baseline_at,
+        watermark=account.watermark,
         now=now,
         grants=grants,
-        stock=await load_stock(tx, row.pool, item_ids),
+        stock=await load_stock(tx, account.pool, item_ids),
         held=held,
     )
 
@@ -195,35 +213,49 @@ def _merged(facts: Iterable[OrderFact]) -> dict[tuple[str, str], LineState]:
 # ------------------------------------------------------------------ one line
 
 
-def _line_row(
-    batch: Batch,
+def _state(
     key: tuple[str, str],
-    fact: OrderFact | None,
     told: LineState | None,
     known: KnownLine | None,
     voids: Mapping[str, OrderVoid],
-    listing_ids: Mapping[tuple[str, str], int],
-) -> dict[str, Any] | None:
-    """The row to store for a line, or None where nothing is new."""
+) -> LineState | None:
+    """What is known of a line by now; None: nothing at all."""
     state = known.state if known else None
     if told is not None:
         state = merge(state, told)
-    if state is None:
-        return None
-    if (void := voids.get(key[0])) is not None:
-        state = voided(state, void)
-    listing_id = known.listing_id if known else None
-    if listing_id is None:
-        listing_id = listing_ids.get(key)
-    if known is not None and state == known.state and listing_id == known.listing_id:
-        return None
+    void = voids.get(key[0])
+    return state if state is None or void is None else voided(state, void)
+
+
+def _listing_id(
+    key: tuple[str, str], known: KnownLine | None, listing_ids: Mapping[tuple[str, str], int]
+) -> int | None:
+    """A line stays with the listing that it was counted for."""
+    if known is not None and known.listing_id is not None:
+        return known.listing_id
+    return listing_ids.get(key)
+
+
+def _is_news(state: LineState, listing_id: int | None, known: KnownLine | None) -> bool:
+    return known is None or state != known.state or listing_id != known.listing_id
+
+
+def _line_row(
+    channel: str,
+    key: tuple[str, str],
+    state: LineState,
+    listing_id: int | None,
+    fact: OrderFact | None,
+    now: Instant,
+) -> dict[str, Any]:
+    """The row to store for a line."""
     row = {
-        "channel": batch.channel,
+        "channel": channel,
         "order_id": key[0],
         "line_id": key[1],
         "listing_id": listing_id,
         "parked": None if listing_id is not None else UNMAPPED,
-        "heard_at": batch.now,
+        "heard_at": now,
         **state_values(state),
     }
     if fact is not None:
@@ -233,47 +265,33 @@ def _line_row(
             "location": fact.location,
             "origin": fact.origin,
         }
-    if known is not None:
-        row["id"] = known.id
     return row
 
 
-async def _update_lines(tx: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """One statement for all lines with the same columns: those heard of now, those only voided."""
-    lines = tables.order_lines
-    forms: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        forms.setdefault(tuple(name for name in row if name != "id"), []).append(row)
-    for names, alike in forms.items():
-        statement = sa.update(lines).where(lines.c.id == sa.bindparam("_id"))
-        values: dict[str, Any] = {name: sa.bindparam(f"_{name}") for name in names}
-        await tx.execute(
-            statement.values(values),
-            [{f"_{name}": value for name, value in row.items()} for row in alike],
-        )
-
-
 async def _write_lines(
-    tx: AsyncConnection, channel: str, rows: Sequence[Mapping[str, Any]], *, imported: bool
+    tx: AsyncConnection, channel: str, news: Sequence[_News], *, imported: bool
 ) -> dict[tuple[str, str], int]:
-    """Insert new lines, update known ones. Returns their ids."""
-    lines = tables.order_lines
+    """Insert new lines, update known ones. Returns the ids of the new ones."""
+    old = [(row | {"id": known.id}) for row, _, known in news if known is not None]
+    await _UPDATE_TOLD.run(tx, [row for row in old if "sku" in row])
+    await _UPDATE_VOIDED.run(tx, [row for row in old if "sku" not in row])
     fresh = [
-        dict(row)
-        | {
-            "first_heard_at": row["heard_at"],
-            "heard_after": None
-            if imported or row["sold_at"] is None
-            else row["heard_at"] - row["sold_at"],
-        }
-        for row in rows
-        if "id" not in row
+        row | {"first_heard_at": row["heard_at"], "heard_after": None if imported else _after(row)}
+        for row, _, known in news
+        if known is None
     ]
-    if fresh:
-        await tx.execute(sa.insert(lines), fresh)
-    await _update_lines(tx, [row for row in rows if "id" in row])
-    order_ids = sorted({row["order_id"] for row in rows})
+    if not fresh:
+        return {}
+    await _INSERT_LINES.run(tx, fresh)
+    lines = tables.order_lines
+    order_ids = sorted({row["order_id"] for row in fresh})
     query = sa.select(lines.c.id, lines.c.order_id, lines.c.line_id).where(
-        lines.c.channel == channel, lines.c.order_id.in_(order_ids)
+        lines.c.channel == channel, among(tx, lines.c.order_id, order_ids)
     )
     return {(row.order_id, row.line_id): row.id for row in await tx.execute(query)}
+
+
+def _after(row: Mapping[str, Any]) -> float | None:
+    """Seconds from a sale until it was heard of."""
+    sold_at, heard_at = row["sold_at"], row["heard_at"]
+    return None if sold_at is None else heard_at - sold_at

@@ -13,6 +13,7 @@ from channelsync.domain.orders import LineState
 from channelsync.domain.vocabulary import CancelEffect
 from channelsync.sdk.types import OrderFact, OrderVoid
 from channelsync.store import tables
+from channelsync.store.many import among
 
 __all__ = ["KnownLine", "line_state", "load_lines", "load_voids", "match_listings", "voided"]
 
@@ -76,7 +77,7 @@ async def load_lines(
     """Every stored line of some orders."""
     lines = tables.order_lines
     query = sa.select(lines).where(
-        lines.c.channel == channel, lines.c.order_id.in_(sorted(set(order_ids)))
+        lines.c.channel == channel, among(tx, lines.c.order_id, sorted(set(order_ids)))
     )
     return {(row.order_id, row.line_id): _known(row) for row in await tx.execute(query)}
 
@@ -113,7 +114,7 @@ async def load_voids(
     """Orders known to be void, by id."""
     voids = tables.order_voids
     query = sa.select(voids).where(
-        voids.c.channel == channel, voids.c.order_id.in_(sorted(set(order_ids)))
+        voids.c.channel == channel, among(tx, voids.c.order_id, sorted(set(order_ids)))
     )
     return {
         row.order_id: OrderVoid(
@@ -136,7 +137,7 @@ async def match_listings(
     by_sku = {
         row.sku: row
         for row in await tx.execute(
-            columns.where(listings.c.channel == channel, listings.c.sku.in_(skus))
+            columns.where(listings.c.channel == channel, among(tx, listings.c.sku, skus))
         )
     }
     found: dict[LineKey, int] = {}

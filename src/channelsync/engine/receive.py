@@ -22,12 +22,13 @@ from channelsync.sdk.connector import PullsDeliveries, ReceivesWebhooks
 from channelsync.sdk.errors import BadDelivery
 from channelsync.sdk.types import Delivery, LookAt, Parsed
 from channelsync.store import tables
+from channelsync.store.many import among
 
 __all__ = ["apply_parsed", "intake"]
 
 _log = structlog.get_logger("channelsync.intake")
 
-DELIVERIES_MAX = 200
+DELIVERIES_MAX = 500
 
 
 async def intake(engine: Engine, held: Claim) -> Instant | None:
@@ -46,14 +47,14 @@ async def intake(engine: Engine, held: Claim) -> Instant | None:
         await require_lease(tx, held, now=now)
         for delivery_id, reason in bad:
             await _bury(tx, running.name, delivery_id, reason, now)
+        await tx.execute(
+            sa.update(tables.deliveries)
+            .where(among(tx, tables.deliveries.c.id, [row.id for row in rows]))
+            .values(done_at=now)
+        )
         # Counts first: what was sold before one is no part of it any more.
         await apply_counts(tx, running.name, joined.counts, now=now)
         await apply_parsed(tx, running.name, joined, now=now)
-        await tx.execute(
-            sa.update(tables.deliveries)
-            .where(tables.deliveries.c.id.in_([row.id for row in rows]))
-            .values(done_at=now)
-        )
     return engine.now() if len(rows) == DELIVERIES_MAX else None
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.store.locks import in_parts
+from channelsync.store.many import among
 from channelsync.store.tables import recipes
 
 __all__ = ["RELATED_MAX", "neighbours_of", "recipes_of", "related_items"]
@@ -20,7 +21,7 @@ async def recipes_of(tx: AsyncConnection, listing_ids: Iterable[int]) -> dict[in
     """Units by item id, by listing id."""
     found: dict[int, dict[int, int]] = {}
     for part in in_parts(sorted(set(listing_ids))):
-        query = sa.select(recipes).where(recipes.c.listing_id.in_(part))
+        query = sa.select(recipes).where(among(tx, recipes.c.listing_id, part))
         for row in await tx.execute(query):
             found.setdefault(row.listing_id, {})[row.item_id] = row.units
     return found
@@ -32,7 +33,7 @@ async def neighbours_of(tx: AsyncConnection, item_ids: Iterable[int]) -> set[int
     reached = set(item_ids)
     shared = sa.select(others.c.item_id).join(mine, mine.c.listing_id == others.c.listing_id)
     for part in in_parts(sorted(reached)):
-        query = shared.where(mine.c.item_id.in_(part))
+        query = shared.where(among(tx, mine.c.item_id, part))
         reached |= set((await tx.execute(query)).scalars())
     return reached
 
@@ -56,7 +57,7 @@ async def _neighbours(tx: AsyncConnection, item_ids: set[int]) -> dict[int, set[
     query = (
         sa.select(mine.c.item_id, others.c.item_id.label("other_id"))
         .join(others, mine.c.listing_id == others.c.listing_id)
-        .where(mine.c.item_id.in_(sorted(item_ids)))
+        .where(among(tx, mine.c.item_id, sorted(item_ids)))
         .distinct()
     )
     found = {item: {item} for item in item_ids}

@@ -14,12 +14,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.store.database import at_end
 from channelsync.store.locks import in_parts
+from channelsync.store.many import among, inserting
 from channelsync.store.tables import work
 
 __all__ = [
@@ -70,6 +70,21 @@ _DONE_UNTIL: Final = _DONE.values(
         else_=sa.bindparam("_again"),
     ),
 )
+
+
+def _marked_again(insert: Any) -> Any:
+    waiting = work.c.done_version < work.c.want_version
+    earlier = sa.case(
+        (sa.and_(waiting, work.c.not_before < insert.excluded.not_before), work.c.not_before),
+        else_=insert.excluded.not_before,
+    )
+    return insert.on_conflict_do_update(
+        index_elements=[work.c.kind, work.c.key],
+        set_={"want_version": work.c.want_version + sa.literal_column("1"), "not_before": earlier},
+    )
+
+
+_MARK: Final = inserting(work, "kind", "key", "not_before", conflict=_marked_again)
 
 # Asked again and again: made once, for making them costs more than running them.
 _NOW: Final = sa.bindparam("_now", type_=work.c.not_before.type)
@@ -224,18 +239,18 @@ class _LastAct:
         tokens: dict[tuple[str, str], str | None] = {}
         for kind in sorted({kind for kind, _ in wanted}):
             for keys in in_parts(sorted(key for of, key in wanted if of == kind)):
-                found = await tx.execute(_locking(kind, keys))
+                found = await tx.execute(_locking(tx, kind, keys))
                 tokens |= {(kind, row.key): row.lease_token for row in found}
         for held in self.held:
             if tokens.get((held.kind, held.key)) != held.token:
                 raise LeaseLost(f"{held.kind} {held.key}")
 
 
-def _locking(kind: WorkKind, keys: Sequence[str]) -> sa.Select[Any]:
+def _locking(tx: AsyncConnection, kind: WorkKind, keys: Sequence[str]) -> sa.Select[Any]:
     """In the order of characters, as marks are written, whatever the database sorts like."""
     return (
         sa.select(work.c.key, work.c.lease_token)
-        .where(work.c.kind == kind, work.c.key.in_(keys))
+        .where(work.c.kind == kind, among(tx, work.c.key, keys))
         .order_by(sa.collate(work.c.key, "C"))
         .with_for_update(key_share=True)
     )
@@ -250,17 +265,7 @@ async def _write_marks(tx: AsyncConnection, marks: Mapping[tuple[WorkKind, str],
     rows = [
         {"kind": kind, "key": key, "not_before": marks[kind, key]} for kind, key in sorted(marks)
     ]
-    insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(work)
-    waiting = work.c.done_version < work.c.want_version
-    earlier = sa.case(
-        (sa.and_(waiting, work.c.not_before < insert.excluded.not_before), work.c.not_before),
-        else_=insert.excluded.not_before,
-    )
-    statement = insert.on_conflict_do_update(
-        index_elements=[work.c.kind, work.c.key],
-        set_={"want_version": work.c.want_version + 1, "not_before": earlier},
-    )
-    await tx.execute(statement, rows)
+    await _MARK.run(tx, rows)
 
 
 async def next_due(connection: AsyncConnection, kind: WorkKind, *, now: Instant) -> Instant | None:
@@ -326,7 +331,7 @@ async def require_leases(
     for (kind, token), mine in by_token.items():
         query = sa.select(work.c.key).where(
             work.c.kind == kind,
-            work.c.key.in_(sorted(mine)),
+            among(tx, work.c.key, sorted(mine)),
             work.c.lease_token == token,
             work.c.lease_until > now,
         )

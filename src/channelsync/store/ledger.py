@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.errors import InvariantViolated
 from channelsync.domain.vocabulary import Instant
 from channelsync.store.locks import lock_items
+from channelsync.store.many import inserting, updating
 from channelsync.store.tables import MovementKind, Quantity, movements, stock
 
 __all__ = [
@@ -49,18 +49,24 @@ STOCK_QUANTITIES: Final = (
 SETTLING_KINDS: Final = frozenset({MovementKind.SETTLE, MovementKind.SLICE, MovementKind.BASELINE})
 """Kinds of exposure movement that make the exposure of a listing known."""
 
-_ADD_DELTAS = (
-    stock.update()
-    .where(
-        stock.c.item_id == sa.bindparam("the_item"),
-        stock.c.location_id == sa.bindparam("the_location"),
-    )
-    .values({name: stock.c[name] + sa.bindparam(f"{name}_delta") for name in STOCK_QUANTITIES})
+_DELTAS: Final = {f"{name}_delta": sa.Integer() for name in STOCK_QUANTITIES}
+_ADD_DELTAS: Final = updating(
+    stock,
+    *_DELTAS,
+    by=("item_id", "location_id"),
+    values=lambda given: {
+        name: stock.c[name] + given[f"{name}_delta"] for name in STOCK_QUANTITIES
+    },
+    types=_DELTAS,
 )
-_INSERT_MISSING = {
-    "sqlite": sqlite.insert(stock).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(stock).on_conflict_do_nothing(),
-}
+_INSERT_MISSING: Final = inserting(
+    stock, "item_id", "location_id", conflict=lambda insert: insert.on_conflict_do_nothing()
+)
+_APPEND: Final = inserting(
+    movements,
+    *("at", "moved_at", "kind", "quantity", "delta", "item_id", "location_id", "listing_id"),
+    *("reference", "actor", "note"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,11 +129,10 @@ async def move_stock(tx: AsyncConnection, moves: Sequence[StockMove]) -> None:
     if not wanted:
         return
     rows = _rows(wanted)
-    keys = [{"item_id": row["the_item"], "location_id": row["the_location"]} for row in rows]
-    await lock_items(tx, (row["the_item"] for row in rows))
+    await lock_items(tx, (row["item_id"] for row in rows))
     try:
-        await tx.execute(_INSERT_MISSING[tx.dialect.name], keys)
-        await tx.execute(_ADD_DELTAS, rows)
+        await _INSERT_MISSING.run(tx, rows)
+        await _ADD_DELTAS.run(tx, rows)
         await append_movements(tx, wanted)
     except sa.exc.IntegrityError as error:
         raise InvariantViolated(
@@ -165,9 +170,7 @@ async def append_movements(tx: AsyncConnection, moves: Iterable[StockMove | Expo
 
     For repairs only: there the balance is set to what the ledger says once these are written.
     """
-    records = [_record(move) for move in moves]
-    if records:
-        await tx.execute(movements.insert(), records)
+    await _APPEND.run(tx, [_record(move) for move in moves])
 
 
 async def move_exposures(tx: AsyncConnection, moves: Iterable[ExposureMove]) -> None:
@@ -187,30 +190,24 @@ def _rows(moves: Iterable[StockMove]) -> list[dict[str, int]]:
         row = rows.setdefault(key, {f"{name}_delta": 0 for name in STOCK_QUANTITIES})
         row[f"{move.quantity}_delta"] += move.delta
     return [
-        {"the_item": item_id, "the_location": location_id, **rows[item_id, location_id]}
+        {"item_id": item_id, "location_id": location_id, **rows[item_id, location_id]}
         for item_id, location_id in sorted(rows)
     ]
 
 
 def _record(move: StockMove | ExposureMove) -> dict[str, object]:
-    subject: dict[str, object]
     if isinstance(move, StockMove):
-        subject = {
-            "quantity": move.quantity,
-            "item_id": move.item_id,
-            "location_id": move.location_id,
-            "listing_id": None,
-            "moved_at": move.moved_at,
-        }
+        quantity, item_id, location_id = move.quantity, move.item_id, move.location_id
+        listing_id, moved_at = None, move.moved_at
     else:
-        subject = {
-            "quantity": Quantity.EXPOSURE,
-            "item_id": None,
-            "location_id": None,
-            "listing_id": move.listing_id,
-            "moved_at": None,
-        }
-    return subject | {
+        quantity, item_id, location_id = Quantity.EXPOSURE, None, None
+        listing_id, moved_at = move.listing_id, None
+    return {
+        "quantity": quantity,
+        "item_id": item_id,
+        "location_id": location_id,
+        "listing_id": listing_id,
+        "moved_at": moved_at,
         "at": move.at,
         "kind": move.kind,
         "delta": move.delta,

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.store.database import is_writing
+from channelsync.store.many import among
 from channelsync.store.stock_tables import items
 
 __all__ = [
@@ -54,7 +55,7 @@ async def lock_items(tx: AsyncConnection, item_ids: Iterable[int]) -> None:
         return
     for part in in_parts(wanted):
         # Rows that only point at an item (FOR KEY SHARE) need not wait for us.
-        query = sa.select(items.c.id).where(items.c.id.in_(part)).order_by(items.c.id)
+        query = sa.select(items.c.id).where(among(tx, items.c.id, part)).order_by(items.c.id)
         await tx.execute(query.with_for_update(key_share=True))
 
 

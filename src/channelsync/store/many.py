@@ -1,0 +1,140 @@
+"""Statements over many rows that cost little more than over one.
+
+On PostgreSQL the rows travel as one array a column and become rows again there (`unnest`): one
+round trip, planned once, whatever their number. SQLite has no round trips: there the driver runs
+the prepared statement for row after row. Either is made and compiled once, when it is first used,
+for that costs more than running it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+__all__ = ["Conflict", "Given", "Many", "Row", "among", "inserting", "updating"]
+
+Row: TypeAlias = Mapping[str, Any]
+Given: TypeAlias = Mapping[str, sa.ColumnElement[Any]]
+"""What one of the rows says, by name."""
+Types: TypeAlias = Mapping[str, sa.types.TypeEngine[Any]]
+Conflict: TypeAlias = Callable[[Any], Any]
+"""Adds `ON CONFLICT …` to an insert of either dialect."""
+
+_SQLITE: Final = sqlite.dialect(paramstyle="qmark")
+
+
+class _RowByRow:
+    """A statement as SQLite's driver takes it: its text, and how a row becomes its parameters."""
+
+    def __init__(self, statement: Any, types: Types) -> None:
+        compiled = statement.compile(dialect=_SQLITE)
+        self.text = str(compiled)
+        names = [name.removeprefix("_") for name in compiled.positiontup]
+        if not types.keys() >= set(names):
+            raise ValueError(f"a constant is to be written literally in {self.text}")
+        self._pick = itemgetter(*names)
+        self._json = [place for place, name in enumerate(names) if isinstance(types[name], sa.JSON)]
+
+    def parameters(self, row: Row) -> tuple[Any, ...]:
+        """In the order of the statement; there are two at least."""
+        picked: tuple[Any, ...] = self._pick(row)
+        if not self._json:
+            return picked
+        values = list(picked)
+        for place in self._json:
+            values[place] = json.dumps(values[place])
+        return tuple(values)
+
+
+class Many:
+    """One statement, ready for any number of rows with the same names."""
+
+    def __init__(
+        self, types: Types, one: Callable[[Given], Any], every: Callable[[Any], Any]
+    ) -> None:
+        """`one` makes the statement for a row, `every` that for a table of rows."""
+        self._types, self._one, self._every = types, one, every
+
+    @cached_property
+    def _row_by_row(self) -> _RowByRow:
+        binds = {name: sa.bindparam(f"_{name}", type_=kind) for name, kind in self._types.items()}
+        return _RowByRow(self._one(binds), self._types)
+
+    @cached_property
+    def _at_once(self) -> Any:
+        arrays = [
+            sa.bindparam(f"_{name}", type_=sa.ARRAY(kind, dimensions=1))
+            for name, kind in self._types.items()
+        ]
+        columns = [sa.column(name, kind) for name, kind in self._types.items()]
+        rows = sa.func.unnest(*arrays).table_valued(*columns, with_ordinality="place_")
+        return self._every(rows.render_derived())
+
+    async def run(self, tx: AsyncConnection, rows: Sequence[Row]) -> None:
+        """Run it for all rows, in their order; not at all where there are none."""
+        if not rows:
+            return
+        if tx.dialect.name == "sqlite":
+            form = self._row_by_row
+            await tx.exec_driver_sql(form.text, [form.parameters(row) for row in rows])
+        else:
+            columns = {f"_{name}": [row[name] for row in rows] for name in self._types}
+            await tx.execute(self._at_once, columns)
+
+
+def inserting(table: sa.Table, *names: str, conflict: Conflict | None = None) -> Many:
+    """Insert rows that give these columns."""
+    on_conflict = conflict or (lambda insert: insert)
+
+    def one(given: Given) -> Any:
+        return on_conflict(sqlite.insert(table).values(dict(given)))
+
+    def every(rows: Any) -> Any:
+        selected = sa.select(*(rows.c[name] for name in names)).order_by(rows.c.place_)
+        return on_conflict(postgresql.insert(table).from_select(names, selected))
+
+    return Many({name: table.c[name].type for name in names}, one, every)
+
+
+def updating(
+    table: sa.Table,
+    *names: str,
+    by: Sequence[str] = ("id",),
+    values: Callable[[Given], Mapping[str, Any]] | None = None,
+    types: Types | None = None,
+) -> Many:
+    """Update the rows of the table that have the same `by`, each named once.
+
+    `names` are columns of the table, unless `types` says of what type they are. Each is the new
+    value of its column, unless `values` makes other ones of them.
+    """
+    of_type = {**{column.name: column.type for column in table.c}, **(types or {})}
+    work_out = values or (lambda given: {name: given[name] for name in names})
+
+    def one(given: Given) -> Any:
+        found = [table.c[name] == given[name] for name in by]
+        return sa.update(table).where(*found).values(work_out(given))
+
+    return Many(
+        {name: of_type[name] for name in (*by, *names)}, one, lambda rows: one(dict(rows.c))
+    )
+
+
+def among(
+    tx: AsyncConnection, column: sa.ColumnElement[Any], values: Sequence[Any]
+) -> sa.ColumnElement[bool]:
+    """Whether a column has one of the values: one parameter on PostgreSQL, however many they are.
+
+    An `IN` list there is a new statement for every length, to be written out, parsed and planned.
+    """
+    if tx.dialect.name == "sqlite":
+        return column.in_(values)
+    every = sa.bindparam(None, list(values), type_=sa.ARRAY(column.type, dimensions=1))
+    return column == sa.any_(every)
