@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Final
 
 from channelsync.sdk.errors import BadDelivery
@@ -69,12 +67,8 @@ def _is_text(text: str) -> bool:
 def _parts(value: object) -> Iterable[object]:
     if isinstance(value, tuple | list):
         return value
-    names = _field_names(type(value))
+    # What `dataclasses.fields` goes through; asking that of every value costs more than the check.
+    names = getattr(value, "__dataclass_fields__", ())
     if names:
         return [getattr(value, name) for name in names]
     return (*value.keys(), *value.values()) if isinstance(value, Mapping) else ()
-
-
-@cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()

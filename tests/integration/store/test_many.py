@@ -50,8 +50,13 @@ async def test_what_is_not_known_stays_unknown(any_database: Database) -> None:
 async def test_only_the_named_rows_are_updated(any_database: Database) -> None:
     async with any_database.write() as tx:
         await ADD.run(tx, [thing("A"), thing("B"), thing("C")])
-        new = [{"sku": "C", "name": "sea", "tags": [1]}, {"sku": "A", "name": "ay", "tags": []}]
-        await RENAME.run(tx, [*new, {"sku": "Z", "name": "nobody", "tags": []}])
+        names: tuple[tuple[str, str, list[int]], ...] = (
+            ("C", "sea", [1]),
+            ("A", "ay", []),
+            ("Z", "nobody", []),
+        )
+        rows = [{"sku": sku, "name": name, "tags": tags} for sku, name, tags in names]
+        await RENAME.run(tx, rows)
     assert [(row.name, row.tags) for row in await every(any_database)] == [
         ("ay", []),
         ("", []),
