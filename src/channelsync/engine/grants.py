@@ -248,11 +248,7 @@ class Grants:
 
     async def flush(self) -> None:
         """Write everything that changed, in a fixed order."""
-        changed = [
-            listing
-            for key, listing in sorted(self._current.items())
-            if listing != self._stored[key]
-        ]
+        changed = [one for key, one in sorted(self._current.items()) if one != self._stored[key]]
         await _WRITE_LISTINGS.run(self._tx, [_listing_values(listing) for listing in changed])
         await self._write_pushes()
         await move_exposures(self._tx, self._moves)

@@ -262,9 +262,8 @@ def _last_act(tx: AsyncConnection) -> _LastAct | None:
 
 
 async def _write_marks(tx: AsyncConnection, marks: Mapping[tuple[WorkKind, str], Instant]) -> None:
-    rows = [
-        {"kind": kind, "key": key, "not_before": marks[kind, key]} for kind, key in sorted(marks)
-    ]
+    wanted = sorted(marks.items())
+    rows = [{"kind": kind, "key": key, "not_before": at} for (kind, key), at in wanted]
     await _MARK.run(tx, rows)
 
 
@@ -375,31 +374,20 @@ async def finish(tx: AsyncConnection, held: Claim, *, again_at: Instant | None =
 async def fail(tx: AsyncConnection, held: Claim, *, now: Instant, error: str) -> Instant:
     """Give the key back after a failure, due again after a growing pause. Returns that time."""
     pause = min(BACKOFF_SECONDS_FIRST * 2.0**held.attempts, BACKOFF_SECONDS_MAX)
-    values: dict[str, object] = {
-        "lease_until": None,
-        "lease_token": None,
-        "attempts": held.attempts + 1,
-        "last_error": error[:500],
-        "not_before": now + pause,
-    }
-    await _write_held(tx, held, values)
+    failed = {"attempts": held.attempts + 1, "last_error": error[:500]}
+    await _let_go(tx, held, not_before=now + pause, **failed)
     return now + pause
 
 
 async def give_back(tx: AsyncConnection, held: Claim, *, not_before: Instant) -> None:
     """Give the key back unworked, through no fault of its own; due again then."""
-    values: dict[str, object] = {
-        "lease_until": None,
-        "lease_token": None,
-        "not_before": not_before,
-    }
-    await _write_held(tx, held, values)
+    await _let_go(tx, held, not_before=not_before)
 
 
-async def _write_held(tx: AsyncConnection, held: Claim, values: dict[str, object]) -> None:
+async def _let_go(tx: AsyncConnection, held: Claim, **values: object) -> None:
     statement = (
         sa.update(work)
         .where(work.c.kind == held.kind, work.c.key == held.key, work.c.lease_token == held.token)
-        .values(**values)
+        .values(lease_until=None, lease_token=None, **values)
     )
     await tx.execute(statement)
