@@ -157,10 +157,9 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        async with connected(self._reader) as connection:
-            async with _answering(connection):
-                yield connection
-            await connection.rollback()
+        async with connected(self._reader) as connection, _answering(connection):
+            yield connection
+            # Closing it ends the transaction.
 
     @property
     def engines(self) -> tuple[AsyncEngine, AsyncEngine]:
@@ -318,10 +317,13 @@ def _sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) 
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+    def _begin(connection: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(begin)
+        cursor.close()
 
+    # Not by an event, which would have to go all the way that a statement of ours goes.
+    engine.sync_engine.dialect.do_begin = _begin  # type: ignore[assignment, method-assign]
     return engine
 
 
