@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from urllib.parse import urlsplit
 
-__all__ = ["Request", "post_all", "post_paced"]
+__all__ = ["Post", "Request", "converse", "post_all", "post_paced"]
 
-ACCEPTED = b"HTTP/1.1 200"
+ACCEPTED = (b"HTTP/1.1 200", b"HTTP/1.1 201")
 
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -35,7 +35,7 @@ async def post_all(url: str, requests: Sequence[Request], *, connections: int) -
     """Send all requests over so many connections, one at a time each. Returns seconds.
 
     Raises:
-        RuntimeError: one of them was not answered by 200.
+        RuntimeError: one of them was refused.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
@@ -59,7 +59,7 @@ async def post_paced(
     for a free connection counts.
 
     Raises:
-        RuntimeError: one of them was not answered by 200.
+        RuntimeError: one of them was refused.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
@@ -88,15 +88,51 @@ async def post_paced(
     return took
 
 
+Post = Callable[[Request], Awaitable[bytes]]
+"""Sends a request over a connection of its own and returns the body of the answer."""
+
+
+async def converse(
+    url: str, say: Callable[[int, Post], Awaitable[None]], *, connections: int
+) -> float:
+    """Let so many clients talk at once, each over one connection; `say` is told which. Seconds.
+
+    Raises:
+        RuntimeError: one request was refused.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
+    opened = [await asyncio.open_connection(host, port) for _ in range(connections)]
+
+    async def talk(number: int, connection: _Connection) -> None:
+        async def post(request: Request) -> bytes:
+            return await _ask(*connection, request.as_bytes(f"{host}:{port}"))
+
+        await say(number, post)
+
+    try:
+        began = perf_counter()
+        await asyncio.gather(*(talk(number, one) for number, one in enumerate(opened)))
+        return perf_counter() - began
+    finally:
+        for _, writer in opened:
+            writer.close()
+
+
 async def _send(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, waiting: Iterator[bytes]
 ) -> None:
     for request in waiting:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(_length(head))
-        if not head.startswith(ACCEPTED):
-            raise RuntimeError(f"a webhook was refused: {head.decode('latin-1')}")
+        await _ask(reader, writer, request)
+
+
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    body = await reader.readexactly(_length(head))
+    if not head.startswith(ACCEPTED):
+        raise RuntimeError(f"a request was refused: {head.decode('latin-1')}{body.decode()}")
+    return body
 
 
 def _length(head: bytes) -> int:

@@ -32,13 +32,17 @@ class Figure:
     limit_is: str
     """What was measured as the limit."""
     target: float | None = None
-    """What the value itself must reach, in `unit`; None: nothing is promised."""
+    """What the value itself must reach, in `unit`; None: nothing of it is promised."""
+    reach: float | None = None
+    """What the ratio must reach, where that is what is promised."""
 
     def __post_init__(self) -> None:
         if not self.values or len(self.values) != len(self.limits):
             raise ValueError(f"{self.name}: every round needs a value and a limit")
         if min(*self.values, *self.limits) <= 0:
             raise ValueError(f"{self.name}: nothing was measured in some round")
+        if self.target is not None and self.reach is not None:
+            raise ValueError(f"{self.name}: promise the value or the ratio, not both")
 
     @property
     def value(self) -> float:
@@ -58,7 +62,7 @@ class Figure:
     @property
     def at_least(self) -> float | None:
         """The ratio at which the target is just reached."""
-        return None if self.target is None else self._ratio(self.target)
+        return self.reach if self.target is None else self._ratio(self.target)
 
     @property
     def holds(self) -> bool:
@@ -116,10 +120,12 @@ def rows(figures: Sequence[Figure]) -> list[str]:
 
 
 def _verdict(figure: Figure) -> str:
-    if figure.target is None:
+    if figure.at_least is None:
         return ""
-    relation = "at least" if figure.better == "more" else "at most"
     met = "holds" if figure.holds else "MISSED"
+    if figure.target is None:
+        return f"{met}: ratio at least {_spoken(figure.at_least)}"
+    relation = "at least" if figure.better == "more" else "at most"
     return f"{met}: {relation} {_spoken(figure.target)} {figure.unit}"
 
 

@@ -6,7 +6,21 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench import busy, first_load, memory, orders, plan, push, receiver, start, wakeup, workers
+from bench import (
+    busy,
+    first_load,
+    growth,
+    holds,
+    memory,
+    orders,
+    plan,
+    push,
+    pushes,
+    receiver,
+    start,
+    wakeup,
+    workers,
+)
 from bench.figure import Figure
 from bench.scale import Scale
 
@@ -19,7 +33,10 @@ PARTS: Final[Mapping[str, Callable[[Scale, Path], Coroutine[None, None, list[Fig
     "wake-up": wakeup.measure,
     "receiver": receiver.measure,
     "busy": busy.measure,
+    "holds": holds.measure,
     "push": push.measure,
+    "pushes": pushes.measure,
+    "growth": growth.measure,
     "plan": plan.measure,
     "memory": memory.measure,
     "first-load": first_load.measure,

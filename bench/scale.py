@@ -32,6 +32,14 @@ class Scale:
     """Listings of `first-load`."""
     load_is_long: bool
     """Whether it is long enough for its targets to mean something."""
+    trials: int
+    """Trials in one round of `pushes`."""
+    ledger_rows: tuple[int, ...]
+    """Movements behind the orders of `growth`; the first is the limit."""
+    clients: int
+    """Buyers at once in `holds`."""
+    holds: int
+    """Holds of one round of `holds`."""
     starts: int
     """Starts in one round of `start`, of which the median counts."""
 
@@ -50,6 +58,10 @@ FULL: Final = Scale(
     listings=100_000,
     load_listings=100_000,
     load_is_long=True,
+    trials=40,
+    ledger_rows=(100, 100_000, 10_000_000),
+    clients=200,
+    holds=2_000,
     starts=5,
 )
 SMALL: Final = Scale(
@@ -66,5 +78,9 @@ SMALL: Final = Scale(
     listings=20,
     load_listings=20,
     load_is_long=False,
+    trials=1,
+    ledger_rows=(10, 100),
+    clients=4,
+    holds=8,
     starts=1,
 )

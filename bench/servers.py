@@ -10,7 +10,7 @@ from channelsync.store import migrate
 from tests.support.databases import async_url
 from tests.support.servers import Postgres, running_postgres
 
-__all__ = ["empty_database", "postgres"]
+__all__ = ["empty_database", "postgres", "with_driver"]
 
 _numbers = itertools.count(1)
 
@@ -32,3 +32,8 @@ async def empty_database(server: Postgres) -> str:
     await server.execute(f"CREATE DATABASE {name}")
     await migrate.upgrade(async_url(server, name))
     return server.url(name)
+
+
+def with_driver(address: str) -> str:
+    """An address as operators write it, with the asynchronous driver in it."""
+    return address.replace("postgresql://", "postgresql+asyncpg://", 1)

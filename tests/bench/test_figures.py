@@ -51,6 +51,16 @@ def test_a_target_is_a_ratio_that_must_be_reached(
     assert (found.at_least, found.holds) == (at_least, holds)
 
 
+def test_a_ratio_can_be_promised_instead_of_a_value() -> None:
+    found = figure(reach=0.5)
+    assert (found.at_least, found.holds) == (0.5, True)
+    missed = figure(reach=0.75)
+    assert not missed.holds
+    assert "MISSED: ratio at least 0.75" in rows([missed])[1]
+    with pytest.raises(ValueError, match="not both"):
+        figure(reach=0.5, target=400.0)
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.store.audit_chain import Change, append_change
+from channelsync.store.audit_chain import Change, append_changes
 from channelsync.store.database import at_end
 from channelsync.store.tables import audit
 
@@ -25,8 +25,7 @@ class _Notes:
     changes: list[Change] = field(default_factory=list)
 
     async def __call__(self, tx: AsyncConnection) -> None:
-        for change in self.changes:
-            await append_change(tx, change)
+        await append_changes(tx, self.changes)
 
 
 async def note_change(tx: AsyncConnection, change: Change) -> None:
@@ -35,7 +34,7 @@ async def note_change(tx: AsyncConnection, change: Change) -> None:
     if isinstance(notes, _Notes):
         notes.changes.append(change)
     else:
-        await append_change(tx, change)
+        await append_changes(tx, (change,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

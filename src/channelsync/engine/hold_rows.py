@@ -63,7 +63,10 @@ async def locked_hold(tx: AsyncConnection, hold_id: str) -> Hold:
     Raises:
         UnknownHold: there is none of that id.
     """
-    row = await _locked(tx, hold_id)
+    query = sa.select(tables.holds).where(tables.holds.c.id == hold_id).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise UnknownHold(hold_id)
     return Hold(
         hold_id=row.id,
         owner=row.owner,
@@ -71,12 +74,6 @@ async def locked_hold(tx: AsyncConnection, hold_id: str) -> Hold:
         expires_at=row.expires_at,
         ended_at=row.ended_at,
     )
-
-
-async def _locked(tx: AsyncConnection, hold_id: str) -> Any:
-    lock = sa.select(tables.holds.c.id).where(tables.holds.c.id == hold_id).with_for_update()
-    await tx.execute(lock)
-    return await hold_row(tx, hold_id)
 
 
 def lines_of(hold_id: str) -> sa.Select[Any]:

@@ -143,7 +143,18 @@ class HoldsDesk:
         await _insert(tx, hold_id, pool, request, moves, now, expires_at)
         await mark_items(tx, ids.values(), now)
         await mark(tx, WorkKind.EXPIRE, EXPIRY_KEY, not_before=expires_at)
-        return await self.view(tx, hold_id)
+        return Hold(
+            id=hold_id,
+            owner=request.owner,
+            pool=pool,
+            channel=request.channel,
+            state=holds.HoldState.ACTIVE,
+            reference="",
+            lines=dict(sorted(request.lines.items())),
+            created_at=now,
+            expires_at=expires_at,
+            ended_at=None,
+        )
 
     async def extend(self, tx: AsyncConnection, hold_id: str, ttl_seconds: float | None) -> Hold:
         """Keep the units for `ttl_seconds` from now, if that is later than its present end.

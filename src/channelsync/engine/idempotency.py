@@ -24,6 +24,7 @@ __all__ = [
     "KeyReused",
     "Once",
     "Outside",
+    "Transact",
     "forget_old_keys",
 ]
 
@@ -55,6 +56,9 @@ Outside = Callable[[], Awaitable[None]]
 """What is done outside of the store beforehand, and would keep a transaction open for too long. It
 is done a second time where a process dies behind it, or two of them are asked at once."""
 
+Transact = Callable[[Act], Awaitable[Answer]]
+"""Runs an act in a transaction, like `Database.transact`."""
+
 
 @dataclass(slots=True)
 class Once:
@@ -64,7 +68,12 @@ class Once:
     _in_flight: set[str] = field(default_factory=set)
 
     async def answer(
-        self, key: str | None, fingerprint: str, act: Act, outside: Outside | None = None
+        self,
+        key: str | None,
+        fingerprint: str,
+        act: Act,
+        outside: Outside | None = None,
+        transact: Transact | None = None,
     ) -> Answer:
         """Act and answer; or, for a key that was answered before, only answer.
 
@@ -72,19 +81,18 @@ class Once:
             KeyReused: the key stands beside another fingerprint.
             KeyInFlight: this process is just answering that key.
         """
+        transact = transact or self.engine.database.transact
         if key is None:
             if outside is not None:
                 await outside()
-            return await self.engine.database.transact(act)
+            return await transact(act)
         if key in self._in_flight:
             raise KeyInFlight(key)
         self._in_flight.add(key)
         try:
             if outside is not None and not await self._is_known(key):
                 await outside()
-            return await self.engine.database.transact(
-                lambda tx: self._answer_once(tx, key, fingerprint, act)
-            )
+            return await transact(lambda tx: self._answer_once(tx, key, fingerprint, act))
         finally:
             self._in_flight.discard(key)
 

@@ -9,7 +9,7 @@ they write their entry, which is the last thing that they do, to their commit.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from channelsync.store.chain import GENESIS, follow
 from channelsync.store.identity_tables import audit
 from channelsync.store.locks import lock_audit
 
-__all__ = ["AuditBreak", "AuditReport", "Change", "append_change", "check_audit"]
+__all__ = ["AuditBreak", "AuditReport", "Change", "append_changes", "check_audit"]
 
 PAGE_ROWS: Final = 2_000
 BREAKS_MAX: Final = 100
@@ -63,25 +63,34 @@ class AuditReport:
         return not self.breaks
 
 
-async def append_change(tx: AsyncConnection, change: Change) -> int:
-    """Write an entry behind the last one, as the last thing before the commit. Its position."""
+_LAST: Final = (
+    sa.select(audit.c.position, audit.c.digest).order_by(audit.c.position.desc()).limit(1)
+)
+
+
+async def append_changes(tx: AsyncConnection, changes: Sequence[Change]) -> None:
+    """Write entries behind the last one, in their order, as the last thing before the commit."""
+    if not changes:
+        return
     await lock_audit(tx)
-    last = sa.select(audit.c.position, audit.c.digest).order_by(audit.c.position.desc()).limit(1)
-    row = (await tx.execute(last)).one_or_none()
-    position = 1 if row is None else int(row.position) + 1
-    entry: dict[str, Any] = {
-        "position": position,
-        "at": change.at,
-        "actor": change.actor,
-        "action": change.action,
-        "subject": change.subject,
-        "before": _text(change.before),
-        "after": _text(change.after),
-        "request": change.request,
-    }
-    entry["digest"] = follow(GENESIS if row is None else row.digest, entry)
-    await tx.execute(sa.insert(audit).values(entry))
-    return position
+    row = (await tx.execute(_LAST)).one_or_none()
+    position, digest = (0, GENESIS) if row is None else (int(row.position), row.digest)
+    entries = []
+    for change in changes:
+        position += 1
+        entry: dict[str, Any] = {
+            "position": position,
+            "at": change.at,
+            "actor": change.actor,
+            "action": change.action,
+            "subject": change.subject,
+            "before": _text(change.before),
+            "after": _text(change.after),
+            "request": change.request,
+        }
+        digest = follow(digest, entry)
+        entries.append(entry | {"digest": digest})
+    await tx.execute(sa.insert(audit), entries)
 
 
 def _text(value: Any) -> str | None:

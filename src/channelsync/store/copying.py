@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.store.audit_chain import Change, append_change
+from channelsync.store.audit_chain import Change, append_changes
 from channelsync.store.database import Database
 from channelsync.store.tables import metadata
 from channelsync.store.verify import verify
@@ -51,7 +51,7 @@ async def copy_store(source: Database, target: Database, change: Change) -> Copi
         await _require_sound(old, "the database to copy", "run `channelsync verify --repair` first")
         rows = {table.name: await _copy(old, new, table) for table in metadata.sorted_tables}
         await restart_numbers(new)
-        await append_change(new, change)
+        await append_changes(new, (change,))
         await _require_sound(new, "the copy", "nothing was kept of it; report this")
     return Copied(rows=rows)
 

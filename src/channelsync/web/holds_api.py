@@ -19,6 +19,7 @@ from channelsync.domain.permissions import Principal
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.audit import note_change
 from channelsync.engine.core import Engine
+from channelsync.engine.gather import Claims, Gatherer
 from channelsync.engine.hold_rows import UnknownHold
 from channelsync.engine.holds_desk import (
     Hold,
@@ -143,6 +144,7 @@ class _Door:
         self.engine = engine
         self.desk = HoldsDesk(engine)
         self._once = once
+        self._gatherer = Gatherer(engine.database)
 
     async def read(self, request: Request, model: type[Body]) -> tuple[Body, str]:
         """The body, and the fingerprint of the whole request."""
@@ -161,6 +163,7 @@ class _Door:
         use_case: UseCase,
         *,
         hold_id: str | None = None,
+        claims: Claims | None = None,
         status: int = HTTPStatus.OK,
     ) -> Response:
         """A refusal rolls its own savepoint back and is an answer like any other.
@@ -192,7 +195,14 @@ class _Door:
             return Answer(status=status, body=json.dumps(_told(hold)))
 
         key = key_of(request, f"api/{principal.name}")
-        return await answer_of(self._once, key, fingerprint, act)
+        claimed = claims or Claims(hold_ids=(hold_id or "",))
+        return await answer_of(
+            self._once,
+            key,
+            fingerprint,
+            act,
+            transact=lambda whole: self._gatherer.run(whole, claimed),
+        )
 
     async def show(self, request: Request, hold_id: str) -> dict[str, Any]:
         """A hold within the caller's reach."""
@@ -247,6 +257,9 @@ def holds_router(engine: Engine, once: Once) -> APIRouter:
             request,
             fingerprint,
             lambda tx: door.desk.create(tx, wanted),
+            claims=Claims(
+                hold_ids=(body.replaces,) if body.replaces else (), skus=tuple(wanted.lines)
+            ),
             status=HTTPStatus.CREATED,
         )
 

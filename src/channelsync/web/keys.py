@@ -9,7 +9,14 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from channelsync.engine.idempotency import Act, KeyInFlight, KeyReused, Once, Outside
+from channelsync.engine.idempotency import (
+    Act,
+    KeyInFlight,
+    KeyReused,
+    Once,
+    Outside,
+    Transact,
+)
 from channelsync.web.problems import MEDIA_TYPE, Problem
 
 __all__ = ["answer_of", "key_of"]
@@ -34,7 +41,12 @@ def key_of(request: Request, scope: str) -> str | None:
 
 
 async def answer_of(
-    once: Once, key: str | None, fingerprint: str, act: Act, outside: Outside | None = None
+    once: Once,
+    key: str | None,
+    fingerprint: str,
+    act: Act,
+    outside: Outside | None = None,
+    transact: Transact | None = None,
 ) -> Response:
     """Act once, and answer.
 
@@ -42,7 +54,7 @@ async def answer_of(
         Problem: the key was used for something else (422), or is being answered (409).
     """
     try:
-        answer = await once.answer(key, fingerprint, act, outside)
+        answer = await once.answer(key, fingerprint, act, outside, transact)
     except KeyReused:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,

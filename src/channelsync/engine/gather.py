@@ -1,0 +1,134 @@
+"""Callers gathered: what many ask for at once becomes one transaction after the other.
+
+A checkout's rush meets at one item. A transaction each would have all of them wait for that item's
+lock, every one with a connection of its own, until there is none left. So those that come while a
+transaction is under way share the next one. There is no timer: a lone caller begins at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channelsync.engine.recipes import neighbours_of
+from channelsync.store import tables
+from channelsync.store.database import Database
+from channelsync.store.errors import OutcomeUnknown, is_passing
+from channelsync.store.locks import in_parts, lock_items
+from channelsync.store.stock_queries import find_items
+
+__all__ = ["Claims", "Gatherer"]
+
+TOGETHER_MAX: Final = 50
+"""Callers in one transaction: the first of them waits for the last."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a caller is going to lock."""
+
+    hold_ids: tuple[str, ...] = ()
+    skus: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class _Caller:
+    act: Callable[[AsyncConnection], Awaitable[Any]]
+    claims: Claims
+    context: Context
+    answer: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class Gatherer:
+    """Runs the acts of one process, one transaction at a time."""
+
+    database: Database
+    _waiting: list[_Caller] = field(default_factory=list)
+    _working: asyncio.Task[None] | None = None
+
+    async def run(self, act: Callable[[AsyncConnection], Awaitable[T]], claims: Claims) -> T:
+        """Do `act` in a transaction that others share; returns what it returns, once committed.
+
+        An act that raises is done again in a transaction of its own, as are its neighbours: a
+        refusal that is meant as an answer is better returned.
+
+        Raises:
+            Exception: whatever `act` raises alone; nothing of it is kept.
+        """
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Caller(act, claims, copy_context(), answer))
+        if self._working is None:
+            self._working = asyncio.create_task(self._run_all(), name="gatherer")
+        return await answer
+
+    async def _run_all(self) -> None:
+        try:
+            while self._waiting:
+                together = [one for one in self._waiting[:TOGETHER_MAX] if not one.answer.done()]
+                del self._waiting[:TOGETHER_MAX]
+                if together:
+                    await self._run(together)
+        finally:
+            self._working = None
+            for one in self._waiting:  # the process is being stopped
+                one.answer.cancel()
+
+    async def _run(self, together: Sequence[_Caller]) -> None:
+        try:
+            answers = await self.database.transact(lambda tx: _act_all(tx, together))
+        except Exception as error:  # noqa: BLE001 - whoever asked must hear of it
+            await self._run_apart(together, error)
+            return
+        for one, answer in zip(together, answers, strict=True):
+            if not one.answer.done():  # the caller may have hung up
+                one.answer.set_result(answer)
+
+    async def _run_apart(self, together: Sequence[_Caller], error: Exception) -> None:
+        """One act that fails must not take its neighbours along."""
+        certain = not isinstance(error, OutcomeUnknown) and not is_passing(error)
+        if len(together) > 1 and certain:
+            for one in together:
+                await self._run([one])
+            return
+        for one in together:
+            if not one.answer.done():
+                one.answer.set_exception(error)
+
+
+async def _act_all(tx: AsyncConnection, together: Sequence[_Caller]) -> list[Any]:
+    if len(together) > 1:
+        await _lock_ahead(tx, [one.claims for one in together])
+    loop = asyncio.get_running_loop()
+    # Each in its caller's context, so that traces and logs tell of the right request.
+    return [await loop.create_task(_act(one, tx), context=one.context) for one in together]
+
+
+async def _act(one: _Caller, tx: AsyncConnection) -> Any:
+    return await one.act(tx)
+
+
+async def _lock_ahead(tx: AsyncConnection, claims: Iterable[Claims]) -> None:
+    """Lock what all of them will lock, in the order of everybody else: holds, then items."""
+    if tx.dialect.name == "sqlite":
+        return
+    hold_ids = sorted({hold_id for one in claims for hold_id in one.hold_ids})
+    holds, held = tables.holds.c, tables.hold_lines.c
+    item_ids: set[int] = set()
+    for part in in_parts(hold_ids):
+        lock = sa.select(holds.id).where(holds.id.in_(part)).order_by(holds.id).with_for_update()
+        await tx.execute(lock)
+        kept = sa.select(held.item_id).where(held.hold_id.in_(part)).distinct()
+        item_ids |= set((await tx.execute(kept)).scalars())
+    named = await find_items(tx, sorted({sku for one in claims for sku in one.skus}))
+    item_ids |= {item.id for item in named.values()}
+    if item_ids:
+        await lock_items(tx, await neighbours_of(tx, item_ids))
