@@ -30,6 +30,7 @@ from channelsync.bootstrap import (
     setup_of,
 )
 from channelsync.configuration.changes import compare
+from channelsync.configuration.editing import MerchantFile
 from channelsync.configuration.problems import ConfigurationInvalid
 from channelsync.engine.recover import recover
 from channelsync.engine.setup import (
@@ -138,7 +139,8 @@ async def run_daemon(
     """
     await get_ready(application)
     build = build_probes if part is Part.WORK else build_app
-    options = options or _options(application, stop)
+    reload_now = reload_now or asyncio.Event()
+    options = options or _options(application, stop, watched, reload_now)
     app = build(application.engine, options)
     async with (
         _serving(app, door),
@@ -231,8 +233,15 @@ async def _keep_house(application: Application, every_seconds: float) -> None:
                 _log.exception("housekeeping failed")
 
 
-def _options(application: Application, stop: asyncio.Event) -> WebOptions:
+def _options(
+    application: Application,
+    stop: asyncio.Event,
+    watched: Path | None,
+    reload_now: asyncio.Event,
+) -> WebOptions:
     return WebOptions(
+        merchant_file=None if watched is None else MerchantFile(watched),
+        file_written=reload_now.set,
         public_url=application.settings.public_url,
         stopping=stop,
         setup_token=set_up_token(secret_key(application.settings)),
@@ -347,7 +356,7 @@ async def reload_configuration(application: Application, path: Path) -> bool:
         return False
     await note_right_configuration(engine)
     difference = compare(application.configuration, fresh)
-    if difference.is_empty:
+    if difference.is_empty and fresh.fingerprint == application.configuration.fingerprint:
         return True
     for change in difference.channels_changed:
         if not change.reopens:

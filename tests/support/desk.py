@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -84,11 +85,15 @@ class Page:
         """The page."""
         return self.answer.text
 
-    def form(self, action: str) -> SentForm:
-        """The form that is sent there."""
+    def form(self, action: str, having: str = "") -> SentForm:
+        """The form that is sent there (with a field of this name)."""
         reader = _Reader()
         reader.feed(self.text)
-        found = [one for one in reader.forms if one.action == action]
+        found = [
+            one
+            for one in reader.forms
+            if one.action == action and (not having or having in one.fields)
+        ]
         assert found, (action, [one.action for one in reader.forms])
         return found[0]
 
@@ -96,12 +101,14 @@ class Page:
         """Whether the page offers it."""
         return f'action="{action}"' in self.text
 
-    async def send(self, action: str, **values: Any) -> Page:
+    async def send(
+        self, action: str, values: Mapping[str, Any] | None = None, *, having: str = "", **more: Any
+    ) -> Page:
         """Fill the form in and send it; a redirect is followed, as browsers do."""
-        form = self.form(action)
+        form = self.form(action, having)
         fields = form.fields | {
             name: [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
-            for name, value in values.items()
+            for name, value in {**(values or {}), **more}.items()
         }
         return await self.post(action, fields)
 

@@ -21,6 +21,7 @@ __all__ = [
     "SourceText",
     "Span",
     "dotted",
+    "masked_line",
     "meant",
     "nearest",
     "quoted",
@@ -283,6 +284,15 @@ def _masked(line: str, stretches: Sequence[tuple[int, int]], at: int) -> tuple[s
     if at >= done:
         caret = len(shown) + at - done
     return shown + line[done:], caret
+
+
+def masked_line(line: str) -> str:
+    """A line of a file, for the books: what may be a secret in it is hidden, by its looks alone."""
+    stretches = [*_tokens(line)]
+    if sensitive := _SENSITIVE_VALUE.search(line):
+        stretches.append((sensitive.end(1), len(line)))
+    shown, _ = _masked(line, sorted(stretches), 0)
+    return "".join(_printable(character) for character in shown)
 
 
 def _windowed(line: str, caret: int) -> tuple[str, int]:

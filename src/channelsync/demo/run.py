@@ -13,6 +13,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -21,7 +22,8 @@ from typing import Final
 import httpx
 from pydantic import SecretStr
 
-from channelsync.bootstrap import Application, open_application, setup_of
+from channelsync.bootstrap import Application, open_application, read_proposal, setup_of
+from channelsync.configuration.editing import MerchantFile
 from channelsync.daemon import run_daemon
 from channelsync.demo.auditor import Auditor
 from channelsync.demo.catalogue import AMAZON, SHOPIFY, TILL, DemoItem, catalogue, stock_sheet
@@ -249,11 +251,26 @@ class _Play:
     async def run(self, door: socket.socket, rng: Random) -> DemoResult:
         """Serve, shop, stop and reckon."""
         shoppers = self._shoppers(rng)
-        options = WebOptions(public_url=self.url, stage=DemoStage(shoppers), stopping=self.stop)
-        ready = asyncio.Event()
-        daemon = asyncio.create_task(
-            run_daemon(self.application, door, stop=self.stop, options=options, on_ready=ready.set)
+        ready, reload_now = asyncio.Event(), asyncio.Event()
+        settings, registry = self.application.settings, self.application.registry
+        options = WebOptions(
+            public_url=self.url,
+            stage=DemoStage(shoppers),
+            stopping=self.stop,
+            merchant_file=MerchantFile(settings.config),
+            file_written=reload_now.set,
+            read_proposal=partial(read_proposal, settings, registry),
         )
+        serving = run_daemon(
+            self.application,
+            door,
+            stop=self.stop,
+            options=options,
+            on_ready=ready.set,
+            watched=settings.config,
+            reload_now=reload_now,
+        )
+        daemon = asyncio.create_task(serving)
         shopping = asyncio.create_task(shoppers.run(self.stop))
         announcing = asyncio.create_task(self._announce(ready))
         await self._wait(daemon, shopping)

@@ -88,6 +88,10 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     ("POST", "/change/channels/{channel}/resume"): CHANNELS,
     ("POST", "/change/channels/{channel}/look-again"): CHANNELS,
     ("POST", "/change/channels/{channel}/forget"): CONFIGURATION,
+    ("GET", "/quotas"): CONFIGURATION,
+    ("POST", "/quotas/preview"): CONFIGURATION,
+    ("POST", "/quotas/apply"): CONFIGURATION,
+    ("POST", "/quotas/download"): CONFIGURATION,
     # Pages that one reads, and their rows as files.
     ("GET", "/items"): READ,
     ("GET", "/items.csv"): READ,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from channelsync.configuration.editing import MerchantFile
 from channelsync.engine.notify import Notifying
 from channelsync.engine.plan import Proposal
 from channelsync.security.passwords import Passwords
@@ -74,6 +75,10 @@ class WebOptions:
     passwords: Passwords = field(default_factory=Passwords)
     read_proposal: Callable[[bytes], Proposal] | None = None
     """Reads a proposed configuration, for plans of it; None: there are no such plans."""
+    merchant_file: MerchantFile | None = None
+    """The file that is edited on the dashboard; None: none is."""
+    file_written: Callable[[], None] | None = None
+    """Told once that file was replaced, so that it is taken over at once."""
     outgoing_key: bytes | None = field(default=None, repr=False)
     """Signs outgoing events; None: there are no endpoints."""
     allow_hosts: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from channelsync.configuration.editing import FileChanged, FileUnwritable
 from channelsync.domain.errors import HoldConflict, TransferConflict
 from channelsync.domain.permissions import Principal, Reach
 from channelsync.engine.alarm_desk import AlarmStands, UnknownAlarm
@@ -59,6 +60,8 @@ _STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (ChannelRefused, HTTPStatus.CONFLICT),
     (DeadLetterEnded, HTTPStatus.CONFLICT),
     (AlarmStands, HTTPStatus.CONFLICT),
+    (FileChanged, HTTPStatus.CONFLICT),
+    (FileUnwritable, HTTPStatus.CONFLICT),
     (HoldConflict, HTTPStatus.CONFLICT),
     (TransferConflict, HTTPStatus.CONFLICT),
     (StockError, HTTPStatus.UNPROCESSABLE_ENTITY),

@@ -52,6 +52,18 @@ DESK: Final = (
             Entry(key="assumptions", label="Broken assumptions", href="/assumptions"),
         ),
     ),
+    Section(
+        label="Quotas",
+        letter="q",
+        entries=(
+            Entry(
+                key="quotas",
+                label="Quotas",
+                href="/quotas",
+                permission=Permission.CONFIGURATION_WRITE,
+            ),
+        ),
+    ),
 )
 """Pages on which people change things."""
 

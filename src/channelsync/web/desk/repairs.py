@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -66,6 +67,18 @@ def _button(fix: Fix) -> _Button:
     return _Button(_LABELS[fix.verb], href, fix.verb in posts, fix)
 
 
+def _coded(text: str) -> Markup:
+    """Other people's text, with what stands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    coded = [
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+        for index, part in enumerate(parts)
+    ]
+    return Markup().join(coded)
+
+
 class RepairPages:
     """The two pages."""
 
@@ -110,6 +123,7 @@ class RepairPages:
             counts=found.counts,
             total=found.total,
             beyond=_beyond(found, kind),
+            coded=_coded,
         )
 
     async def acknowledge(self, request: Request) -> Response:
