@@ -13,6 +13,7 @@ in every run), `nightly` (many more, new ones in every run) or `quick` (for work
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ from channelsync.sdk.testing.contract import DOES_NOT_APPLY
 from spec.spin import NOT_RUN as WITHOUT_SPIN
 from tests.browser.not_run import WITHOUT_CHROMIUM
 from tests.monitoring.promtool import NOT_RUN as WITHOUT_PROMTOOL
+
+# Tests make and drop very many small objects: looking for cycles less often saves a tenth of the
+# processor time of them all.
+gc.set_threshold(50_000, 20, 100)
 
 COMMON: dict[str, Any] = {
     "deadline": None,
