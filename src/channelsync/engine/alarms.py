@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
@@ -10,10 +12,32 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.engine.emit import EventType, emit
+from channelsync.engine.emit import EventType, emit, emit_all
 from channelsync.store import tables
+from channelsync.store.many import among, inserting, updating
 
-__all__ = ["clear_alarm", "raise_alarm", "record_shortfall", "standing_alarms"]
+__all__ = [
+    "Shortfall",
+    "clear_alarm",
+    "clear_alarms",
+    "raise_alarm",
+    "raise_alarms",
+    "record_shortfall",
+    "record_shortfalls",
+    "standing_alarms",
+]
+
+_RAISE: Final = inserting(tables.alarms, "kind", "subject", "message", "raised_at", "channel")
+_CLEAR: Final = updating(
+    tables.alarms,
+    "cleared_at",
+    by=("kind", "subject"),
+    where=tables.alarms.c.cleared_at.is_(None),
+)
+_FALL_SHORT: Final = inserting(
+    tables.shortfalls,
+    *("at", "channel", "item_id", "listing_id", "units", "cause", "reference"),
+)
 
 _log = structlog.get_logger("channelsync.alarms")
 
@@ -57,36 +81,87 @@ async def standing_alarms(tx: AsyncConnection, kind: str, subjects: Iterable[str
     alarms = tables.alarms
     query = sa.select(alarms.c.subject).where(
         alarms.c.kind == kind,
-        alarms.c.subject.in_(sorted(set(subjects))),
+        among(tx, alarms.c.subject, sorted(set(subjects))),
         alarms.c.cleared_at.is_(None),
     )
     return set((await tx.execute(query)).scalars())
 
 
-async def record_shortfall(
-    tx: AsyncConnection,
-    *,
-    item_id: int,
-    units: int,
-    cause: str,
-    now: Instant,
-    channel: str | None = None,
-    listing_id: int | None = None,
-    reference: str = "",
+async def raise_alarms(
+    tx: AsyncConnection, kind: str, told: Mapping[str, str], *, now: Instant
 ) -> None:
-    """Write down accepted demand beyond what the books allowed, with its cause."""
-    values = {
-        "at": now,
-        "channel": channel,
-        "item_id": item_id,
-        "listing_id": listing_id,
-        "units": units,
-        "cause": cause,
-        "reference": reference,
-    }
-    await tx.execute(sa.insert(tables.shortfalls).values(values))
-    sku = sa.select(tables.items.c.sku).where(tables.items.c.id == item_id)
-    told = {"sku": (await tx.execute(sku)).scalar(), "units": units, "cause": cause}
-    told |= {"channel": channel, "reference": reference}
-    await emit(tx, EventType.SHORTFALL_RECORDED, told, now=now)
-    _log.warning("shortfall", item=item_id, units=units, cause=cause, channel=channel)
+    """Raise the alarm of many subjects that have none: what to say of each, by subject.
+
+    The caller keeps others away from what they are about.
+    """
+    rows = [
+        {"kind": kind, "subject": subject, "message": message, "raised_at": now, "channel": None}
+        for subject, message in sorted(told.items())
+    ]
+    await _RAISE.run(tx, rows)
+    names = ("kind", "subject", "message", "channel")
+    events = [(EventType.ALARM_RAISED, {name: row[name] for name in names}) for row in rows]
+    await emit_all(tx, events, now=now)
+    for subject, message in sorted(told.items()):
+        _log.warning("alarm raised", alarm=kind, subject=subject, channel=None, why=message)
+
+
+async def clear_alarms(
+    tx: AsyncConnection, kind: str, subjects: Iterable[str], *, now: Instant
+) -> None:
+    """The causes of many standing alarms are gone."""
+    gone = sorted(set(subjects))
+    await _CLEAR.run(tx, [{"kind": kind, "subject": one, "cleared_at": now} for one in gone])
+    events = [(EventType.ALARM_CLEARED, {"kind": kind, "subject": one}) for one in gone]
+    await emit_all(tx, events, now=now)
+    for subject in gone:
+        _log.info("alarm cleared", alarm=kind, subject=subject)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """Accepted demand beyond what the books allowed, with its cause."""
+
+    item_id: int
+    units: int
+    cause: str
+    channel: str | None = None
+    listing_id: int | None = None
+    reference: str = ""
+
+
+async def record_shortfall(tx: AsyncConnection, *, now: Instant, **what: Any) -> None:
+    """Write down one shortfall: what `Shortfall` takes."""
+    await record_shortfalls(tx, [Shortfall(**what)], now=now)
+
+
+async def record_shortfalls(
+    tx: AsyncConnection, found: Sequence[Shortfall], *, now: Instant
+) -> None:
+    """Write shortfalls down, in their order."""
+    if not found:
+        return
+    await _FALL_SHORT.run(tx, [{"at": now, **asdict(one)} for one in found])
+    items = tables.items
+    query = sa.select(items.c.id, items.c.sku).where(
+        among(tx, items.c.id, sorted({one.item_id for one in found}))
+    )
+    skus = {row.id: row.sku for row in await tx.execute(query)}
+    events = [
+        (
+            EventType.SHORTFALL_RECORDED,
+            {
+                "sku": skus.get(one.item_id),
+                "units": one.units,
+                "cause": one.cause,
+                "channel": one.channel,
+                "reference": one.reference,
+            },
+        )
+        for one in found
+    ]
+    await emit_all(tx, events, now=now)
+    for one in found:
+        _log.warning(
+            "shortfall", item=one.item_id, units=one.units, cause=one.cause, channel=one.channel
+        )

@@ -19,7 +19,7 @@ from channelsync.domain.escrow import (
 from channelsync.domain.orders import LineChange, LineState, diff, state_of
 from channelsync.domain.vocabulary import Assumption, CancelEffect, Instant
 from channelsync.engine import demand
-from channelsync.engine.alarms import raise_alarm, record_shortfall
+from channelsync.engine.alarms import Shortfall, raise_alarm, record_shortfalls
 from channelsync.engine.books import StockBooks
 from channelsync.engine.grants import Grants
 from channelsync.engine.inspections import note_told
@@ -81,6 +81,7 @@ class Batch:
     """The same for every line that this batch has moved."""
     late: set[tuple[str, str]] = field(default_factory=set)
     """Lines that showed when every order of their time was thought counted."""
+    shortfalls: list[Shortfall] = field(default_factory=list)
     covered: dict[int, int] = field(default_factory=dict)
     """Units sold within the grant, by listing."""
     touched_items: set[int] = field(default_factory=set)
@@ -152,7 +153,7 @@ async def count_line(
     batch.changed_lines += 1
     batch.touched_items.update(listing.recipe)
     reference = f"{row['order_id']}/{row['line_id']}"
-    await _count_exposure(batch, listing_id, change, row, reference)
+    _count_exposure(batch, listing_id, change, row, reference)
     location = row.get("location") or (known.location if known else None)
     await _move_stock(batch, line_id, listing_id, change, row, location)
     batch.events += [
@@ -182,7 +183,7 @@ async def _park(batch: Batch, row: Mapping[str, Any]) -> None:
     await mark(batch.tx, WorkKind.DISCOVER, batch.channel, not_before=batch.now)
 
 
-async def _count_exposure(
+def _count_exposure(
     batch: Batch, listing_id: int, change: LineChange, row: Mapping[str, Any], reference: str
 ) -> None:
     listing = batch.grants[listing_id]
@@ -218,17 +219,17 @@ async def _count_exposure(
         late = (row["order_id"], row["line_id"]) in batch.late
         within = BEYOND_GRANT if excess else "outside_counter"
         cause = Assumption.FEED_COMPLETE if late else within
-        for item_id, units in listing.recipe.items():
-            await record_shortfall(
-                batch.tx,
+        batch.shortfalls += [
+            Shortfall(
                 item_id=item_id,
                 units=outside * units,
                 cause=cause,
-                now=batch.now,
                 channel=batch.channel,
                 listing_id=listing_id,
                 reference=reference,
             )
+            for item_id, units in listing.recipe.items()
+        ]
 
 
 # ------------------------------------------------------------------ stock
@@ -388,13 +389,10 @@ async def flush(batch: Batch) -> None:
     ]
     await _WRITE_HELD.run(tx, rows)
     await _ADD_EVENTS.run(tx, batch.events)
+    await record_shortfalls(tx, batch.shortfalls, now=batch.now)
     await batch.grants.flush()
     await note_oversold(tx, batch.grants, batch.channel, batch.covered, now=batch.now)
     await mark_items(tx, batch.touched_items, batch.now)
-    settle = any(batch.grants[i].grant.settle_reasons for i in _changed_ids(batch))
-    if settle:
+    changed = {event["listing_id"] for event in batch.events}
+    if any(batch.grants[listing_id].grant.settle_reasons for listing_id in changed):
         await mark(tx, WorkKind.SETTLE, batch.channel, not_before=batch.now)
-
-
-def _changed_ids(batch: Batch) -> set[int]:
-    return {event["listing_id"] for event in batch.events}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.store.many import inserting
 from channelsync.store.tables import events
 
-__all__ = ["EventType", "emit"]
+__all__ = ["EventType", "emit", "emit_all"]
+
+_APPEND: Final = inserting(events, "at", "type", "data", "endpoint_id")
 
 
 class EventType(StrEnum):
@@ -42,5 +44,24 @@ async def emit(
     endpoint_id: str | None = None,
 ) -> None:
     """Have an event told once the transaction is committed."""
-    values = {"at": now, "type": kind, "data": json.dumps(data), "endpoint_id": endpoint_id}
-    await tx.execute(sa.insert(events).values(values))
+    await _write(tx, [(kind, data)], now, endpoint_id)
+
+
+async def emit_all(
+    tx: AsyncConnection, told: Iterable[tuple[EventType, Mapping[str, Any]]], *, now: Instant
+) -> None:
+    """Have many events told, in this order, once the transaction is committed."""
+    await _write(tx, told, now, None)
+
+
+async def _write(
+    tx: AsyncConnection,
+    told: Iterable[tuple[EventType, Mapping[str, Any]]],
+    now: Instant,
+    endpoint_id: str | None,
+) -> None:
+    rows = [
+        {"at": now, "type": kind, "data": json.dumps(data), "endpoint_id": endpoint_id}
+        for kind, data in told
+    ]
+    await _APPEND.run(tx, rows)

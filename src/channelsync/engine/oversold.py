@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.engine.alarms import record_shortfall
+from channelsync.engine.alarms import Shortfall, record_shortfalls
 from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.measure import LIMITS
 from channelsync.store import tables
+from channelsync.store.many import among
 
 __all__ = ["note_oversold"]
 
@@ -28,21 +29,23 @@ async def note_oversold(
 
     `sold` are units counted against the grant, by listing, and are in the books already.
     """
+    found: list[Shortfall] = []
     for listing_id, assumption in (await _doubted(tx, channel, sold)).items():
         listing = grants[listing_id]
         for item_id, units in listing.recipe.items():
             missing = await _missing(tx, listing, item_id)
             over = min(sold[listing_id] * units, missing - units * (listing.grant.exposure or 0))
             if over > 0:
-                await record_shortfall(
-                    tx,
-                    item_id=item_id,
-                    units=over,
-                    cause=assumption,
-                    now=now,
-                    channel=channel,
-                    listing_id=listing_id,
+                found.append(
+                    Shortfall(
+                        item_id=item_id,
+                        units=over,
+                        cause=assumption,
+                        channel=channel,
+                        listing_id=listing_id,
+                    )
                 )
+    await record_shortfalls(tx, found, now=now)
 
 
 async def _doubted(tx: AsyncConnection, channel: str, sold: Mapping[int, int]) -> dict[int, str]:
@@ -52,7 +55,7 @@ async def _doubted(tx: AsyncConnection, channel: str, sold: Mapping[int, int]) -
     known = tables.assumptions
     query = sa.select(known.c.listing_id, known.c.assumption).where(
         known.c.channel == channel,
-        known.c.listing_id.in_(sorted(key for key, units in sold.items() if units)),
+        among(tx, known.c.listing_id, sorted(key for key, units in sold.items() if units)),
         known.c.assumption.in_(LIMITS),
         sa.not_(known.c.holds),
     )

@@ -19,7 +19,7 @@ from channelsync.domain.intents import Cut, Drain, Intent, Raise, Resize, Set, Z
 from channelsync.domain.rebalance import rebalance
 from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
 from channelsync.engine import demand
-from channelsync.engine.alarms import clear_alarm, raise_alarm, standing_alarms
+from channelsync.engine.alarms import clear_alarms, raise_alarms, standing_alarms
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.item_view import ChannelFacts, Facts, ItemView, read_facts, views_of
@@ -176,11 +176,10 @@ async def _note_deficits(
 ) -> None:
     """More is promised than there is: said at once, and until cuts or stock have mended it."""
     standing = await standing_alarms(tx, "deficit", deficits)
-    for subject, text in sorted(deficits.items()):
-        if text is None and subject in standing:
-            await clear_alarm(tx, "deficit", subject, now=now)
-        elif text is not None and subject not in standing:
-            await raise_alarm(tx, "deficit", subject, text, now=now)
+    fresh = {one: text for one, text in deficits.items() if text and one not in standing}
+    mended = [one for one in standing if deficits[one] is None]
+    await clear_alarms(tx, "deficit", mended, now=now)
+    await raise_alarms(tx, "deficit", fresh, now=now)
 
 
 # ------------------------------------------------------------------ intents

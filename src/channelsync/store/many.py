@@ -109,8 +109,9 @@ def updating(
     by: Sequence[str] = ("id",),
     values: Callable[[Given], Mapping[str, Any]] | None = None,
     types: Types | None = None,
+    where: sa.ColumnElement[bool] | None = None,
 ) -> Many:
-    """Update the rows of the table that have the same `by`, each named once.
+    """Update the rows of the table that have the same `by`, each named once, `where` that is true.
 
     `names` are columns of the table, unless `types` says of what type they are. Each is the new
     value of its column, unless `values` makes other ones of them.
@@ -120,6 +121,7 @@ def updating(
 
     def one(given: Given) -> Any:
         found = [table.c[name] == given[name] for name in by]
+        found += [] if where is None else [where]
         return sa.update(table).where(*found).values(work_out(given))
 
     return Many(
