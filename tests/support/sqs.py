@@ -11,7 +11,7 @@ from uuid import uuid4
 from aiobotocore.session import get_session
 from moto.server import ThreadedMotoServer
 
-__all__ = ["KEY", "SECRET", "new_queue", "sqs_client", "sqs_server"]
+__all__ = ["KEY", "REGION", "SECRET", "new_queue", "sqs_client", "sqs_server"]
 
 KEY, SECRET, REGION = "AKIASIMULATED", "simulated-aws-secret", "eu-west-1"
 

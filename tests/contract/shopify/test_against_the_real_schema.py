@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from graphql import GraphQLSchema, execute_sync, parse
 
 from channelsync.sdk.types import PushKind
 from channelsync_shopify.documents import ALL
 from channelsync_shopify.settings import API_VERSION_DEFAULT
 from channelsync_shopify.simulator.execution import SCHEMA
+from tests.support.contracts import conforms, load_checker
 from tests.support.shopify import HOOK_URL, Bench, open_bench
 
 VERSIONS = ("2026-07", "2026-10")
@@ -23,14 +21,7 @@ ALIASES = {"Query": "QueryRoot"}
 
 @pytest.fixture(scope="session")
 def checker(contracts_folder: Path) -> ModuleType:
-    place = contracts_folder / "shopify" / "validate.py"
-    spec = importlib.util.spec_from_file_location("shopify_contract", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_checker(contracts_folder, "shopify")
 
 
 @pytest.fixture
@@ -106,26 +97,6 @@ async def test_every_call_of_an_eventful_day_is_valid_with_its_variables(
             request["query"], place, API_VERSION_DEFAULT, request["variables"]
         )
         assert errors == [], name
-
-
-def typed(value: Any) -> str | None:
-    """The type that a global id names, for answers of an interface's type."""
-    identifier = value.get("id") if isinstance(value, dict) else None
-    return identifier.split("/")[3] if isinstance(identifier, str) else None
-
-
-def conforms(schema: GraphQLSchema, query: str, variables: Any, answer: Any) -> None:
-    """Execute the query in the real schema with the answer as the data: any field, enum value,
-    scalar or null that the schema does not allow is an error, any other value a difference."""
-    result = execute_sync(
-        schema,
-        parse(query),
-        root_value=answer,
-        variable_values=variables,
-        type_resolver=lambda value, _info, _type: typed(value),
-    )
-    assert result.errors is None, (query[:60], result.errors)
-    assert result.data == answer
 
 
 @pytest.mark.contracts

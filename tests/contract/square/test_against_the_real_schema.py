@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +13,7 @@ from channelsync.sdk.types import PushKind
 from channelsync_square.answers import CODES
 from channelsync_square.simulator.server import Call
 from channelsync_square.webhooks import EVENT_TYPES
+from tests.support.contracts import load_checker
 from tests.support.square import HOOK_URL, NOON, Bench, as_request, open_bench, understood
 
 VERSIONS = ("2025-08-20", "2026-09-16")
@@ -24,14 +23,7 @@ NOT_DESCRIBED = {"DELETE /v2/webhooks/subscriptions/{subscription_id}"}
 
 @pytest.fixture(scope="session")
 def checker(contracts_folder: Path) -> ModuleType:
-    place = contracts_folder / "square" / "validate.py"
-    spec = importlib.util.spec_from_file_location("square_contract", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_checker(contracts_folder, "square")
 
 
 async def an_eventful_day(version: str) -> Bench:

@@ -21,31 +21,30 @@ from channelsync.domain.allocation_rules import Rule
 from channelsync.engine.core import Engine
 from channelsync.engine.policy import Policy
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup, apply_setup
-from channelsync.plugins.opening import Lent, open_channel
+from channelsync.engine.work import WorkKind
+from channelsync.plugins.opening import Lent, OpenChannel, open_channel
 from channelsync.plugins.registry import Registry
 from channelsync.ports import Environment, RunningChannel
 from channelsync.queue.in_process import InProcessBus
+from channelsync.sdk.connector import Connector
 from channelsync.sdk.testing.faults import AnswerFault, DeliveryPlan, FaultPlan
 from channelsync.store.database import Database, sqlite_url
 from channelsync.web.app import build_app
 from channelsync.web.options import WebOptions
 from channelsync.worker.daemon import handlers
-from channelsync.worker.supervisor import Supervisor
+from channelsync.worker.supervisor import Handler, Supervisor
 from channelsync_amazon.connector import AmazonConnector
-from channelsync_amazon.settings import AmazonSettings
 from channelsync_amazon.simulator import AmazonSimulator
 from channelsync_amazon.simulator.state import Application
 from channelsync_shopify.connector import ShopifyConnector
-from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.simulator import ShopifySimulator
 from channelsync_square.connector import SquareConnector
-from channelsync_square.settings import SquareSettings
 from channelsync_square.simulator import SquareSimulator
 from tests.support.house import House, empty_books, put_stock
 from tests.support.inline_sqlite import inline_connections
 from tests.support.market_day.rival import QUOTAS
 
-__all__ = ["APPLY_LIMIT_SECONDS", "Late", "Town", "open_town"]
+__all__ = ["APPLY_LIMIT_SECONDS", "Clock", "Late", "Plan", "Town", "open_town"]
 
 MORNING: Final = 1_795_600_000.0
 PUBLIC_URL: Final = "https://sync.example.com"
@@ -56,6 +55,11 @@ CHECKOUT_SECONDS: Final = 50.0
 DELIVERIES: Final = DeliveryPlan(
     lose=0.05, double=0.05, delay_seconds_min=0.2, delay_seconds_max=45.0
 )
+CONNECTORS: Final[Mapping[str, Callable[[Clock], Connector]]] = {
+    "amazon": lambda clock: AmazonConnector(sleep=clock.sleep),
+    "shopify": lambda clock: ShopifyConnector(sleep=clock.sleep),
+    "square": lambda _clock: SquareConnector(),
+}
 ANSWERS: Final = AnswerFault(
     throttled=0.01,
     server_error_before=0.01,
@@ -102,7 +106,9 @@ class Town:
     client: httpx.AsyncClient
     house: House
     stock: Mapping[str, int]
+    plan: Plan
     faults: dict[str, FaultPlan] = field(default_factory=dict)
+    _opened: dict[str, OpenChannel] = field(default_factory=dict)
 
     async def live_until(self, at: float, *, step: float = 5.0) -> None:
         """Let time pass and everybody do what is due."""
@@ -121,6 +127,65 @@ class Town:
         end = self.clock.at + seconds
         while self.clock.at < end and not await until(self):
             await self.live_until(self.clock.at + step, step=step)
+
+    async def open(self, name: str, rng: Random, **more: Any) -> None:
+        """Open a channel, with whatever its settings say more than the usual and the plan."""
+        given = {**self._usual(name), **self.plan.settings.get(name, {}), **more}
+        connector = CONNECTORS[name](self.clock)
+        clock = self.clock
+        ways = {
+            "amazon": self.amazon.transport,
+            "shopify": self.shopify.transport,
+            "square": self.square.transport,
+        }
+        lent = Lent(
+            now=clock,
+            new_id=lambda: f"{rng.getrandbits(128):032x}",
+            draw=rng.random,
+            sleep=clock.sleep,
+            transport=self.plan.around(name, ways[name]()),
+        )
+        settings = connector.manifest.settings_model.model_validate(given)
+        opened = await open_channel(
+            Registry().with_connector(connector),
+            name=name,
+            connector=name,
+            settings=settings,
+            lent=lent,
+        )
+        self.house.channels.running[name] = RunningChannel(
+            name=name,
+            manifest=opened.manifest,
+            channel=opened.channel,
+            quarantine_seconds=QUARANTINE_SECONDS[name],
+            poll_interval_seconds=opened.manifest.poll_interval_seconds,
+            quiet_limit_seconds=opened.manifest.quiet_limit_seconds,
+            apply_limit_seconds=self.plan.apply_limit_seconds if name == "amazon" else None,
+        )
+        self._opened[name] = opened
+
+    async def close(self, name: str) -> None:
+        """Close a channel."""
+        del self.house.channels.running[name]
+        await self._opened.pop(name).close()
+
+    def _usual(self, name: str) -> dict[str, Any]:
+        if name == "amazon":
+            return self.amazon.settings()
+        if name == "shopify":
+            shop = self.shopify
+            return {
+                "shop": shop.world.shop,
+                "location_id": shop.location_id,
+                "webhook_secret": shop.deliveries.secret,
+                "access_token": shop.account.access_token,
+            }
+        return {
+            "access_token": self.square.account.access_token,
+            "location_id": self.square.location_id,
+            "application_token": self.square.account.application_token,
+            "location": "dc",
+        }
 
     def sold(self, sku: str) -> int:
         """Net units that buyers were promised, over all marketplaces."""
@@ -146,10 +211,34 @@ def _faults() -> FaultPlan:
     )
 
 
+def _as_it_is(_way: str, transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+    return transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What may differ from one town to another."""
+
+    clock: Clock = field(default_factory=Clock)
+    around: Callable[[str, httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = _as_it_is
+    """What is put around the way to each marketplace, and around that of their `webhooks`."""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By channel: what its settings say beside the usual."""
+    handlers: Mapping[WorkKind, Handler] = field(default_factory=dict)
+    """Instead of the usual ones."""
+    apply_limit_seconds: float = APPLY_LIMIT_SECONDS
+    """Amazon's."""
+    at_shopify_alone: Mapping[str, int] = field(default_factory=dict)
+    """Stock of items that the other two do not list."""
+
+
 @asynccontextmanager
-async def open_town(folder: Path, stock: Mapping[str, int], rng: Random) -> AsyncIterator[Town]:
+async def open_town(
+    folder: Path, stock: Mapping[str, int], rng: Random, plan: Plan | None = None
+) -> AsyncIterator[Town]:
     """Everything opened, listed and counted; nothing has been adopted yet."""
-    clock = Clock()
+    plan = plan or Plan()
+    clock = plan.clock
     faults = {name: _faults() for name in QUOTAS}
     amazon = AmazonSimulator(now=clock, rng=Random(rng.random()), faults=faults["amazon"])
     amazon.world.application = Late(seconds_median=60.0, sigma=1.2, never=0.03)
@@ -162,24 +251,21 @@ async def open_town(folder: Path, stock: Mapping[str, int], rng: Random) -> Asyn
         amazon.seller.add_offer(sku, shown["amazon"])
         shopify.shop.add_item(sku, shown["shopify"])
         square.shop.add_item(sku, shown["square"])
+    for sku in plan.at_shopify_alone:
+        shopify.shop.add_item(sku)
     clock.at += 3_600.0
     async with AsyncExitStack() as stack:
         path = folder / "market-day.db"
         path.write_bytes(empty_books())
         database = Database(sqlite_url(path), connect=inline_connections(path))
         stack.push_async_callback(database.close)
-        house = await _engine(database, clock, rng)
+        house = await _engine(database, clock, rng, plan.handlers)
+        door = httpx.ASGITransport(app=build_app(house.engine, WebOptions(public_url=PUBLIC_URL)))
         client = await stack.enter_async_context(
-            httpx.AsyncClient(
-                transport=httpx.ASGITransport(
-                    app=build_app(house.engine, WebOptions(public_url=PUBLIC_URL))
-                )
-            )
+            httpx.AsyncClient(transport=plan.around("webhooks", door))
         )
         shopify.deliveries.client = square.deliveries.client = client
-        await _open_channels(stack, house, clock, rng, amazon, shopify, square)
-        await put_stock(house, stock.items())
-        yield Town(
+        town = Town(
             clock=clock,
             amazon=amazon,
             shopify=shopify,
@@ -189,11 +275,19 @@ async def open_town(folder: Path, stock: Mapping[str, int], rng: Random) -> Asyn
             client=client,
             house=house,
             stock=stock,
+            plan=plan,
             faults=faults,
         )
+        for name in QUOTAS:
+            await town.open(name, rng)
+            stack.push_async_callback(town.close, name)
+        await put_stock(house, (*stock.items(), *plan.at_shopify_alone.items()))
+        yield town
 
 
-async def _engine(database: Database, clock: Clock, rng: Random) -> House:
+async def _engine(
+    database: Database, clock: Clock, rng: Random, instead: Mapping[WorkKind, Handler]
+) -> House:
     ids = itertools.count(1)
     channels = _Channels()
     engine = Engine(
@@ -222,7 +316,7 @@ async def _engine(database: Database, clock: Clock, rng: Random) -> House:
             ),
         ),
     )
-    supervisor = Supervisor(engine=engine, handlers=handlers(PUBLIC_URL))
+    supervisor = Supervisor(engine=engine, handlers={**handlers(PUBLIC_URL), **instead})
     return House(engine=engine, clock=clock, supervisor=supervisor, channels=channels)  # type: ignore[arg-type]
 
 
@@ -237,68 +331,3 @@ class _Channels:
 
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self.running))
-
-
-async def _open_channels(
-    stack: AsyncExitStack,
-    house: House,
-    clock: Clock,
-    rng: Random,
-    amazon: AmazonSimulator,
-    shopify: ShopifySimulator,
-    square: SquareSimulator,
-) -> None:
-    registry = (
-        Registry()
-        .with_connector(AmazonConnector(sleep=clock.sleep))
-        .with_connector(ShopifyConnector(sleep=clock.sleep))
-        .with_connector(SquareConnector())
-    )
-    given: dict[str, tuple[Any, Any]] = {
-        "amazon": (AmazonSettings.model_validate(amazon.settings()), amazon.transport()),
-        "shopify": (_shopify_settings(shopify), shopify.transport()),
-        "square": (_square_settings(square), square.transport()),
-    }
-    for name, (settings, transport) in given.items():
-        lent = Lent(
-            now=clock,
-            new_id=lambda: f"{rng.getrandbits(128):032x}",
-            draw=rng.random,
-            sleep=clock.sleep,
-            transport=transport,
-        )
-        opened = await open_channel(
-            registry, name=name, connector=name, settings=settings, lent=lent
-        )
-        stack.push_async_callback(opened.close)
-        house.channels.running[name] = RunningChannel(
-            name=name,
-            manifest=opened.manifest,
-            channel=opened.channel,
-            quarantine_seconds=QUARANTINE_SECONDS[name],
-            poll_interval_seconds=opened.manifest.poll_interval_seconds,
-            quiet_limit_seconds=opened.manifest.quiet_limit_seconds,
-            apply_limit_seconds=APPLY_LIMIT_SECONDS if name == "amazon" else None,
-        )
-
-
-def _shopify_settings(shop: ShopifySimulator) -> ShopifySettings:
-    return ShopifySettings.model_validate(
-        {
-            "shop": shop.world.shop,
-            "location_id": shop.location_id,
-            "webhook_secret": shop.deliveries.secret,
-            "access_token": shop.account.access_token,
-        }
-    )
-
-
-def _square_settings(seller: SquareSimulator) -> SquareSettings:
-    return SquareSettings.model_validate(
-        {
-            "access_token": seller.account.access_token,
-            "location_id": seller.location_id,
-            "application_token": seller.account.application_token,
-            "location": "dc",
-        }
-    )
