@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,8 @@ async def test_every_exchange_of_a_market_day_conforms_and_every_operation_is_ca
         "LISTINGS_ITEM_MFN_QUANTITY_CHANGE",
     }
     with capsys.disabled():
-        print(f"\n{len(tally.checked)} exchanges, {len(described)} of them by a schema")
+        told = f"{len(tally.checked):,} exchanges, {len(described):,} of them by a schema"
+        sys.stdout.write(f"\n{told}\n")
     _a_missing_operation_is_told(tally)
 
 

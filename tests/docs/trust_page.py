@@ -92,6 +92,46 @@ def fuzzing(record: Record) -> Iterator[str]:
         yield f"| {name} | {count:,} |"
 
 
+def market_day(record: Record) -> Iterator[str]:
+    """What each policy came to, and the faults that were injected."""
+    last = record["first"] + record["days"] - 1
+    yield (
+        f"{record['days']:,} days (seeds {record['first']} to {last}) of a flash sale on Amazon,"
+        " Shopify and a Square till through the real engine, store and connectors on virtual time,"
+        " beside two plain policies with the same buyers. What the columns mean:"
+        " [allocation](explanation/allocation.md).\n"
+    )
+    yield "| policy | demand | oversold | sold and kept | refused | lost | pushes a sale |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    for one in record["policies"]:
+        yield (
+            f"| {one['policy']} | {one['demand']:,} | {one['oversold']:,} |"
+            f" {one['sold'] - one['oversold']:,} | {one['refused'] / one['demand']:.1%} |"
+            f" {one['lost'] / one['demand']:.1%} | {one['pushes'] / max(one['sold'], 1):.2f} |"
+        )
+    faults = ", ".join(
+        f"{name.replace('_', ' ')} {count:,}" for name, count in record["faults"].items()
+    )
+    yield f"\nFaults that happened: {faults}."
+
+
+def exchanges(record: Record) -> Iterator[str]:
+    """Requests and answers by operation."""
+    rows = record["rows"]
+    total = sum(row["requests"] for row in rows)
+    described = sum(row["requests"] for row in rows if row["described"])
+    yield (
+        f"{total:,} requests, webhooks and messages of a slice of a market day through the whole"
+        f" engine; {described:,} of them, with their answers, checked by the marketplaces' own"
+        " schemas, without a difference. Every operation that a connector has was called.\n"
+    )
+    yield "| with | operation | requests | answers |\n|---|---|---:|---|"
+    for row in rows:
+        answers = ", ".join(f"{status}: {count}" for status, count in row["answers"].items())
+        unchecked = "" if row["described"] else " (no schema published)"
+        yield f"| {row['with']} | {row['operation']}{unchecked} | {row['requests']:,} | {answers} |"
+
+
 Teller = Callable[[Record], Iterator[str]]
 SECTIONS: Final[tuple[tuple[str, str, str, Teller], ...]] = (
     ("Tests", "suite", "python -m tests.docs.trust_page --count", suite),
@@ -102,6 +142,13 @@ SECTIONS: Final[tuple[tuple[str, str, str, Teller], ...]] = (
         "./run soak",
         simulation,
     ),
+    (
+        "Days on three marketplaces",
+        "market_day",
+        "python -m tests.support.market_day 10",
+        market_day,
+    ),
+    ("What goes over the wire", "exchanges", "./run exchanges --record", exchanges),
     ("What strangers send", "fuzzing", "./run fuzz --record", fuzzing),
 )
 """Heading, name of the record, the command to try where none is, and how it is told."""
@@ -116,6 +163,7 @@ TRY: Final = """\
 | a crash at every gate of a story | `./run test tests/simulation/test_crash_at_every_gate.py` |
 | the whole daemon, hours of faults on virtual time | `./run channelsync simulate --daemon` |
 | servers killed, frozen and filled up | `./run test tests/e2e` |
+| every request and answer of a market day, by the marketplaces' schemas | `./run exchanges` |
 | what strangers send, for as long as you like | `./run fuzz --seconds 600` |
 | the API against its own document | `./run test tests/web/api/test_against_its_own_schema.py` |
 """

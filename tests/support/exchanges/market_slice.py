@@ -242,7 +242,7 @@ class _Story:
             server.next_faults.extend(("throttled", "server_error_before", "timeout_after"))
 
     async def _another_day(self) -> None:
-        """The merchant goes back to an older API, opens a warehouse, and starts the daemon again."""
+        """The merchant goes back to an older API, opens a warehouse, and starts us again."""
         self.town.shopify.shop.add_location("Second warehouse")
         for name in ("amazon", "shopify"):
             await self.town.close(name)

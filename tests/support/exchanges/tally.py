@@ -26,8 +26,9 @@ class Tally:
         answers: dict[tuple[str, str], Counter[str]] = {}
         described = {(one.way, one.operation): one.described for one in self.checked}
         for one in self.checked:
-            status = "none" if one.status is None else str(one.status)
-            answers.setdefault((one.way, one.operation), Counter())[status] += 1
+            counted = answers.setdefault((one.way, one.operation), Counter())
+            if one.way != "queue":  # whose messages nobody answers
+                counted["none" if one.status is None else str(one.status)] += 1
         return [
             {
                 "with": way,
