@@ -15,7 +15,7 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.audit import note_change
 from channelsync.engine.identity_errors import UnknownUser, UserRefused
 from channelsync.ports import Clock
-from channelsync.security.passwords import Passwords, require_strong
+from channelsync.security.passwords import CHARACTERS_MAX, Passwords, require_strong
 from channelsync.store.audit_chain import Change
 from channelsync.store.database import Database
 from channelsync.store.locks import lock_users
@@ -183,6 +183,48 @@ class UsersDesk:
                 tx, actor, "user.change", name, before=_told(before), after=told, request=request
             )
             return _user(after)
+
+        return await self.database.transact(act)
+
+    async def change_own(
+        self, name: str, *, present: str, password: str, request: str | None = None
+    ) -> User:
+        """Somebody gives himself another password. Every session of his ends, this one too.
+
+        Raises:
+            UnknownUser: there is nobody of this name.
+            UserRefused: `present` is not his password.
+            PasswordTooWeak: the new one would be guessed.
+        """
+        async with self.database.read() as tx:
+            row = await self._require(tx, name)
+        if not await self.passwords.matches(row.password_hash, present[:CHARACTERS_MAX]):
+            raise UserRefused("that is not your present password")
+        return await self.change(name, actor=f"user:{name}", password=password, request=request)
+
+    async def end_sessions(self, name: str, *, actor: str, request: str | None = None) -> User:
+        """Sign somebody out everywhere, at once.
+
+        Raises:
+            UnknownUser: there is nobody of this name.
+        """
+
+        async def act(tx: AsyncConnection) -> User:
+            await lock_users(tx)
+            row = await self._require(tx, name)
+            query = sa.select(sa.func.count()).where(sessions.c.user_id == row.id)
+            open_sessions = int((await tx.execute(query)).scalar_one())
+            await _end_sessions(tx, row.id)
+            await self._note(
+                tx,
+                actor,
+                "user.end_sessions",
+                name,
+                before={"sessions": open_sessions},
+                after={"sessions": 0},
+                request=request,
+            )
+            return _user(row)
 
         return await self.database.transact(act)
 

@@ -29,7 +29,7 @@ from channelsync.web.api.channels import channels_router
 from channelsync.web.api.counter import Counter
 from channelsync.web.api.endpoints import endpoints_router
 from channelsync.web.api.items import items_router
-from channelsync.web.api.notifications import notifications_router
+from channelsync.web.api.notifications import NoticeTests, notifications_router
 from channelsync.web.api.people import people_router
 from channelsync.web.api.repairs import repairs_router
 from channelsync.web.api.shapes import ProblemDocument
@@ -100,8 +100,9 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         *Dashboard(engine).routes,
     ]
     counter = Counter(engine, once)
-    app.router.routes += desk_routes(counter, options)
-    for router in _api(counter, options):
+    tests = NoticeTests(engine, options.notifying)
+    app.router.routes += desk_routes(counter, options, tests)
+    for router in _api(counter, options, tests):
         app.include_router(router, dependencies=[Depends(_BEARER)])
     require_listed(app.router.routes, TABLE)
     return app
@@ -138,7 +139,7 @@ _BEARER: Final = HTTPBearer(scheme_name="key", description="An API key: `csk_…
 """For the OpenAPI document: the gate has looked at the key before any route is asked."""
 
 
-def _api(counter: Counter, options: WebOptions) -> tuple[APIRouter, ...]:
+def _api(counter: Counter, options: WebOptions, tests: NoticeTests) -> tuple[APIRouter, ...]:
     engine, once = counter.engine, counter.once
     return (
         holds_router(engine, once),
@@ -151,7 +152,7 @@ def _api(counter: Counter, options: WebOptions) -> tuple[APIRouter, ...]:
         allocations_router(engine, options),
         people_router(counter, options.passwords),
         endpoints_router(counter, options),
-        notifications_router(counter, options.notifying),
+        notifications_router(counter, tests),
         stream_router(EventTail(engine, options.stopping)),
     )
 

@@ -14,13 +14,13 @@ from starlette.responses import Response
 from channelsync.engine.core import Engine
 from channelsync.engine.emit import EventType
 from channelsync.engine.endpoints_desk import Endpoint, EndpointsDesk, UnknownEndpoint
-from channelsync.web.api.counter import Counter, Deed
+from channelsync.web.api.counter import Counter, Deed, UseCase
 from channelsync.web.api.shapes import ERRORS, Body, Limit, Moment, Page, Shown, page_of
 from channelsync.web.gate import principal_of
 from channelsync.web.options import WebOptions
 from channelsync.web.problems import Problem
 
-__all__ = ["Kind", "endpoints_router"]
+__all__ = ["EndpointDeeds", "Kind", "NewEndpoint", "endpoints_router"]
 
 Id = Annotated[str, Path(max_length=64)]
 Kind = Literal["stock.changed", "shortfall.recorded", "alarm.raised", "alarm.cleared"]
@@ -80,23 +80,37 @@ class DeliveryShown(Shown):
 Change: TypeAlias = Callable[[EndpointsDesk, str], Awaitable[Endpoint | tuple[Endpoint, str]]]
 
 
-class _Endpoints:
-    """What the routes share."""
+class EndpointDeeds:
+    """What the routes share with the pages."""
 
     def __init__(self, counter: Counter, options: WebOptions) -> None:
         self.counter = counter
         self._options = options
 
     def desk(self, engine: Engine) -> EndpointsDesk:
+        """The desk over an engine.
+
+        Raises:
+            Problem: this daemon sends no events (404).
+        """
         key = self._options.outgoing_key
         if key is None:
             raise Problem(HTTPStatus.NOT_FOUND, "this daemon sends no events")
         hosts = self._options.allow_hosts
         return EndpointsDesk(engine.database, engine.environment, key, hosts)
 
-    async def change(
-        self, request: Request, endpoint_id: str, verb: str, change: Change
-    ) -> Response:
+    def adding(self, body: NewEndpoint, actor: str) -> UseCase:
+        """Send events there from now on."""
+
+        async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
+            made = await self.desk(joined).add(
+                body.url, types=body.types, description=body.description, actor=actor
+            )
+            return _deed(made, None)
+
+        return act
+
+    def changing(self, endpoint_id: str, change: Change) -> UseCase:
         """Do something to one endpoint."""
 
         async def act(joined: Engine, tx: AsyncConnection) -> Deed:
@@ -107,6 +121,13 @@ class _Endpoints:
             made = await change(desk, endpoint_id)
             return _deed(made, before[0])
 
+        return act
+
+    async def change(
+        self, request: Request, endpoint_id: str, verb: str, change: Change
+    ) -> Response:
+        """The same for a request of the API."""
+        act = self.changing(endpoint_id, change)
         return await self.counter.serve(request, f"endpoint.{verb}", act)
 
 
@@ -126,21 +147,14 @@ def _deed(made: Endpoint | tuple[Endpoint, str], before: Endpoint | None) -> Dee
 def endpoints_router(counter: Counter, options: WebOptions) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/api/v1/endpoints", tags=["events"], responses=ERRORS)
-    shared = _Endpoints(counter, options)
+    shared = EndpointDeeds(counter, options)
     _add_reading(router, shared)
     _add_changes(router, shared)
 
     @router.post("", status_code=HTTPStatus.CREATED, responses={201: {"model": WithSecret}})
     async def add(request: Request, body: NewEndpoint) -> Response:
         """Send events there from now on. The secret stands in the first answer alone."""
-        actor = principal_of(request).name
-
-        async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
-            made = await shared.desk(joined).add(
-                body.url, types=body.types, description=body.description, actor=actor
-            )
-            return _deed(made, None)
-
+        act = shared.adding(body, principal_of(request).name)
         return await counter.serve(
             request, "endpoint.add", act, body=body, status=HTTPStatus.CREATED
         )
@@ -148,7 +162,7 @@ def endpoints_router(counter: Counter, options: WebOptions) -> APIRouter:
     return router
 
 
-def _add_reading(router: APIRouter, shared: _Endpoints) -> None:
+def _add_reading(router: APIRouter, shared: EndpointDeeds) -> None:
     engine = shared.counter.engine
 
     @router.get("", response_model=Endpoints)
@@ -174,7 +188,7 @@ def _add_reading(router: APIRouter, shared: _Endpoints) -> None:
         return page_of(DeliveryShown, found, limit, "position")
 
 
-def _add_changes(router: APIRouter, shared: _Endpoints) -> None:
+def _add_changes(router: APIRouter, shared: EndpointDeeds) -> None:
     shown: dict[int | str, dict[str, Any]] = {200: {"model": EndpointShown}}
 
     @router.post("/{endpoint_id}/rotate", responses={200: {"model": WithSecret}})

@@ -12,14 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from channelsync.engine.core import Engine
+from channelsync.engine.idempotency import Outside
 from channelsync.engine.notify import Notifying, recent_notices
 from channelsync.engine.try_targets import ACTION, Tried, UnknownTarget, told, try_targets
-from channelsync.web.api.counter import Counter, Deed
+from channelsync.web.api.counter import Counter, Deed, UseCase
 from channelsync.web.api.shapes import ERRORS, Body, Moment, Shown
 from channelsync.web.problems import Problem
 from channelsync.web.throttle import Buckets
 
-__all__ = ["notifications_router"]
+__all__ = ["NoticeTests", "notifications_router"]
 
 TESTS_AT_ONCE: Final = 5
 TESTS_PER_SECOND: Final = 1 / 30
@@ -70,26 +71,19 @@ class NoticeTestResult(Shown):
     targets: list[TriedShown]
 
 
-def notifications_router(counter: Counter, notifying: Notifying) -> APIRouter:
-    """The routes."""
-    router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], responses=ERRORS)
-    engine = counter.engine
-    limits = Buckets(engine.now, burst=TESTS_AT_ONCE, per_second=TESTS_PER_SECOND)
+class NoticeTests:
+    """Test messages, however they are asked for: they share one limit."""
 
-    @router.get("", response_model=Notices)
-    async def list_notices(limit: Annotated[int, Query(ge=1, le=1_000)] = 100) -> Any:
-        """What people were told, or will be."""
-        async with engine.database.read() as tx:
-            found = await recent_notices(tx, limit)
-        return {"items": found, "targets": notifying.notifier.names()}
+    def __init__(self, engine: Engine, notifying: Notifying) -> None:
+        self.notifying = notifying
+        self._limits = Buckets(engine.now, burst=TESTS_AT_ONCE, per_second=TESTS_PER_SECOND)
 
-    @router.post("/test", responses={200: {"model": NoticeTestResult}})
-    async def test(request: Request, body: NoticeTest) -> Response:
-        """Send a test message now, and tell what each target answered."""
+    def testing(self, target: str | None) -> tuple[Outside, UseCase]:
+        """What is sent, and what is told of it then."""
         tried: list[Tried] = []
 
         async def send() -> None:
-            if wait := limits.take("tests"):
+            if wait := self._limits.take("tests"):
                 headers = {"retry-after": str(math.ceil(wait))}
                 raise Problem(
                     HTTPStatus.TOO_MANY_REQUESTS,
@@ -97,7 +91,7 @@ def notifications_router(counter: Counter, notifying: Notifying) -> APIRouter:
                     headers=headers,
                 )
             try:
-                tried.extend(await try_targets(notifying.notifier, body.target))
+                tried.extend(await try_targets(self.notifying.notifier, target))
             except UnknownTarget as error:
                 raise Problem(HTTPStatus.NOT_FOUND, str(error)) from None
 
@@ -106,6 +100,25 @@ def notifications_router(counter: Counter, notifying: Notifying) -> APIRouter:
             answer = NoticeTestResult(ok=all(one.ok for one in tried), targets=shown)
             return Deed(answer=answer, **told(tried))
 
+        return send, act
+
+
+def notifications_router(counter: Counter, tests: NoticeTests) -> APIRouter:
+    """The routes."""
+    router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], responses=ERRORS)
+    engine = counter.engine
+
+    @router.get("", response_model=Notices)
+    async def list_notices(limit: Annotated[int, Query(ge=1, le=1_000)] = 100) -> Any:
+        """What people were told, or will be."""
+        async with engine.database.read() as tx:
+            found = await recent_notices(tx, limit)
+        return {"items": found, "targets": tests.notifying.notifier.names()}
+
+    @router.post("/test", responses={200: {"model": NoticeTestResult}})
+    async def test(request: Request, body: NoticeTest) -> Response:
+        """Send a test message now, and tell what each target answered."""
+        send, act = tests.testing(body.target)
         return await counter.serve(request, ACTION, act, body=body, outside=send)
 
     return router

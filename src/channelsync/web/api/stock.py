@@ -16,13 +16,14 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
+from channelsync.domain.vocabulary import Instant
 from channelsync.engine.browse import Wanted, levels_page
 from channelsync.engine.core import Engine
 from channelsync.engine.stock_desk import StockChange, StockDesk
 from channelsync.engine.stock_errors import StockError
 from channelsync.engine.stock_places import find_place
 from channelsync.engine.stock_versions import level_version
-from channelsync.web.api.counter import Counter, Deed, Refusal, require_reach
+from channelsync.web.api.counter import Counter, Deed, Refusal, UseCase, require_reach
 from channelsync.web.api.shapes import (
     ERRORS,
     UNITS_MAX,
@@ -41,7 +42,17 @@ from channelsync.web.api.shapes import (
 from channelsync.web.gate import principal_of
 from channelsync.web.problems import Problem
 
-__all__ = ["stock_router"]
+__all__ = [
+    "Adjustment",
+    "Count",
+    "Setting",
+    "Use",
+    "adjusting",
+    "counting",
+    "editing",
+    "keeping_back",
+    "stock_router",
+]
 
 ETAG_LENGTH_MAX = 200
 
@@ -138,33 +149,19 @@ def _add_corrections(router: APIRouter, counter: Counter) -> None:
         except ValueError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"counted_at: {error}") from None
 
-        async def use(desk: StockDesk, actor: str) -> StockChange:
-            place, why = (body.sku, body.location), body.reason
-            return await desk.count(*place, body.on_hand, reason=why, actor=actor, counted_at=at)
-
-        return await _edit(counter, request, body, "stock.count", use, if_match)
+        return await _edit(counter, request, body, "stock.count", counting(body, at), if_match)
 
     @router.post("/adjustments", responses={200: {"model": Changed}})
     async def adjust(request: Request, body: Adjustment, if_match: IfMatch = None) -> Response:
         """Add units that were found, or take off units that broke or vanished."""
-
-        async def use(desk: StockDesk, actor: str) -> StockChange:
-            place = (body.sku, body.location)
-            return await desk.adjust(*place, body.delta, reason=body.reason, actor=actor)
-
-        return await _edit(counter, request, body, "stock.adjust", use, if_match)
+        return await _edit(counter, request, body, "stock.adjust", adjusting(body), if_match)
 
 
 def _add_settings(router: APIRouter, counter: Counter) -> None:
     @router.post("/safety-stock", responses={200: {"model": Changed}})
     async def keep_back(request: Request, body: Setting, if_match: IfMatch = None) -> Response:
         """Set how many units are never offered; it replaces the configured number."""
-
-        async def use(desk: StockDesk, actor: str) -> StockChange:
-            place = (body.sku, body.location)
-            return await desk.set_safety_stock(*place, body.units, reason=body.reason, actor=actor)
-
-        return await _edit(counter, request, body, "stock.safety", use, if_match)
+        return await _edit(counter, request, body, "stock.safety", keeping_back(body), if_match)
 
     @router.post("/on-order", responses={200: {"model": Changed}})
     async def expect(request: Request, body: Setting, if_match: IfMatch = None) -> Response:
@@ -175,6 +172,38 @@ def _add_settings(router: APIRouter, counter: Counter) -> None:
             return await desk.set_on_order(*place, body.units, reason=body.reason, actor=actor)
 
         return await _edit(counter, request, body, "stock.on_order", use, if_match)
+
+
+def counting(body: Count, counted_at: Instant | None) -> Use:
+    """Take a count into the books."""
+
+    async def use(desk: StockDesk, actor: str) -> StockChange:
+        place, why = (body.sku, body.location), body.reason
+        return await desk.count(
+            *place, body.on_hand, reason=why, actor=actor, counted_at=counted_at
+        )
+
+    return use
+
+
+def adjusting(body: Adjustment) -> Use:
+    """Add or take off units."""
+
+    async def use(desk: StockDesk, actor: str) -> StockChange:
+        place = (body.sku, body.location)
+        return await desk.adjust(*place, body.delta, reason=body.reason, actor=actor)
+
+    return use
+
+
+def keeping_back(body: Setting) -> Use:
+    """Set the safety stock."""
+
+    async def use(desk: StockDesk, actor: str) -> StockChange:
+        place = (body.sku, body.location)
+        return await desk.set_safety_stock(*place, body.units, reason=body.reason, actor=actor)
+
+    return use
 
 
 def _add_reading(router: APIRouter, engine: Engine) -> None:
@@ -237,9 +266,13 @@ def _tag(version: str) -> str:
 async def _edit(
     counter: Counter, request: Request, body: Place, action: str, use: Use, seen: str | None
 ) -> Response:
-    """Change one level, if it is what the caller saw."""
     principal = principal_of(request)
     require_reach(principal, location=body.location)
+    return await counter.serve(request, action, editing(body, use, principal.name, seen), body=body)
+
+
+def editing(body: Place, use: Use, actor: str, seen: str | None = None) -> UseCase:
+    """Change one level, if it is what the caller saw."""
 
     async def act(joined: Engine, tx: AsyncConnection) -> Deed:
         if seen not in {None, "*"}:
@@ -250,7 +283,7 @@ async def _edit(
                     f"{body.sku} at {body.location} was changed since: read it again",
                 )
         desk = StockDesk(joined.database, joined.environment)
-        change = await use(desk, principal.name)
+        change = await use(desk, actor)
         version = await level_version(tx, await find_place(tx, body.sku, body.location))
         told = {"quantity": change.quantity, "reason": getattr(body, "reason", "")}
         return Deed(
@@ -267,4 +300,4 @@ async def _edit(
             after=told | {"units": change.after},
         )
 
-    return await counter.serve(request, action, act, body=body)
+    return act

@@ -80,6 +80,12 @@ SECTIONS: Final = (
             Entry(key="transfers", label="Transfers", href="/transfers"),
             Entry(key="locations", label="Locations", href="/locations"),
             Entry(key="movements", label="Movements", href="/movements"),
+            Entry(
+                key="count",
+                label="Count and correct",
+                href="/change/stock",
+                permission=Permission.STOCK_WRITE,
+            ),
         ),
     ),
     Section(
@@ -107,6 +113,21 @@ SECTIONS: Final = (
             Entry(
                 key="audit", label="Audit trail", href="/audit", permission=Permission.AUDIT_READ
             ),
+            Entry(
+                key="notifications",
+                label="Notifications",
+                href="/notifications",
+                permission=Permission.CONFIGURATION_WRITE,
+            ),
+            Entry(
+                key="endpoints",
+                label="Endpoints",
+                href="/endpoints",
+                permission=Permission.ENDPOINTS_WRITE,
+            ),
+            Entry(key="users", label="Users", href="/users", permission=Permission.USERS_WRITE),
+            Entry(key="keys", label="API keys", href="/keys", permission=Permission.KEYS_WRITE),
+            Entry(key="account", label="Account", href="/account"),
         ),
     ),
 )
