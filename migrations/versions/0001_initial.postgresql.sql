@@ -104,6 +104,17 @@ CREATE TABLE configurations (
     CONSTRAINT pk_configurations PRIMARY KEY (id)
 );
 
+CREATE TABLE data_keys (
+    id TEXT NOT NULL,
+    wrapped BYTEA NOT NULL,
+    wrapped_by TEXT NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    is_current BOOLEAN NOT NULL,
+    CONSTRAINT pk_data_keys PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX uq_data_keys_current ON data_keys (is_current) WHERE is_current;
+
 CREATE TABLE dead_letters (
     id BIGSERIAL NOT NULL,
     kind TEXT NOT NULL,
@@ -309,6 +320,19 @@ CREATE TABLE hold_lines (
     CONSTRAINT fk_hold_lines_item_id FOREIGN KEY(item_id) REFERENCES items (id),
     CONSTRAINT fk_hold_lines_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
 );
+
+CREATE TABLE kept_secrets (
+    name TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    sealed BYTEA NOT NULL,
+    version INTEGER DEFAULT '1' NOT NULL,
+    changed_at DOUBLE PRECISION NOT NULL,
+    changed_by TEXT NOT NULL,
+    CONSTRAINT pk_kept_secrets PRIMARY KEY (name),
+    CONSTRAINT fk_kept_secrets_key_id FOREIGN KEY(key_id) REFERENCES data_keys (id)
+);
+
+CREATE INDEX ix_kept_secrets_key ON kept_secrets (key_id);
 
 CREATE TABLE listings (
     id BIGSERIAL NOT NULL,

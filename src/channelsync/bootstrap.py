@@ -23,10 +23,12 @@ from channelsync.configuration.references import References
 from channelsync.engine.anchor import AnchorFile, Anchoring, AnchorLog, AnchorPlace, AnchorWebhook
 from channelsync.engine.core import Engine
 from channelsync.engine.deliver import Outgoing, open_outgoing
+from channelsync.engine.kept import KeptCredentials
 from channelsync.engine.notify import Notifying
 from channelsync.engine.plan import Proposal
 from channelsync.engine.policy import Policy
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
+from channelsync.engine.vault import endpoints_key
 from channelsync.engine.witness import Witness
 from channelsync.notify.apprise_notifier import AppriseNotifier
 from channelsync.plugins.discovery import discover
@@ -42,7 +44,7 @@ from channelsync.ports import Clock, Environment, FarBus, Presence, RateTokens, 
 from channelsync.queue.in_process import InProcessBus
 from channelsync.sdk.http import http_client
 from channelsync.sdk.signatures import decode_standard_secret
-from channelsync.settings import Settings, SettingsInvalid, secret_key
+from channelsync.settings import Settings, SettingsInvalid
 from channelsync.store import migrate
 from channelsync.store.clock import DatabaseClock
 from channelsync.store.database import Database
@@ -231,6 +233,7 @@ def _surroundings(settings: Settings, registry: Registry) -> Surroundings:
         references=References(
             environment=os.environ,
             secrets_dir=settings.secrets_dir,
+            kept=KeptCredentials(settings),
             operators_files=settings.secret_files,
         ),
         allow_hosts=settings.allow_hosts,
@@ -288,11 +291,11 @@ async def open_application(
     Raises:
         ConfigurationInvalid: the merchant's file is wrong.
         SchemaMismatch: the store belongs to a newer program, or waits for `db upgrade`.
+        VaultLocked: the store's secrets cannot be opened with the secret key at hand.
     """
     registry = registry or discover()
     configuration = read_configuration(settings, registry, configuration_path)
-    database = await _open_store(settings)
-    channels = OpenedChannels()
+    database, channels = await _open_store(settings), OpenedChannels()
     async with AsyncExitStack() as opened:
         opened.push_async_callback(database.close)
         clock = None if database.is_sqlite else DatabaseClock()
@@ -312,7 +315,8 @@ async def open_application(
         neighbours = Neighbours()
         sharing = None if clock is None else Sharing(tokens, lambda: neighbours.count)
         lent = replace(lent_by(settings, environment, transport), sharing=sharing)
-        sending = open_outgoing(secret_key(settings), settings.allow_hosts, transport)
+        key = await endpoints_key(settings, database, environment.now)
+        sending = open_outgoing(key, settings.allow_hosts, transport)
         opened.push_async_callback(channels.close_all)
         application = Application(
             settings=settings,
@@ -324,19 +328,16 @@ async def open_application(
             anchoring=await _anchoring(settings, opened, transport),
             outgoing=await opened.enter_async_context(sending),
             witness=Witness(settings.seen_file),
-            notifying=_notifying(configuration),
+            notifying=Notifying(
+                configuration.notices, AppriseNotifier(configuration.notice_targets)
+            ),
             clock=clock,
             far_bus=far_bus,
             neighbours=neighbours,
         )
-        if with_channels:
-            for channel in configuration.channels.values():
-                await channels.open(registry, channel, lent)
+        for channel in configuration.channels.values() if with_channels else ():
+            await channels.open(registry, channel, lent)
         yield application
-
-
-def _notifying(configuration: Configuration) -> Notifying:
-    return Notifying(configuration.notices, AppriseNotifier(configuration.notice_targets))
 
 
 def _redis(settings: Settings, opened: AsyncExitStack) -> tuple[FarBus | None, RateTokens | None]:

@@ -32,6 +32,7 @@ from channelsync.bootstrap import (
 from channelsync.configuration.changes import compare
 from channelsync.configuration.editing import MerchantFile
 from channelsync.configuration.problems import ConfigurationInvalid
+from channelsync.engine.kept import kept_version
 from channelsync.engine.recover import recover
 from channelsync.engine.setup import (
     apply_setup,
@@ -187,12 +188,13 @@ async def at_work(
         handlers=_handlers(application, part) if work is None else work,
         sweep_seconds=sweep_seconds,
     )
+    reload_now = reload_now or asyncio.Event()
     working = asyncio.create_task(supervisor.run(), name="supervisor")
     watching = asyncio.create_task(
-        watch_configuration(application, watched, reload_now or asyncio.Event(), watch_seconds),
+        watch_configuration(application, watched, reload_now, watch_seconds),
         name="configuration",
     )
-    keeping = _keep_house(application, housekeeping_seconds)
+    keeping = _keep_house(application, housekeeping_seconds, reload_now)
     beside = [watching, asyncio.create_task(keeping, name="housekeeping")]
     if application.far_bus is not None:
         telling = application.far_bus.run(listens=part is not Part.WEB)
@@ -218,11 +220,19 @@ def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler
     )
 
 
-async def _keep_house(application: Application, every_seconds: float) -> None:
+async def _keep_house(
+    application: Application, every_seconds: float, reload_now: asyncio.Event
+) -> None:
     """Find what dead processes left behind, notice a restored backup, set the clock."""
+    seen: tuple[object, ...] | None = None
     while True:
         await asyncio.sleep(every_seconds)
         try:
+            if application.configuration.uses_kept:
+                found = await kept_version(application.engine.database)
+                if found != seen:  # the first look reads again: it may have changed since the start
+                    reload_now.set()
+                seen = found
             await recover(application.engine)
             await application.witness.look(application.engine)
             application.neighbours.count = await application.engine.presence.count()

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 PREFIX: Final = "CHANNELSYNC_"
-SECRETS: Final = ("database_url", "redis_url", "secret_key", "anchor_secret")
+SECRETS: Final = ("database_url", "redis_url", "secret_key", "secret_key_old", "anchor_secret")
 """Settings that may be given as a file: `CHANNELSYNC_SECRET_KEY_FILE=/run/secrets/key`."""
 ELSEWHERE: Final = frozenset(
     {"CHAOS_ROUNDS", "CONTRACTS", "PYTHON", "SIGKILLS", "TEST_PG", "TEST_POSTGRES", "TEST_REDIS"}
@@ -107,8 +107,11 @@ class Settings(BaseSettings):
     """`redis://HOST:6379/0` wakes the workers of other processes at once. Without it they look by
     themselves every few seconds; nothing is lost."""
     secret_key: SecretStr | None = None
-    """Signs the dashboard's sessions and forms; at least 32 characters. Without it one is made in
-    the data folder, which suits one machine; several must share one."""
+    """Opens the secrets that the store keeps, and signs the set-up link; at least 32 characters.
+    Without it one is made in the data folder, which suits one machine; several must share one. Back
+    it up apart from the database."""
+    secret_key_old: SecretStr | None = None
+    """The key before, while it is changed: until `channelsync keys rotate` is through."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=PORT_MAX)] = 8484
@@ -162,7 +165,7 @@ class Settings(BaseSettings):
             raise ValueError("write scheme, host and path only, without user, query or #")
         return value.rstrip("/")
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "secret_key_old")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < SECRET_KEY_CHARACTERS_MIN:
@@ -265,7 +268,7 @@ def read_settings(**given: Any) -> Settings:
 
 
 def secret_key(settings: Settings) -> bytes:
-    """The key that signs sessions and forms: the operator's, else one made once and kept.
+    """The key that opens kept secrets: the operator's, else one made once and kept.
 
     Raises:
         SettingsInvalid: the data folder cannot be written, or the kept key is damaged.
@@ -280,7 +283,7 @@ def secret_key(settings: Settings) -> bytes:
     except OSError as error:
         raise SettingsInvalid(f"{path}: the key cannot be kept: {error.strerror}") from None
     if len(kept) < SECRET_KEY_CHARACTERS_MIN:
-        raise SettingsInvalid(f"{path} is damaged; remove it, and everybody signs in again")
+        raise SettingsInvalid(f"{path} is damaged; put it back from its backup")
     return kept
 
 

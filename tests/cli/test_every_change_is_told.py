@@ -33,6 +33,8 @@ class Tried:
     arguments: tuple[str, ...]
     action: str
     code: int = 0
+    then: tuple[str, ...] = ()
+    """What else it does."""
 
 
 CHANGING: tuple[Tried, ...] = (
@@ -78,6 +80,9 @@ CHANGING: tuple[Tried, ...] = (
     Tried("users remove", ("bob", "--yes"), "user.remove"),
     Tried("keys create", ("till", "--scope", "read"), "key.create"),
     Tried("keys revoke", ("{key}",), "key.revoke"),
+    Tried("secrets set", ("token", "--file", "{password}"), "secret.set"),
+    Tried("keys rotate", (), "data_key.rotate", then=("data_key.retire",)),
+    Tried("secrets remove", ("token", "--yes"), "secret.remove"),
     Tried("notify test", (), "notification.test", code=1),
     Tried("verify", ("--repair",), "books.repair"),
     Tried("db restored", (), "books.doubt"),
@@ -107,6 +112,7 @@ READING: dict[str, tuple[str, ...]] = {
     "connectors list": (),
     "users list": (),
     "keys list": (),
+    "secrets list": (),
     "notify list": (),
     "db current": (),
     "db backup": ("{backup}",),
@@ -200,7 +206,7 @@ def test_every_change_is_told_with_who_before_and_after_and_nothing_else_is(full
         done = full.run(*tried.command.split(), *map(fill, tried.arguments))
         assert done.code == tried.code, (tried, done)
         told = trail(full)[len(before) :]
-        assert [one.action for one in told] == [tried.action], tried
+        assert [one.action for one in told] == [tried.action, *tried.then], tried
         assert told[0].actor.startswith("cli"), tried
         assert told[0].subject, tried
         assert told[0].before is not None or told[0].after is not None, tried

@@ -187,6 +187,10 @@ def test_every_answer_has_its_documented_shape(shop: Shop) -> None:
 
 
 ELSEWHERE = {
+    "keys rotate",
+    "secrets list",
+    "secrets remove",
+    "secrets set",
     "keys create",
     "keys list",
     "keys revoke",

@@ -20,6 +20,7 @@ from channelsync.cli.commands import (
     doctor,
     explain,
     items,
+    kept,
     moving,
     notices,
     orders,
@@ -140,11 +141,22 @@ GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
     (
         HOUSE,
         "keys",
-        "Make, list and revoke the keys of programs that ask.",
+        "Make, list and revoke the keys of programs that ask; rotate what seals secrets.",
         (
             ("list", api_keys.list_keys),
             ("create", api_keys.create),
             ("revoke", api_keys.revoke),
+            ("rotate", kept.rotate),
+        ),
+    ),
+    (
+        HOUSE,
+        "secrets",
+        "Keep credentials of channels in the store, sealed.",
+        (
+            ("set", kept.keep),
+            ("list", kept.list_kept),
+            ("remove", kept.remove),
         ),
     ),
     (

@@ -123,8 +123,12 @@ def _engine(error: Exception) -> Failure | None:
     from channelsync.engine.identity_errors import IdentityError
     from channelsync.engine.ship import NothingToShip
     from channelsync.engine.stock_errors import CsvRefused, StockError
+    from channelsync.engine.vault import VaultLocked
     from channelsync.security.passwords import PasswordTooWeak
+    from channelsync.security.sealing import SealBroken
 
+    if isinstance(error, VaultLocked | SealBroken):
+        return _failed("vault_locked", error)
     if isinstance(error, CsvRefused):
         rows = [
             {"row": one.row, "column": one.column, "message": one.message} for one in error.errors

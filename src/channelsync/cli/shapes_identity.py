@@ -36,4 +36,18 @@ IDENTITY_SHAPES: Final[dict[str, Any]] = {
     "keys list": {"keys": [_KEY]},
     "keys create": {"key": _KEY, "text": "csk_5f0c1e9a77b2_…"},
     "keys revoke": {"key": _KEY},
+    "keys rotate": {"key_id": "9c01d2aa", "secrets": 7, "retired": ["51fe0c7b"]},
+    "secrets set": {"name": "shopify-token"},
+    "secrets list": {
+        "secrets": [
+            {
+                "name": "shopify-token",
+                "version": 2,
+                "changed_at": AT,
+                "changed_by": "cli:ada",
+                "key_id": "9c01d2aa",
+            }
+        ]
+    },
+    "secrets remove": {"name": "shopify-token"},
 }

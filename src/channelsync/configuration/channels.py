@@ -283,7 +283,7 @@ class _Resolver:
             self._say(
                 "a secret must not stand in the file",
                 path,
-                "write ${NAME} and set NAME in the environment, or file:NAME",
+                "write ${NAME} and set NAME in the environment, or file:NAME, or kept:NAME",
             )
             return text
         if not isinstance(node.value, str) or not looks_like_reference(text):

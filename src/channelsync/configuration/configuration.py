@@ -92,7 +92,10 @@ class Configuration:
         manifests: Mapping[str, Manifest],
         zone: tzinfo,
         notice_targets: Mapping[str, SecretStr] = MappingProxyType({}),
+        uses_kept: bool = False,
     ) -> None:
+        self.uses_kept: Final = uses_kept
+        """Whether a credential of it is kept in the store (`kept:NAME`), and may change there."""
         self._shape = shape
         self._zone = zone
         self.fingerprint: Final = _fingerprint(shape)

@@ -14,6 +14,7 @@ from channelsync.configuration.document import BYTES_MAX, read_document
 from channelsync.configuration.names import NameCheck, zone_of
 from channelsync.configuration.notices import NoticeCheck
 from channelsync.configuration.problems import ConfigurationInvalid, Problem
+from channelsync.configuration.references import KEPT
 from channelsync.configuration.schema_walk import SchemaWalk
 from channelsync.configuration.shape import FileShape
 
@@ -70,4 +71,8 @@ def load_bytes(content: bytes, surroundings: Surroundings, *, name: str) -> Conf
         manifests=surroundings.connectors.manifests,
         zone=zone,
         notice_targets=notices.targets,
+        uses_kept=any(
+            isinstance(node.value, str) and node.value.startswith(KEPT)
+            for _, node in document.scalars()
+        ),
     )

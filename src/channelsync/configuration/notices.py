@@ -52,7 +52,7 @@ class NoticeCheck:
         if not is_reference(node.value):
             self.document.source.hide(node.span)
             self.document.source.hide_value(node.value)
-            how = "write ${NAME} and set NAME in the environment, or file:NAME"
+            how = "write ${NAME} and set NAME in the environment, or file:NAME, or kept:NAME"
             self._say("an address holds a password: it must not stand here", path, suggestion=how)
             return
         try:

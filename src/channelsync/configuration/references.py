@@ -1,4 +1,6 @@
-"""References to secrets: `${NAME}` from the environment, `file:NAME` from the secrets folder.
+"""References to secrets: `${NAME}` of the environment, `file:NAME` of a folder, `kept:NAME`.
+
+The last are kept in the store, sealed.
 
 Whoever may edit the file must not be able to read the operator's own secrets through it:
 `${CHANNELSYNC_…}` is refused, and files are read only below the folder that the operator named,
@@ -10,15 +12,16 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ReferenceRefused", "References", "is_reference", "looks_like_reference"]
+__all__ = ["KEPT", "ReferenceRefused", "References", "is_reference", "looks_like_reference"]
 
 SECRET_BYTES_MAX: Final = 64 * 1024
 _FILE: Final = "file:"
+KEPT: Final = "kept:"
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OPERATORS_PREFIX: Final = "CHANNELSYNC_"
 
@@ -29,12 +32,12 @@ class ReferenceRefused(ValueError):
 
 def is_reference(text: str) -> bool:
     """Whether `text` is one reference and nothing else."""
-    return text.startswith(_FILE) or _VARIABLE.fullmatch(text) is not None
+    return text.startswith((_FILE, KEPT)) or _VARIABLE.fullmatch(text) is not None
 
 
 def looks_like_reference(text: str) -> bool:
     """Whether `text` is or holds a reference, a broken one included."""
-    return text.startswith(_FILE) or "${" in text
+    return text.startswith((_FILE, KEPT)) or "${" in text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ class References:
     environment: Mapping[str, str] = field(repr=False)
     secrets_dir: Path | None = None
     """Files are read below this folder only; None: not at all."""
+    kept: Callable[[str], str] | None = field(default=None, repr=False)
+    """Opens what is kept in the store; None: there is no store."""
     operators_files: frozenset[Path] = frozenset()
     """Files that hold the operator's own secrets; never read for the merchant's file."""
 
@@ -55,6 +60,10 @@ class References:
         """
         if text.startswith(_FILE):
             return self._from_file(text.removeprefix(_FILE))
+        if text.startswith(KEPT):
+            if self.kept is None:
+                raise ReferenceRefused("kept: references need the store, which is not at hand here")
+            return self.kept(text.removeprefix(KEPT))
         if "${" in _VARIABLE.sub("", text):
             raise ReferenceRefused("a broken reference; write ${NAME}, letters, digits and _ only")
         return _VARIABLE.sub(lambda found: self._from_environment(found[1]), text)

@@ -26,8 +26,8 @@ def file_schema(manifests: Mapping[str, Manifest]) -> dict[str, Any]:
     definitions = schema["$defs"]
     definitions[_REFERENCE] = {
         "type": "string",
-        "pattern": r"^(file:.+|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}.*)$",
-        "description": "A value from elsewhere: ${NAME} or file:NAME.",
+        "pattern": r"^(file:.+|kept:.+|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}.*)$",
+        "description": "A value from elsewhere: ${NAME}, file:NAME or kept:NAME.",
     }
     for name, definition in definitions.items():
         definitions[name] = _tidied(definition)

@@ -122,7 +122,8 @@ class ChannelShape(Shape):
     connector: Text
     """Which kind of channel it is: the name of an installed connector."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    """The connector's own settings. Secrets are references: ${NAME} or file:NAME."""
+    """The connector's own settings. Secrets are references: ${NAME}, file:NAME or
+    kept:NAME."""
     mode: Mode = "live"
     """live: in step. shadow: every push is computed and logged, none is sent. paused: nothing is
     sent and nothing new is granted. Orders are counted in all three."""
@@ -266,8 +267,8 @@ class NotificationsShape(Shape):
     """Who is told when something wants a person."""
 
     targets: dict[Name, Text] = Field(default_factory=dict)
-    """Name: where messages go, as a reference (${NAME} or file:NAME) to an Apprise URL: a mail
-    address, a chat, a push service. Needs channelsync[notify]."""
+    """Name: where messages go, as a reference (${NAME}, file:NAME, kept:NAME) to an Apprise URL: a
+    mail address, a chat, a push service. Needs channelsync[notify]."""
     rules: tuple[NoticeRuleShape, ...] = ()
     """Who is told of what. Without rules nobody is."""
     low_stock: Units | None = None

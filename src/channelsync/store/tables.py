@@ -41,6 +41,7 @@ from channelsync.store.stock_tables import (
     stock,
 )
 from channelsync.store.transfer_tables import inspections, transfer_differences, transfers
+from channelsync.store.vault_tables import data_keys, kept_secrets
 from channelsync.store.words import (
     ChannelState,
     InspectionOutcome,
@@ -74,6 +75,7 @@ __all__ = [
     "books",
     "channels",
     "configurations",
+    "data_keys",
     "dead_letters",
     "deliveries",
     "endpoints",
@@ -84,6 +86,7 @@ __all__ = [
     "idempotency",
     "inspections",
     "items",
+    "kept_secrets",
     "line_events",
     "line_stock",
     "listings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from channelsync.bootstrap import Application, open_application, setup_of
-from channelsync.daemon import reload_configuration, watch_configuration
+from channelsync.daemon import at_work, get_ready, reload_configuration, watch_configuration
 from channelsync.engine.setup import apply_setup, note_unusable
+from channelsync.engine.vault import CREDENTIALS, open_vault
 from channelsync.settings import Settings
 from channelsync.store import tables
+from channelsync.store.database import Database, sqlite_url
 
 START = """\
 version: 1
@@ -135,3 +138,30 @@ async def test_a_channel_that_does_not_open_is_an_alarm_until_it_does(
     assert await alarms(application) == {"channel_unusable": "its connector does not load"}
     await note_unusable(engine, ["till", "shop"], {})
     assert await alarms(application) == {}
+
+
+async def test_a_kept_credential_that_changes_opens_its_channel_anew(
+    path: Path, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data", config=path)
+    database = Database(sqlite_url(tmp_path / "data" / "channelsync.db"))
+
+    async def keep(value: str) -> None:
+        vault = open_vault(settings, database, time.time)
+        async with database.write() as tx:
+            await vault.put(tx, f"{CREDENTIALS}till", value.encode(), actor="cli:ada")
+
+    async with open_application(settings):
+        await keep("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    await asyncio.to_thread(path.write_text, START.replace("${TILL_SECRET}", "kept:till"))
+    async with open_application(settings) as application:
+        await get_ready(application)
+        working = at_work(
+            application, watched=path, work={}, housekeeping_seconds=0.05, watch_seconds=0.05
+        )
+        async with working, asyncio.timeout(30):
+            before = application.channels.opened["till"]
+            await keep("whsec_BBBB9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+            while application.channels.opened.get("till") in {None, before}:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    await database.close()

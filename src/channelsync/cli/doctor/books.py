@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.cli.doctor.house import EXPIRY_WARNING_SECONDS
 from channelsync.cli.doctor.lines import Line, attention, broken, fine
+from channelsync.cli.doctor.vault import vault_lines
 from channelsync.cli.failures import failure_of
 from channelsync.cli.output import ago, counted, spoken
 from channelsync.cli.session import Session
@@ -58,6 +59,7 @@ async def books_lines(session: Session, configuration: Configuration | None) -> 
             async with database.read() as tx:
                 seen = await _look(session, database, configuration, tx)
                 version = await _version(database, tx)
+                vault = await vault_lines(session, database, tx)
             clock = await _clock(database, session, seen)
     except Exception as error:  # whatever it is, the other lines go on
         failure = failure_of(error)
@@ -73,6 +75,7 @@ async def books_lines(session: Session, configuration: Configuration | None) -> 
         *_trouble(seen),
         *_alarms(seen.status),
         *_people(seen),
+        *vault,
     ]
 
 
