@@ -18,6 +18,7 @@ from bench import (
     pushes,
     receiver,
     start,
+    streams,
     wakeup,
     workers,
 )
@@ -40,5 +41,6 @@ PARTS: Final[Mapping[str, Callable[[Scale, Path], Coroutine[None, None, list[Fig
     "plan": plan.measure,
     "memory": memory.measure,
     "first-load": first_load.measure,
+    "streams": streams.measure,
     "start": start.measure,
 }

@@ -40,6 +40,9 @@ class Scale:
     """Buyers at once in `holds`."""
     holds: int
     """Holds of one round of `holds`."""
+    streams: int
+    """Open streams of `streams`."""
+    stream_events: int
     starts: int
     """Starts in one round of `start`, of which the median counts."""
 
@@ -62,6 +65,8 @@ FULL: Final = Scale(
     ledger_rows=(100, 100_000, 10_000_000),
     clients=200,
     holds=2_000,
+    streams=200,
+    stream_events=20,
     starts=5,
 )
 SMALL: Final = Scale(
@@ -82,5 +87,7 @@ SMALL: Final = Scale(
     ledger_rows=(10, 100),
     clients=4,
     holds=8,
+    streams=5,
+    stream_events=2,
     starts=1,
 )

@@ -290,8 +290,7 @@ async def open_application(
 
     Raises:
         ConfigurationInvalid: the merchant's file is wrong.
-        SchemaMismatch: the store belongs to a newer program, or waits for `db upgrade`.
-        VaultLocked: the store's secrets cannot be opened with the secret key at hand.
+        SchemaMismatch, VaultLocked: the store waits for `db upgrade`, or for its secret key.
     """
     registry = registry or discover()
     configuration = read_configuration(settings, registry, configuration_path)
@@ -318,6 +317,7 @@ async def open_application(
         key = await endpoints_key(settings, database, environment.now)
         sending = open_outgoing(key, settings.allow_hosts, transport)
         opened.push_async_callback(channels.close_all)
+        notifier = AppriseNotifier(configuration.notice_targets)
         application = Application(
             settings=settings,
             registry=registry,
@@ -328,9 +328,7 @@ async def open_application(
             anchoring=await _anchoring(settings, opened, transport),
             outgoing=await opened.enter_async_context(sending),
             witness=Witness(settings.seen_file),
-            notifying=Notifying(
-                configuration.notices, AppriseNotifier(configuration.notice_targets)
-            ),
+            notifying=Notifying(configuration.notices, notifier),
             clock=clock,
             far_bus=far_bus,
             neighbours=neighbours,

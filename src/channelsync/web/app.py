@@ -153,7 +153,7 @@ def _api(counter: Counter, options: WebOptions, tests: NoticeTests) -> tuple[API
         people_router(counter, options.passwords),
         endpoints_router(counter, options),
         notifications_router(counter, tests),
-        stream_router(EventTail(engine, options.stopping)),
+        stream_router(EventTail(engine, options.stopping, streams_max=options.streams_max)),
     )
 
 

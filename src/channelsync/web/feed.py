@@ -15,7 +15,7 @@ __all__ = ["Feed", "TooManyWatchers"]
 
 HEARTBEAT_SECONDS: Final = 15.0
 REFRESH_SECONDS_MIN: Final = 0.25
-WATCHERS_MAX: Final = 64
+WATCHERS_MAX: Final = 256
 RETRY_MILLISECONDS: Final = 2_000
 
 State = TypeVar("State")

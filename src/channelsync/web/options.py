@@ -85,6 +85,8 @@ class WebOptions:
     """Hosts (`host:port`) inside that events may be sent to all the same."""
     requests_burst: int = 600
     """So many requests of the API somebody may send at once; then a sixth of it a second."""
+    streams_max: int = 500
+    """So many streams of events are served at once; whoever comes then is told to come later."""
     refresh_seconds: float = 0.5
     """The live page is looked at again this often while somebody watches; 0.25 at the least."""
     stopping: asyncio.Event | None = None

@@ -345,23 +345,6 @@ async def test_a_stream_goes_on_where_it_was_left(house: House, receiver: Receiv
     assert again == [event]
 
 
-async def test_200_streams_at_once_hear_every_event_once(house: House, receiver: Receiver) -> None:
-    tail = tail_of(house)
-    streams = [tail.listen(None, None) for _ in range(200)]
-    first = [await anext(stream) for stream in streams]
-    assert set(first) == {"retry: 2000\n\n"}
-    waiting = [asyncio.create_task(heard(stream, 3)) for stream in streams]
-    for number in range(3):
-        await adjust(house, "MUG", number + 1)
-        await house.settle_down(2)
-    told = await asyncio.gather(*waiting)
-    assert all(one == told[0] for one in told)
-    ids = [one["id"] for one in told[0]]
-    assert ids == list(range(ids[0], ids[0] + 3))
-    for stream in streams:
-        await stream.aclose()
-
-
 async def test_a_stream_ends_with_the_daemon(house: House) -> None:
     stopping = asyncio.Event()
     tail = EventTail(house.engine, stopping, look_seconds=0.01)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from channelsync.cli.failures import unreachable
 from channelsync.cli.session import Session
-from channelsync.cli.trail import Told, change
-
-if TYPE_CHECKING:
-    from channelsync.store.database import Database
 
 __all__ = ["backup", "current", "upgrade"]
 
@@ -28,24 +24,11 @@ async def upgrade(session: Session) -> None:
         before = await migrate.current(url)
         await migrate.upgrade(url)
     head = migrate.head()
-    if before != head:
-        await _note(session, before, head)
     if before is None:
         said = f"made, with schema {head}"
     else:
         said = f"the schema is {head}" if before == head else f"upgraded from {before} to {head}"
     session.output.result({"was": before, "schema": head}, lambda screen: screen.line(said))
-
-
-async def _note(session: Session, before: str | None, after: str) -> None:
-    """The trail is where it belongs only now: an older schema may have had none."""
-
-    async def use(_joined: Database) -> Told[None]:
-        sides = {"before": {"schema": before}, "after": {"schema": after}}
-        return Told(result=None, subject="database", **sides)
-
-    async with session.store() as database:
-        await change(session, database, "database.upgrade", use)
 
 
 async def current(session: Session) -> None:

@@ -34,7 +34,6 @@ __all__ = ["EventTail", "stream_router"]
 
 _log = structlog.get_logger("channelsync.web")
 
-STREAMS_MAX: Final = 500
 LOOK_SECONDS: Final = 1.0
 HEARTBEAT_SECONDS: Final = 15.0
 STREAM_SECONDS: Final = 3_600.0
@@ -51,6 +50,7 @@ class EventTail:
     engine: Engine
     stopping: asyncio.Event | None = None
     look_seconds: float = LOOK_SECONDS
+    streams_max: int = 500
     position: int = 0
     _recent: deque[Event] = field(default_factory=lambda: deque(maxlen=KEPT))
     _from: int = 0
@@ -63,7 +63,7 @@ class EventTail:
     @property
     def is_full(self) -> bool:
         """Whether no more streams are served."""
-        return self._listeners >= STREAMS_MAX
+        return self._listeners >= self.streams_max
 
     async def start(self) -> int:
         """Begin to look, if nobody did. Returns where the stream ends now."""
