@@ -16,7 +16,7 @@ from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from channelsync.daemon import listen
+from channelsync.web.serving import listen
 
 __all__ = ["main"]
 

@@ -19,13 +19,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from channelsync.bootstrap import Application, open_application, setup_of
-from channelsync.daemon import listen
 from channelsync.engine.core import Engine
 from channelsync.engine.setup import apply_setup
 from channelsync.sdk.connector import ReceivesWebhooks
 from channelsync.settings import read_settings
 from channelsync.web.app import WebOptions, build_app
 from channelsync.web.receivers import as_webhook
+from channelsync.web.serving import listen
 
 __all__ = ["main"]
 

@@ -16,8 +16,6 @@ from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
-import uvicorn
-from starlette.types import ASGIApp
 
 from channelsync.bootstrap import (
     Application,
@@ -50,6 +48,7 @@ from channelsync.store import tables
 from channelsync.store.errors import is_passing
 from channelsync.store.folder import data_lock
 from channelsync.web.app import WebOptions, build_app, build_probes
+from channelsync.web.serving import listen, serving
 from channelsync.worker.daemon import drain, handlers
 from channelsync.worker.supervisor import SWEEP_SECONDS, Handler, Supervisor
 
@@ -104,24 +103,6 @@ def _only_one(settings: Settings, part: Part) -> AbstractContextManager[None]:
     return data_lock(settings.data_dir)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Port 0 takes any free one.
-
-    Raises:
-        OSError: the address cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named, for asyncio sends small answers at once (TCP_NODELAY) only on sockets that say TCP.
-    door = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        door.bind((host, port))
-    except OSError:
-        door.close()
-        raise
-    return door
-
-
 async def run_daemon(
     application: Application,
     door: socket.socket,
@@ -144,7 +125,7 @@ async def run_daemon(
     options = options or _options(application, stop, watched, reload_now)
     app = build(application.engine, options)
     async with (
-        _serving(app, door),
+        serving(app, door),
         at_work(application, watched=watched, reload_now=reload_now, part=part) as working,
     ):
         host, port = door.getsockname()[:2]
@@ -284,35 +265,6 @@ async def _until(stop: asyncio.Event, working: asyncio.Task[None]) -> None:
     asked.cancel()
     if working.done():
         working.result()
-
-
-@asynccontextmanager
-async def _serving(app: ASGIApp, door: socket.socket) -> AsyncIterator[None]:
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        # A proxy before us keeps its connections for a minute; who closes first must not be us.
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=2,
-        lifespan="on",
-    )
-    server = uvicorn.Server(config)
-    # The signals are ours: uvicorn would catch them and raise them a second time.
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
-    serving = asyncio.create_task(server.serve(sockets=[door]), name="web")
-    try:
-        # uvicorn says only by a flag that it listens.
-        while not server.started and not serving.done():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        if serving.done():
-            serving.result()
-        yield
-    finally:
-        server.should_exit = True
-        await serving
-        door.close()
 
 
 # ------------------------------------------------------------------ configuration

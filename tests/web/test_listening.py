@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from channelsync.daemon import listen
+from channelsync.web.serving import listen
 
 
 async def test_small_answers_leave_at_once() -> None:
