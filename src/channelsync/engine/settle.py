@@ -8,7 +8,7 @@ replaced by what reading and order facts prove. A crash between the two costs a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
@@ -46,6 +46,41 @@ from channelsync.store.tables import MovementKind
 __all__ = ["settle"]
 
 _log = structlog.get_logger("channelsync.settle")
+
+# Asked again and again: made once, for making them costs more than running them.
+_readings, _listings = tables.readings, tables.listings
+_SECONDS: Final = _readings.c.sent_at.type
+_OF_CHANNEL: Final = sa.bindparam("_channel", type_=_listings.c.channel.type)
+_TRUE_FROM: Final = _readings.c.sent_at - sa.bindparam("_lag", type_=_SECONDS)
+_WATERMARK: Final = sa.select(tables.channels.c.watermark).where(
+    tables.channels.c.name == _OF_CHANNEL
+)
+_WAITS_FOR_ORDERS: Final = sa.and_(
+    _readings.c.received_at + sa.bindparam("_skew", type_=_SECONDS)
+    > sa.bindparam("_watermark", type_=_SECONDS),
+    _readings.c.push_seq == _listings.c.push_seq,
+    _listings.c.settle_wanted,
+    _listings.c.attempts_open == 0,
+    sa.func.coalesce(_listings.c.outstanding_until, 0.0) < _TRUE_FROM,
+    sa.func.coalesce(_listings.c.lowered_until, 0.0) < _TRUE_FROM,
+)
+"""Readings of which the columns alone show that they wait for orders to be counted (`_waits`).
+
+There may be very many of them: while a large catalogue is adopted they are read for minutes before
+the first can be used.
+"""
+_JOINED: Final = _readings.join(_listings, _listings.c.id == _readings.c.listing_id)
+_NEWEST_WAITING: Final = (
+    sa.select(sa.func.max(_readings.c.received_at))
+    .select_from(_JOINED)
+    .where(_listings.c.channel == _OF_CHANNEL, _WAITS_FOR_ORDERS)
+)
+_USABLE: Final = (
+    sa.select(_readings)
+    .select_from(_JOINED)
+    .where(_listings.c.channel == _OF_CHANNEL, sa.not_(_WAITS_FOR_ORDERS))
+    .order_by(_readings.c.listing_id)
+)
 
 
 async def settle(engine: Engine, held: Claim) -> Instant | None:
@@ -149,10 +184,15 @@ async def _use_readings(
     """
     now, limits = engine.now(), limits_of(running)
     watermark = await _watermark(tx, running.name)
-    early = _waits_for_orders(watermark, limits)
-    newest = await _newest_of(tx, running.name, early)
+    given = {
+        "_channel": running.name,
+        "_watermark": watermark,
+        "_skew": limits.clock_skew_seconds,
+        "_lag": limits.read_lag_seconds + limits.clock_skew_seconds,
+    }
+    newest: Instant | None = (await tx.execute(_NEWEST_WAITING, given)).scalar()
     waiting_for = None if newest is None else newest + limits.clock_skew_seconds
-    rows = (await tx.execute(_readings_of(running.name, sa.not_(early)))).all()
+    rows = (await tx.execute(_USABLE, given)).all()
     if not rows:
         return waiting_for
     grants = Grants(tx, now, f"settle:{running.name}")
@@ -191,47 +231,8 @@ def _reading(row: Any) -> Reading:
     )
 
 
-def _waits_for_orders(watermark: Instant, limits: ChannelLimits) -> sa.ColumnElement[bool]:
-    """Readings of which the columns alone show that they wait for orders to be counted (`_waits`).
-
-    There may be very many of them: while a large catalogue is adopted they are read for minutes
-    before the first can be used.
-    """
-    readings, listings = tables.readings, tables.listings
-    true_from = readings.c.sent_at - limits.read_lag_seconds - limits.clock_skew_seconds
-    return sa.and_(
-        readings.c.received_at + limits.clock_skew_seconds > watermark,
-        readings.c.push_seq == listings.c.push_seq,
-        listings.c.settle_wanted,
-        listings.c.attempts_open == 0,
-        sa.func.coalesce(listings.c.outstanding_until, 0.0) < true_from,
-        sa.func.coalesce(listings.c.lowered_until, 0.0) < true_from,
-    )
-
-
-async def _newest_of(
-    tx: AsyncConnection, channel: str, which: sa.ColumnElement[bool]
-) -> Instant | None:
-    found = _readings_of(channel, which).order_by(None).subquery()
-    newest: Instant | None = (
-        await tx.execute(sa.select(sa.func.max(found.c.received_at)))
-    ).scalar()
-    return newest
-
-
-def _readings_of(channel: str, which: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    readings, listings = tables.readings, tables.listings
-    return (
-        sa.select(readings)
-        .join(listings, listings.c.id == readings.c.listing_id)
-        .where(listings.c.channel == channel, which)
-        .order_by(readings.c.listing_id)
-    )
-
-
 async def _watermark(tx: AsyncConnection, channel: str) -> Instant:
-    query = sa.select(tables.channels.c.watermark).where(tables.channels.c.name == channel)
-    return (await tx.execute(query)).scalar() or 0.0
+    return (await tx.execute(_WATERMARK, {"_channel": channel})).scalar() or 0.0
 
 
 async def _watermark_lag(tx: AsyncConnection, channel: str) -> float:

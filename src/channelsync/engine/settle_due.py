@@ -13,8 +13,7 @@ from channelsync.domain.vocabulary import Assumption, Instant
 from channelsync.engine.core import limits_of
 from channelsync.engine.grants import Grants, Listing
 from channelsync.ports import RunningChannel
-from channelsync.store import tables
-from channelsync.store.tables import ListingState
+from channelsync.store.tables import ListingState, assumptions, listings, pushes, readings
 
 __all__ = ["Wanted", "due_reads"]
 
@@ -23,6 +22,56 @@ LOOKED_AT_MAX = 500
 """Inexact listings that are loaded to find those ready to be read; usually the first ones are."""
 PATIENT_SECONDS = 30.0
 LOOK_AGAIN_SECONDS = 5.0
+EVERY_ONE = 2**31 - 1
+"""A limit that is none."""
+
+# Asked again and again: made once, for making them costs more than running them.
+_OF_CHANNEL = sa.bindparam("_channel", type_=listings.c.channel.type)
+_NOW = sa.bindparam("_now", type_=listings.c.outstanding_until.type)
+_MAY_APPLY_FROM = sa.bindparam("_may_apply_from", type_=listings.c.outstanding_until.type)
+_UNREADABLE = sa.select(assumptions.c.listing_id, assumptions.c.checked_at).where(
+    assumptions.c.channel == _OF_CHANNEL,
+    assumptions.c.assumption == Assumption.READS_BACK,
+    sa.not_(assumptions.c.holds),
+)
+_QUARANTINED = sa.and_(
+    pushes.c.channel == _OF_CHANNEL,
+    pushes.c.closed_at.is_(None),
+    pushes.c.release_after.is_not(None),
+)
+_CUTS = sa.select(pushes.c.listing_id).where(_QUARANTINED, pushes.c.release_after < _NOW)
+_INEXACT = (
+    sa.select(listings.c.id)
+    .where(
+        listings.c.channel == _OF_CHANNEL,
+        listings.c.state != ListingState.GONE,
+        sa.or_(listings.c.settle_wanted, listings.c.id.in_(_CUTS), listings.c.remote.is_(None)),
+        sa.or_(listings.c.state == ListingState.ACTIVE, listings.c.exposure.is_not(None)),
+        listings.c.id.not_in(sa.select(readings.c.listing_id)),
+        listings.c.attempts_open == 0,
+        sa.or_(
+            sa.not_(listings.c.settle_wanted),
+            listings.c.outstanding_until.is_(None),
+            listings.c.outstanding_until < _MAY_APPLY_FROM,
+            listings.c.id.in_(_CUTS),
+        ),
+    )
+    .order_by(listings.c.id)
+    .limit(sa.bindparam("_limit"))
+)
+_NEXT_IN_TIME = sa.select(
+    sa.select(sa.func.min(pushes.c.release_after))
+    .where(_QUARANTINED, pushes.c.release_after >= _NOW)
+    .scalar_subquery(),
+    sa.select(sa.func.min(listings.c.outstanding_until))
+    .where(
+        listings.c.channel == _OF_CHANNEL,
+        listings.c.settle_wanted,
+        listings.c.attempts_open == 0,
+        listings.c.outstanding_until >= _MAY_APPLY_FROM,
+    )
+    .scalar_subquery(),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +92,7 @@ async def due_reads(
         # None of these, so perhaps one behind them.
         rest = await _inexact_ids(tx, running, now, limit=None)
         wanted, soonest = await _ready(tx, running, rest, now)
-    release = await _next_release(tx, running.name, now)
-    applied = await _next_applied(tx, running, now)
-    times = [at for at in (soonest, release, applied) if at is not None]
+    times = [at for at in (soonest, *await _next_in_time(tx, running, now)) if at is not None]
     return wanted[:READS_MAX], min(times) + 0.001 if times else None
 
 
@@ -71,22 +118,8 @@ async def _ready(
 
 async def _unreadable(tx: AsyncConnection, channel: str) -> dict[int, Instant]:
     """Listings that the channel showed no counter of, and when to look for it again."""
-    found = tables.assumptions
-    query = sa.select(found.c.listing_id, found.c.checked_at).where(
-        found.c.channel == channel,
-        found.c.assumption == Assumption.READS_BACK,
-        sa.not_(found.c.holds),
-    )
-    return {row.listing_id: row.checked_at + PATIENT_SECONDS for row in await tx.execute(query)}
-
-
-def _quarantined(channel: str) -> sa.ColumnElement[bool]:
-    pushes = tables.pushes
-    return sa.and_(
-        pushes.c.channel == channel,
-        pushes.c.closed_at.is_(None),
-        pushes.c.release_after.is_not(None),
-    )
+    rows = await tx.execute(_UNREADABLE, {"_channel": channel})
+    return {row.listing_id: row.checked_at + PATIENT_SECONDS for row in rows}
 
 
 def _may_apply_from(running: RunningChannel, now: Instant) -> Instant:
@@ -103,48 +136,23 @@ async def _inexact_ids(
     A cut whose quarantine goes on is not among them: its listing is exact but for the cut. Nor is
     one with a write under way, or that may still apply.
     """
-    listings, pushes, channel = tables.listings, tables.pushes, running.name
-    cuts = sa.select(pushes.c.listing_id).where(_quarantined(channel), pushes.c.release_after < now)
-    query = sa.select(listings.c.id).where(
-        listings.c.channel == channel,
-        listings.c.state != ListingState.GONE,
-        sa.or_(listings.c.settle_wanted, listings.c.id.in_(cuts), listings.c.remote.is_(None)),
-        sa.or_(listings.c.state == ListingState.ACTIVE, listings.c.exposure.is_not(None)),
-        listings.c.id.not_in(sa.select(tables.readings.c.listing_id)),
-        listings.c.attempts_open == 0,
-        sa.or_(
-            sa.not_(listings.c.settle_wanted),
-            listings.c.outstanding_until.is_(None),
-            listings.c.outstanding_until < _may_apply_from(running, now),
-            listings.c.id.in_(cuts),
-        ),
-    )
-    return (await tx.execute(query.order_by(listings.c.id).limit(limit))).scalars().all()
+    given = {
+        "_channel": running.name,
+        "_now": now,
+        "_may_apply_from": _may_apply_from(running, now),
+        "_limit": EVERY_ONE if limit is None else limit,
+    }
+    return (await tx.execute(_INEXACT, given)).scalars().all()
 
 
-async def _next_applied(
+async def _next_in_time(
     tx: AsyncConnection, running: RunningChannel, now: Instant
-) -> Instant | None:
-    """When the next write that a settle waits for has surely applied, or never will."""
-    listings, horizon = tables.listings, _may_apply_from(running, now)
-    query = sa.select(sa.func.min(listings.c.outstanding_until)).where(
-        listings.c.channel == running.name,
-        listings.c.settle_wanted,
-        listings.c.attempts_open == 0,
-        listings.c.outstanding_until >= horizon,
-    )
-    ends_at: Instant | None = (await tx.execute(query)).scalar()
-    return None if ends_at is None else ends_at + (now - horizon)
-
-
-async def _next_release(tx: AsyncConnection, channel: str, now: Instant) -> Instant | None:
-    """When the next quarantine ends."""
-    pushes = tables.pushes
-    query = sa.select(sa.func.min(pushes.c.release_after)).where(
-        _quarantined(channel), pushes.c.release_after >= now
-    )
-    ends_at: Instant | None = (await tx.execute(query)).scalar()
-    return ends_at
+) -> tuple[Instant | None, Instant | None]:
+    """When the next quarantine ends, and when the next write that a settle waits for is over."""
+    horizon = _may_apply_from(running, now)
+    given = {"_channel": running.name, "_now": now, "_may_apply_from": horizon}
+    release, applied = (await tx.execute(_NEXT_IN_TIME, given)).one()
+    return release, None if applied is None else applied + (now - horizon)
 
 
 def _ready_at(listing: Listing, limits: ChannelLimits) -> Instant | None:

@@ -20,7 +20,7 @@ _PACE: Final = """\
     quiet_limit_seconds: 3600
     settings:
 """
-FEED_ABOVE: Final = 2
+FEED_ABOVE: Final = 1
 """So few changes that wait together go by one batch."""
 
 
