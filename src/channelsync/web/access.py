@@ -151,6 +151,10 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     ("GET", "/audit.csv"): Permission.AUDIT_READ,
     ("GET", "/audit/check"): Permission.AUDIT_READ,
     ("GET", "/items/{sku:path}"): READ,
+    ("GET", "/channels"): READ,
+    ("GET", "/channels.csv"): READ,
+    ("GET", "/channels/{channel}"): READ,
+    ("GET", "/pushes/{push}"): READ,
     # The API.
     ("GET", "/api/v1/openapi.json"): READ,
     ("GET", "/api/v1/me"): SELF,

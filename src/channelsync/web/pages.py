@@ -12,10 +12,12 @@ from starlette.routing import Mount, Route
 
 from channelsync.engine.core import Engine
 from channelsync.engine.overview import ItemRow, Overview, view_overview
+from channelsync.web.api.books import require_everywhere
 from channelsync.web.dashboard.assets import Assets
+from channelsync.web.dashboard.channels import show_part
 from channelsync.web.dashboard.frame import Frame
 from channelsync.web.feed import Feed, TooManyWatchers
-from channelsync.web.gate import csrf_token_of
+from channelsync.web.gate import csrf_token_of, principal_of
 from channelsync.web.options import WebOptions
 from channelsync.web.painting import Painter, channel_names, row_key
 from channelsync.web.problems import Problem
@@ -55,7 +57,9 @@ class Pages:
         return self._painter.fragments(overview, stage.exhibit() if stage is not None else None)
 
     async def overview(self, request: Request) -> Response:
-        """The page as it is now."""
+        """The page as it is now; whoever is kept to a part of the house sees that part."""
+        if not principal_of(request).reach.is_everywhere:
+            return await show_part(self._engine, self._frame, request)
         search = request.query_params.get("q", "").strip()[:SEARCH_LENGTH_MAX]
         overview = await self.feed.refresh()
         fragments, event_id = dict(self.feed.fragments), self.feed.event_id
@@ -83,6 +87,7 @@ class Pages:
 
     async def events(self, request: Request) -> Response:
         """What changes from now on, or since the event that the browser saw last."""
+        require_everywhere(request)
         seen = request.headers.get("last-event-id") or request.query_params.get("since", "")
         try:
             stream = self.feed.watch(seen)

@@ -9,8 +9,7 @@ from typing import Any, Final
 from channelsync.domain.vocabulary import PushKind
 from channelsync.engine.overview import ItemRow, Overview, PushRow
 from channelsync.engine.status import ChannelStatus, Status
-from channelsync.store.tables import ChannelState
-from channelsync.web.dashboard.marks import PUSH_OUTCOMES, PUSH_SIGNS, PUSH_STATES
+from channelsync.web.dashboard.marks import PUSH_OUTCOMES, PUSH_SIGNS, PUSH_STATES, of_channel
 from channelsync.web.dashboard.words import length_of_time, template_environment
 from channelsync.web.options import Exhibit
 
@@ -109,43 +108,16 @@ def _headline(status: Status) -> dict[str, Any]:
 
 
 def _channel(channel: ChannelStatus, overview: Overview) -> dict[str, Any]:
-    kind, words, why = _standing(channel)
+    standing = of_channel(channel)
     lags = {lag.channel: lag for lag in overview.apply_lags if lag.longest}
     return {
         "channel": channel,
-        "kind": kind,
-        "words": words,
-        "why": why,
+        "kind": standing.kind,
+        "words": standing.words,
+        "why": standing.why,
         "applying": overview.applying.get(channel.channel, 0),
         "lag": lags.get(channel.channel),
     }
-
-
-def _standing(channel: ChannelStatus) -> tuple[str, str, str]:
-    """How a channel does: a kind of label, its words, and why."""
-    if channel.failing_since is not None:
-        return "bad", "failing", channel.last_error or ""
-    if channel.paused is not None:
-        return "warn", "paused", channel.paused
-    if channel.quiet:
-        return "warn", "quiet", "no sign of life from its order feed: its units are taken back"
-    if channel.broken:
-        return "warn", "assumption broken", "; ".join(channel.broken)
-    if channel.state == ChannelState.REMOVED:
-        return "off", "removed", "no longer configured; its units stay set aside until settled"
-    return _getting_there(channel)
-
-
-def _getting_there(channel: ChannelStatus) -> tuple[str, str, str]:
-    """Nothing is wrong with it; perhaps it is not all there yet."""
-    if channel.state == ChannelState.ADOPTING or channel.unsettled:
-        waiting = f"{channel.unsettled} listings to settle" if channel.unsettled else ""
-        return "wait", "adopting", channel.load.words if channel.load is not None else waiting
-    if channel.mode != "live":
-        return "wait", channel.mode, ""
-    if channel.load is not None:
-        return "wait", "loading", channel.load.words
-    return "good", "in step", ""
 
 
 def _push(push: PushRow) -> dict[str, Any]:

@@ -16,13 +16,14 @@ from channelsync.domain.permissions import Reach, Role
 from channelsync.store import tables
 from channelsync.web.dashboard import pages_of_tables
 from channelsync.web.dashboard.books import TABLES
-from channelsync.web.dashboard.trails import AUDIT, TRANSFERS
+from channelsync.web.dashboard.channels import CHANNELS_TABLE
+from channelsync.web.dashboard.dashboard import ALL_TABLES
 from tests.support.house import House
 from tests.support.signed_in import Door
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ALL = (*TABLES, AUDIT, TRANSFERS)
+ALL = ALL_TABLES
 KEPT = Reach(channels=frozenset({"amazon-us"}), locations=frozenset({"dc"}))
 
 
@@ -56,7 +57,8 @@ async def test_every_table_has_a_page_and_a_file_with_the_same_rows(
             await file_of(client, table.path),
         )
         assert heading == [column.label for column in table.columns]
-        assert len(rows_of(page)) == min(len(lines), pages_of_tables.ROWS), table.path
+        shown = page.count("<article") if table.path == "/channels" else len(rows_of(page))
+        assert shown == min(len(lines), pages_of_tables.ROWS), table.path
         if not lines:
             assert f'<p class="empty">{table.empty}' in unescape(page)
 
@@ -130,7 +132,7 @@ async def test_an_address_that_makes_no_sense_is_refused_in_words(
 
 async def test_nobody_sees_what_is_out_of_his_reach(door: Door) -> None:
     async with door.as_user("half", Role.MANAGER, KEPT) as client:
-        for table in TABLES:
+        for table in (*TABLES, CHANNELS_TABLE):
             page, lines = await page_of(client, table.path), await file_of(client, table.path)
             for foreign in ("shopify-us", "soho"):
                 # Who moved units of a location within reach is said, wherever he comes from.
@@ -146,10 +148,38 @@ async def test_nobody_sees_what_is_out_of_his_reach(door: Door) -> None:
         mug = [line for line in await file_of(client, "/items") if line[0] == "MUG"]
         assert mug == [["MUG", "Blue mug", "main", "60", "4", "1", "55", "47"]]
         assert "Free" not in (await page_of(client, "/items")).partition("<thead>")[2][:600]
+        overview = await page_of(client, "/")
+        assert "shopify-us" not in overview
+        assert "figures of the whole house lie beyond that" in overview
+        for closed, status in (
+            ("/events", 403),
+            ("/channels/shopify-us", 404),
+            (f"/pushes/{await foreign_push(door)}", 404),
+        ):
+            assert (await client.get(closed)).status_code == status
         item = await page_of(client, "/items/MUG")
         assert "soho" not in item.partition("<main")[2]
         assert "lies beyond it" in item
         assert (await client.get("/audit")).status_code == 403
+
+
+async def foreign_push(door: Door) -> str:
+    pushes = await door.house.rows(tables.pushes)
+    return next(str(push.id) for push in pushes if push.channel == "shopify-us")
+
+
+async def test_a_channel_and_a_push_tell_all_about_themselves(
+    client: httpx.AsyncClient, door: Door
+) -> None:
+    cards = await page_of(client, "/channels")
+    assert "no trouble within" in cards or "trouble in" in cards
+    till = await page_of(client, "/channels/soho-till")
+    assert "the till is being repaired" in till
+    assert "requests a second" in till
+    assert "itself refuses to sell past its number" in till
+    push = await page_of(client, f"/pushes/{await foreign_push(door)}")
+    assert re.search(r'<span class="strong">applied</span>', push)
+    assert "of its target" in push
 
 
 async def test_what_a_spreadsheet_would_run_is_only_text(

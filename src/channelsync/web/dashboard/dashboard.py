@@ -11,17 +11,22 @@ from starlette.routing import Route
 
 from channelsync.engine.core import Engine
 from channelsync.web.dashboard.books import TABLES
+from channelsync.web.dashboard.channels import CHANNELS_TABLE, show_channel
 from channelsync.web.dashboard.frame import Frame
 from channelsync.web.dashboard.items import show_item
 from channelsync.web.dashboard.pages_of_tables import PagesOfTables
+from channelsync.web.dashboard.pushes import show_push
 from channelsync.web.dashboard.trails import AUDIT, TRANSFERS, show_audit_check
 
-__all__ = ["Dashboard"]
+__all__ = ["ALL_TABLES", "Dashboard"]
 
 Page: TypeAlias = Callable[[Engine, Frame, Request], Awaitable[Response]]
 
+ALL_TABLES: Final = (*TABLES, CHANNELS_TABLE, AUDIT, TRANSFERS)
 PAGES: Final[Sequence[tuple[str, Page]]] = (
     ("/audit/check", show_audit_check),
+    ("/channels/{channel}", show_channel),
+    ("/pushes/{push}", show_push),
     ("/items/{sku:path}", show_item),
 )
 """Behind the tables, whose files (`/items.csv`) are no items."""
@@ -33,7 +38,7 @@ class Dashboard:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._frame = Frame(engine.now)
-        self._tables = PagesOfTables(engine, self._frame, (*TABLES, AUDIT, TRANSFERS))
+        self._tables = PagesOfTables(engine, self._frame, ALL_TABLES)
 
     @property
     def routes(self) -> Sequence[Route]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from channelsync.domain.vocabulary import PushKind
-from channelsync.store.tables import ListingState, PushState
+from channelsync.engine.status import ChannelStatus
+from channelsync.store.tables import ChannelState, ListingState, PushState
 from channelsync.web.dashboard.table import Mark
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "PUSH_STATES",
     "change_of",
     "of_alarm",
+    "of_channel",
     "of_line",
     "of_listing",
     "of_push",
@@ -92,3 +94,33 @@ def of_transfer(row: Any) -> Mark:
     """A transfer."""
     state = str(row.state)
     return Mark(_TRANSFERS.get(state, "wait"), state.replace("_", " "), row.waits or "")
+
+
+def of_channel(channel: ChannelStatus) -> Mark:
+    """How a channel does, and why."""
+    if channel.failing_since is not None:
+        return Mark("bad", "failing", channel.last_error or "")
+    if channel.paused is not None:
+        return Mark("warn", "paused", channel.paused)
+    if channel.quiet:
+        why = "no sign of life from its order feed: its units are taken back"
+        return Mark("warn", "quiet", why)
+    if channel.broken:
+        return Mark("warn", "assumption broken", "; ".join(channel.broken))
+    if channel.state == ChannelState.REMOVED:
+        why = "no longer configured; its units stay set aside until settled"
+        return Mark("off", "removed", why)
+    return _getting_there(channel)
+
+
+def _getting_there(channel: ChannelStatus) -> Mark:
+    """Nothing is wrong with it; perhaps it is not all there yet."""
+    if channel.state == ChannelState.ADOPTING or channel.unsettled:
+        waiting = f"{channel.unsettled} listings to settle" if channel.unsettled else ""
+        loading = channel.load.words if channel.load is not None else waiting
+        return Mark("wait", "adopting", loading)
+    if channel.mode != "live":
+        return Mark("wait", channel.mode)
+    if channel.load is not None:
+        return Mark("wait", "loading", channel.load.words)
+    return Mark("good", "in step")

@@ -92,6 +92,7 @@ SECTIONS: Final = (
         label="Channels",
         letter="c",
         entries=(
+            Entry(key="channels", label="Channels", href="/channels"),
             Entry(key="listings", label="Listings", href="/listings"),
             Entry(key="pushes", label="Pushes", href="/pushes"),
         ),
