@@ -26,6 +26,9 @@ class Scale:
     sales_per_second: float
     wake_ups: int
     plan_items: int
+    movements: int
+    page_loads: int
+    """Loads of one round of `overview`."""
     listings: int
     """Listings of `memory`."""
     load_listings: int
@@ -58,6 +61,8 @@ FULL: Final = Scale(
     sales_per_second=50.0,
     wake_ups=300,
     plan_items=100_000,
+    movements=1_000_000,
+    page_loads=60,
     listings=100_000,
     load_listings=100_000,
     load_is_long=True,
@@ -80,6 +85,8 @@ SMALL: Final = Scale(
     sales_per_second=50.0,
     wake_ups=5,
     plan_items=20,
+    movements=20,
+    page_loads=2,
     listings=20,
     load_listings=20,
     load_is_long=False,

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
-from channelsync.engine.status import proof_coverage
+from channelsync.engine.sums import proof_coverage
 from channelsync.store.tables import (
     ListingState,
     MovementKind,

@@ -20,6 +20,7 @@ from channelsync.engine.core import Engine
 from channelsync.engine.figures import Lag, view_apply_lags
 from channelsync.engine.orders_view import LineView, view_lines
 from channelsync.engine.status import Status, view_status
+from channelsync.engine.sums import Sums
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
@@ -33,7 +34,7 @@ __all__ = [
     "view_overview",
 ]
 
-ITEMS_MAX: Final = 500
+ITEMS_MAX: Final = 100
 """Items on the page; the search reaches the others."""
 RECENT_MAX: Final = 12
 SHORTFALLS_MAX: Final = 8
@@ -146,19 +147,23 @@ class Overview:
 
     @property
     def oversold(self) -> int:
-        """Units promised that are not there, over the items shown."""
-        return sum(item.oversold for item in self.items)
+        """Units promised that are not there, over all items."""
+        return sum(pool.oversold for pool in self.status.pools)
 
 
 async def view_overview(
-    engine: Engine, *, search: str = "", items_max: int = ITEMS_MAX
+    engine: Engine,
+    *,
+    search: str = "",
+    items_max: int = ITEMS_MAX,
+    sums: Sums | None = None,
 ) -> Overview:
-    """Everything at this instant."""
+    """Everything at this instant; `sums` may be a little older."""
     async with engine.database.read() as tx:
         now = engine.now()
         found, count = await _items(tx, search, items_max)
         return Overview(
-            status=await view_status(engine, tx),
+            status=await view_status(engine, tx, sums),
             items=await item_rows(engine, tx, found),
             items_found=count,
             pushes=await _pushes(tx),

@@ -10,22 +10,19 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.stock import StockLevel, pool_stock
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.engine.first_load import Load, view_loads
+from channelsync.engine.sums import Coverage, PoolStatus, Sums, listing_counts, view_sums
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
 __all__ = [
     "Alarm",
     "ChannelStatus",
-    "Coverage",
-    "PoolStatus",
     "Status",
     "channel_names",
     "channel_statuses",
-    "proof_coverage",
     "view_status",
 ]
 
@@ -71,30 +68,6 @@ class ChannelStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolStatus:
-    """One pool, in item units."""
-
-    pool: str
-    items: int
-    on_hand: int
-    reserved: int
-    atp: int
-    exposure: int
-    """What all listings together may still sell."""
-    free: int
-    deficits: int
-    """Items promised beyond their ATP; their listings are being cut."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """For how many listings every assumption of the guarantee stands."""
-
-    proven: int
-    listings: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """Something that wants a person."""
 
@@ -110,6 +83,8 @@ class Status:
     """The whole house."""
 
     at: Instant
+    summed_at: Instant
+    """When the sums over all items and listings were counted."""
     channels: tuple[ChannelStatus, ...]
     pools: tuple[PoolStatus, ...]
     proof_coverage: Coverage
@@ -123,15 +98,17 @@ class Status:
     alarms: tuple[Alarm, ...]
 
 
-async def view_status(engine: Engine, tx: AsyncConnection) -> Status:
-    """Everything, from the caller's read transaction."""
+async def view_status(engine: Engine, tx: AsyncConnection, sums: Sums | None = None) -> Status:
+    """Everything, from the caller's read transaction; `sums` may be a little older."""
     now = engine.now()
-    channels = await channel_statuses(engine, tx, now)
+    sums = sums or await view_sums(engine, tx)
+    channels = await channel_statuses(engine, tx, now, sums)
     return Status(
         at=now,
         channels=channels,
-        pools=await _pools(engine, tx),
-        proof_coverage=await proof_coverage(tx),
+        summed_at=sums.at,
+        pools=sums.pools,
+        proof_coverage=sums.proof_coverage,
         open_pushes=sum(channel.open_pushes for channel in channels),
         dead_letters=await _count(tx, tables.dead_letters.c.state == "dead"),
         holds=await _count(tx, tables.holds.c.state == "active"),
@@ -189,12 +166,12 @@ async def channel_names(tx: AsyncConnection) -> tuple[str, ...]:
 
 
 async def channel_statuses(
-    engine: Engine, tx: AsyncConnection, now: Instant
+    engine: Engine, tx: AsyncConnection, now: Instant, sums: Sums | None = None
 ) -> tuple[ChannelStatus, ...]:
     """Every channel of the store, removed ones included, by name."""
     channels = tables.channels
     rows = (await tx.execute(sa.select(channels).order_by(channels.c.name))).all()
-    listings = await _listing_counts(tx)
+    listings = await listing_counts(tx) if sums is None else sums.listings
     pushes = await _by_channel(tx, tables.pushes, tables.pushes.c.closed_at.is_(None))
     parked = await _by_channel(tx, tables.order_lines, tables.order_lines.c.parked.is_not(None))
     broken = await _broken(tx)
@@ -252,26 +229,6 @@ def _channel(
     )
 
 
-async def _listing_counts(tx: AsyncConnection) -> dict[str, Counter[str]]:
-    """By channel: listings by state, those unsettled, and the exposure of all."""
-    listings = tables.listings
-    unsettled = sa.and_(listings.c.exposure.is_(None), listings.c.state == ListingState.ACTIVE)
-    query = sa.select(
-        listings.c.channel,
-        listings.c.state,
-        sa.func.count().label("listings"),
-        sa.func.sum(sa.case((unsettled, 1), else_=0)).label("unsettled"),
-        sa.func.sum(sa.func.coalesce(listings.c.exposure, 0)).label("exposure"),
-    ).group_by(listings.c.channel, listings.c.state)
-    found: dict[str, Counter[str]] = {}
-    for row in await tx.execute(query):
-        counts = found.setdefault(row.channel, Counter())
-        counts[row.state] += row.listings
-        counts["unsettled"] += int(row.unsettled)
-        counts["exposure"] += int(row.exposure)
-    return found
-
-
 async def _by_channel(
     tx: AsyncConnection, table: sa.Table, condition: sa.ColumnElement[bool]
 ) -> dict[str, int]:
@@ -290,84 +247,3 @@ async def _broken(tx: AsyncConnection) -> dict[str, tuple[str, ...]]:
     for row in await tx.execute(query):
         found.setdefault(row.channel, []).append(f"{row.assumption}: {row.why}")
     return {channel: tuple(said) for channel, said in found.items()}
-
-
-async def proof_coverage(tx: AsyncConnection) -> Coverage:
-    """Active listings, and those of them for which every assumption of the guarantee stands."""
-    listings, stored = tables.listings, tables.assumptions
-    broken = sa.exists().where(
-        stored.c.channel == listings.c.channel,
-        sa.or_(stored.c.listing_id == 0, stored.c.listing_id == listings.c.id),
-        sa.not_(stored.c.holds),
-    )
-    proven = sa.and_(listings.c.exposure.is_not(None), sa.not_(broken))
-    query = sa.select(
-        sa.func.count().label("listings"),
-        sa.func.sum(sa.case((proven, 1), else_=0)).label("proven"),
-    ).where(listings.c.state == ListingState.ACTIVE)
-    row = (await tx.execute(query)).one()
-    return Coverage(proven=int(row.proven or 0), listings=int(row.listings))
-
-
-# ------------------------------------------------------------------ pools
-
-
-async def _pools(engine: Engine, tx: AsyncConnection) -> tuple[PoolStatus, ...]:
-    levels = await _levels(tx)
-    claimed = await _claimed(tx)
-    by_pool: dict[str, list[tuple[Any, int]]] = {}
-    for pool, item_id in sorted(levels.keys() | claimed.keys()):
-        stock = pool_stock(
-            levels.get((pool, item_id), ()),
-            default_safety_stock=engine.policy.safety_stock_in(pool),
-        )
-        by_pool.setdefault(pool, []).append((stock, claimed.get((pool, item_id), 0)))
-    return tuple(_pool(pool, own) for pool, own in sorted(by_pool.items()))
-
-
-def _pool(pool: str, own: list[tuple[Any, int]]) -> PoolStatus:
-    atp = sum(stock.atp for stock, _ in own)
-    exposure = sum(claimed for _, claimed in own)
-    return PoolStatus(
-        pool=pool,
-        items=len(own),
-        on_hand=sum(stock.on_hand for stock, _ in own),
-        reserved=sum(stock.reserved for stock, _ in own),
-        atp=atp,
-        exposure=exposure,
-        free=atp - exposure,
-        deficits=sum(stock.atp < claimed for stock, claimed in own),
-    )
-
-
-async def _levels(tx: AsyncConnection) -> dict[tuple[str, int], list[StockLevel]]:
-    stock, locations = tables.stock, tables.locations
-    query = (
-        sa.select(stock, locations.c.pool)
-        .join(locations, locations.c.id == stock.c.location_id)
-        .where(locations.c.active)
-    )
-    found: dict[tuple[str, int], list[StockLevel]] = {}
-    for row in await tx.execute(query):
-        level = StockLevel(
-            on_hand=row.on_hand,
-            reserved=row.reserved,
-            safety_stock=row.safety_stock,
-            on_order=row.on_order,
-        )
-        found.setdefault((row.pool, row.item_id), []).append(level)
-    return found
-
-
-async def _claimed(tx: AsyncConnection) -> dict[tuple[str, int], int]:
-    """Item units that settled listings may still sell, by pool and item."""
-    recipes, listings, channels = tables.recipes, tables.listings, tables.channels
-    units = sa.func.sum(recipes.c.units * listings.c.exposure).label("units")
-    query = (
-        sa.select(channels.c.pool, recipes.c.item_id, units)
-        .join(listings, listings.c.id == recipes.c.listing_id)
-        .join(channels, channels.c.name == listings.c.channel)
-        .where(listings.c.exposure.is_not(None))
-        .group_by(channels.c.pool, recipes.c.item_id)
-    )
-    return {(row.pool, row.item_id): int(row.units) for row in await tx.execute(query)}

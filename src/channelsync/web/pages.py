@@ -12,6 +12,7 @@ from starlette.routing import Mount, Route
 
 from channelsync.engine.core import Engine
 from channelsync.engine.overview import ItemRow, Overview, view_overview
+from channelsync.engine.sums import LatestSums
 from channelsync.web.api.books import require_everywhere
 from channelsync.web.dashboard.assets import Assets
 from channelsync.web.dashboard.channels import show_part
@@ -34,9 +35,10 @@ class Pages:
         self._engine = engine
         self._options = options
         self._painter = Painter()
+        self._sums = LatestSums(engine)
         self._frame = Frame(engine.now)
         self.feed: Feed[Overview] = Feed(
-            look=lambda: view_overview(engine),
+            look=self._look,
             paint=self._paint,
             refresh_seconds=options.refresh_seconds,
             stopping=options.stopping,
@@ -52,6 +54,9 @@ class Pages:
             Mount("/static", Assets()),
         )
 
+    async def _look(self, search: str = "") -> Overview:
+        return await view_overview(self._engine, search=search, sums=await self._sums.view())
+
     def _paint(self, overview: Overview) -> dict[str, str]:
         stage = self._options.stage
         return self._painter.fragments(overview, stage.exhibit() if stage is not None else None)
@@ -64,7 +69,7 @@ class Pages:
         overview = await self.feed.refresh()
         fragments, event_id = dict(self.feed.fragments), self.feed.event_id
         if search:
-            overview = await view_overview(self._engine, search=search)
+            overview = await self._look(search)
             fragments |= self._painter.rows(overview)
         stage = self._options.stage
         exhibit = stage.exhibit() if stage is not None else None

@@ -16,6 +16,7 @@ from channelsync.web.options import Exhibit
 __all__ = ["Painter", "channel_names", "row_key"]
 
 COLOURS: Final = 6
+SUMS_NEW_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ def _headline(status: Status) -> dict[str, Any]:
         "exposure": sum(pool.exposure for pool in status.pools),
         "atp": sum(pool.atp for pool in status.pools),
         "open_pushes": status.open_pushes,
+        # Sums that were counted beside the page say when.
+        "summed_at": status.summed_at if status.at - status.summed_at > SUMS_NEW_SECONDS else None,
         "holds": status.holds,
         "dead_letters": status.dead_letters,
     }

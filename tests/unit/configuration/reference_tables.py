@@ -14,7 +14,8 @@ import channelsync
 from channelsync.cli.exit_codes import MEANINGS
 from channelsync.domain.permissions import UNBOUNDED, Permission, Role, permissions_of
 from channelsync.engine.figures import Figures
-from channelsync.engine.status import Coverage, Status
+from channelsync.engine.status import Status
+from channelsync.engine.sums import Coverage
 from channelsync.store import tables
 from channelsync.web.access import OPEN, SELF, TABLE, Asked
 from channelsync.web.meters import Meters
@@ -25,6 +26,7 @@ __all__ = ["errors_tables", "metrics_table", "permissions_tables", "store_tables
 NOTHING = Figures(
     status=Status(
         at=0.0,
+        summed_at=0.0,
         channels=(),
         pools=(),
         proof_coverage=Coverage(proven=0, listings=0),

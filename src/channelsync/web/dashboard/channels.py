@@ -187,6 +187,6 @@ def _columns() -> Mapping[str, Sequence[Column]]:
     tables = {"pushes": PUSHES, "lines": LINES, "broken": ASSUMPTIONS, "alarms": ALARMS}
     unsaid = {"channel", "cleared_at", "id"}
     return {
-        name: [one for one in table.columns if one.key not in unsaid]
+        name: [one for one in table.columns if one.key not in unsaid or one.look == "push"]
         for name, table in tables.items()
     }
