@@ -8,7 +8,16 @@ from tests.browser.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PAGES = ("/", "/items", "/items/MUG", "/orders", "/channels", "/channels/soho-till", "/audit/check")
+PAGES = (
+    "/",
+    "/items",
+    "/items/MUG",
+    "/orders",
+    "/channels",
+    "/channels/soho-till",
+    "/figures",
+    "/audit/check",
+)
 
 
 @pytest.mark.parametrize("path", PAGES)

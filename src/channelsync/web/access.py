@@ -155,6 +155,9 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     ("GET", "/channels.csv"): READ,
     ("GET", "/channels/{channel}"): READ,
     ("GET", "/pushes/{push}"): READ,
+    ("GET", "/figures"): READ,
+    ("GET", "/figures/days"): READ,
+    ("GET", "/figures/days.csv"): READ,
     # The API.
     ("GET", "/api/v1/openapi.json"): READ,
     ("GET", "/api/v1/me"): SELF,

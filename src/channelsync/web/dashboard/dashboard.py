@@ -12,6 +12,7 @@ from starlette.routing import Route
 from channelsync.engine.core import Engine
 from channelsync.web.dashboard.books import TABLES
 from channelsync.web.dashboard.channels import CHANNELS_TABLE, show_channel
+from channelsync.web.dashboard.figures import DAYS_TABLE, show_figures
 from channelsync.web.dashboard.frame import Frame
 from channelsync.web.dashboard.items import show_item
 from channelsync.web.dashboard.pages_of_tables import PagesOfTables
@@ -22,10 +23,11 @@ __all__ = ["ALL_TABLES", "Dashboard"]
 
 Page: TypeAlias = Callable[[Engine, Frame, Request], Awaitable[Response]]
 
-ALL_TABLES: Final = (*TABLES, CHANNELS_TABLE, AUDIT, TRANSFERS)
+ALL_TABLES: Final = (*TABLES, CHANNELS_TABLE, DAYS_TABLE, AUDIT, TRANSFERS)
 PAGES: Final[Sequence[tuple[str, Page]]] = (
     ("/audit/check", show_audit_check),
     ("/channels/{channel}", show_channel),
+    ("/figures", show_figures),
     ("/pushes/{push}", show_push),
     ("/items/{sku:path}", show_item),
 )

@@ -108,6 +108,14 @@ SECTIONS: Final = (
     ),
     *DESK,
     Section(
+        label="Figures",
+        letter="n",
+        entries=(
+            Entry(key="figures", label="Figures", href="/figures", whole_house=True),
+            Entry(key="days", label="Day by day", href="/figures/days", whole_house=True),
+        ),
+    ),
+    Section(
         label="House",
         letter="h",
         entries=(

@@ -17,6 +17,7 @@ from channelsync.engine.browse import Rows, Wanted
 from channelsync.engine.core import Engine
 from channelsync.engine.status import channel_names
 from channelsync.store.stock_queries import load_locations
+from channelsync.web.api.books import require_everywhere
 from channelsync.web.api.counter import require_reach
 from channelsync.web.dashboard.frame import Frame
 from channelsync.web.dashboard.sheets import MARK_OF_ORDER, csv_lines, values_of
@@ -125,8 +126,10 @@ def _given(table: Table, request: Request, limit: int) -> _Given:
     """What the address asks for.
 
     Raises:
-        Problem: the cursor is none (422), or it is about what is out of reach (404).
+        Problem: the cursor is none (422), or it is about what is out of reach (403, 404).
     """
+    if table.whole_house:
+        require_everywhere(request)
     said = {one.name: _said(request, one) for one in table.filters}
     filters = {name: text for name, text in said.items() if text}
     fields = {one.field or one.name: filters.get(one.name) for one in table.filters}

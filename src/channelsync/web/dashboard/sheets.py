@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from channelsync.web.dashboard.table import Column, Mark
+from channelsync.web.dashboard.words import day_of
 
 __all__ = ["MARK_OF_ORDER", "csv_lines", "values_of"]
 
@@ -57,4 +58,4 @@ def _iso(value: Any) -> Any:
     return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")
 
 
-_WRITTEN: Final[Mapping[str, Callable[[Any], Any]]] = {"when": _iso}
+_WRITTEN: Final[Mapping[str, Callable[[Any], Any]]] = {"when": _iso, "day": day_of}

@@ -61,7 +61,7 @@ class Column:
     key: str
     label: str
     look: str = "text"
-    """text, long, words, code, tail, sku, channel, push, number, signed, when or mark."""
+    """text, long, words, code, tail, sku, channel, push, number, signed, when, day or mark."""
     title: str = ""
     """What the heading means, where a word is not enough."""
     whole_house: bool = False
@@ -108,6 +108,8 @@ class Table:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """What is always looked for."""
     note: str = ""
+    whole_house: bool = False
+    """Whether nobody who is kept to a part may see it."""
     template: str = "table.html"
 
     def shown(self, *, everywhere: bool) -> tuple[Column, ...]:

@@ -20,6 +20,7 @@ __all__ = [
     "STATIC",
     "assets_version",
     "cause_words",
+    "day_of",
     "length_of_time",
     "said",
     "template_environment",
@@ -52,6 +53,7 @@ def template_environment() -> Environment:
         "iso": _iso,
         "clock": _clock,
         "moment": _moment,
+        "day": day_of,
         "units": units,
         "words": lambda text: str(text).replace("_", " "),
         "seconds": length_of_time,
@@ -105,6 +107,11 @@ def _iso(at: Instant) -> str:
 
 def _clock(at: Instant) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
+
+
+def day_of(at: Instant) -> str:
+    """The day of an instant, as UTC counts days."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
 def _moment(at: Instant) -> str:
