@@ -32,13 +32,7 @@ from channelsync.engine.vault import endpoints_key
 from channelsync.engine.witness import Witness
 from channelsync.notify.apprise_notifier import AppriseNotifier
 from channelsync.plugins.discovery import discover
-from channelsync.plugins.opening import (
-    ChannelUnusable,
-    Lent,
-    OpenChannel,
-    Sharing,
-    open_channel,
-)
+from channelsync.plugins.opening import ChannelUnusable, Lent, OpenChannel, Sharing, open_channel
 from channelsync.plugins.registry import Registry
 from channelsync.ports import Clock, Environment, FarBus, Presence, RateTokens, RunningChannel
 from channelsync.queue.in_process import InProcessBus
@@ -49,6 +43,7 @@ from channelsync.store import migrate
 from channelsync.store.clock import DatabaseClock
 from channelsync.store.database import Database
 from channelsync.store.presence import Alone, DatabasePresence
+from channelsync.telemetry.redaction import hide_secrets_of
 
 __all__ = [
     "Application",
@@ -107,6 +102,7 @@ class OpenedChannels:
     async def open(self, registry: Registry, wanted: ChannelConfiguration, lent: Lent) -> None:
         """Open one channel, or remember why it does not open; the others go on."""
         await self.close(wanted.channel)
+        hide_secrets_of(wanted.settings)
         try:
             opened = await open_channel(
                 registry,
@@ -194,6 +190,7 @@ def lent_by(
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Lent:
     """What every channel is lent."""
+    hide_secrets_of(settings)
     return Lent(
         now=environment.now,
         new_id=environment.new_id,

@@ -20,10 +20,12 @@ class _Lines:
         self._stream = stream
 
     def msg(self, line: str) -> None:
-        """Write one line."""
+        """Write one line, whatever secret was about to be in it left out."""
+        from channelsync.telemetry.redaction import redacted
+
         # ValueError: the stream was closed.
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(line + "\n")
+            self._stream.write(redacted(line) + "\n")
             self._stream.flush()
 
     debug = info = warning = error = critical = exception = fatal = log = msg
@@ -33,13 +35,17 @@ def start_logs(level: int, layout: Literal["auto", "json", "console"] = "auto") 
     """Log lines of `level` and above go to stderr; `auto` is console on a terminal, else JSON."""
     import structlog
 
+    from channelsync.telemetry.redaction import RedactingFormatter
+
     terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor
     if layout == "json" or (layout == "auto" and not terminal):
         renderer = structlog.processors.JSONRenderer()
         rest: list[structlog.typing.Processor] = [structlog.processors.format_exc_info]
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=terminal)
+        # A plain traceback: a pretty one shows the values of variables, secrets among them.
+        plain = structlog.dev.plain_traceback
+        renderer = structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)
         rest = []
     structlog.configure(
         processors=[
@@ -53,4 +59,6 @@ def start_logs(level: int, layout: Literal["auto", "json", "console"] = "auto") 
         logger_factory=lambda *_names: _Lines(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, force=True)
+    libraries = logging.StreamHandler(sys.stderr)
+    libraries.setFormatter(RedactingFormatter(logging.BASIC_FORMAT))
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[libraries], force=True)

@@ -1,0 +1,1 @@
+"""What the program tells of itself, and what it never tells."""
