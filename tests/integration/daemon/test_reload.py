@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from channelsync.bootstrap import Application, open_application, setup_of
+from channelsync.configuration.editing import MerchantFile
 from channelsync.daemon import at_work, get_ready, reload_configuration, watch_configuration
 from channelsync.engine.setup import apply_setup, note_unusable
 from channelsync.engine.vault import CREDENTIALS, open_vault
@@ -109,6 +110,38 @@ async def test_a_file_that_changed_while_the_daemon_started_is_noticed(
             await asyncio.sleep(0.01)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_file_written_by_the_editor_is_taken_over_at_once(
+    application: Application, path: Path
+) -> None:
+    reload_now = asyncio.Event()
+    file = MerchantFile(path)
+    watching = asyncio.create_task(
+        watch_configuration(application, path, reload_now, every_seconds=3_600)
+    )
+    seen = file.read()
+    await asyncio.to_thread(
+        file.replace, seen.with_text(START.replace("20%", "60%")), seen=seen.digest
+    )
+    reload_now.set()
+    async with asyncio.timeout(30):
+        while application.engine.policy.rules["main"][0].quotas != {"till": 6_000}:  # noqa: ASYNC110 - nobody says so
+            await asyncio.sleep(0.01)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_what_changes_nothing_that_works_is_in_force_all_the_same(
+    application: Application, path: Path
+) -> None:
+    before = application.configuration.fingerprint
+    assert await reload(application, path, START + "timezone: Europe/Berlin\n")
+    assert application.configuration.fingerprint != before
+    async with application.engine.database.read() as connection:
+        last = sa.select(tables.configurations.c.fingerprint)
+        newest = last.order_by(tables.configurations.c.id.desc()).limit(1)
+        assert await connection.scalar(newest) == application.configuration.fingerprint
 
 
 async def test_a_wrong_file_changes_nothing_and_says_where_it_is_wrong(
