@@ -23,7 +23,7 @@ VISIBILITY_LAG_SECONDS: Final = 60.0
 """How long a row may stay invisible (undocumented; the overlap of the windows is longer)."""
 LEDGER_PATH: Final = "/v2/inventory/changes/batch-retrieve"
 ORDERS_PATH: Final = "/v2/orders/search"
-LEDGER_PAGE_SIZE: Final = 500
+LEDGER_PAGE_SIZE: Final = 1_000
 ORDERS_PAGE_SIZE: Final = 200
 STATES: Final = ("OPEN", "COMPLETED", "CANCELED")
 

@@ -44,7 +44,7 @@ class CatalogApi:
                 raise Refusal(400, "ARRAY_LENGTH_TOO_LONG", "query.set_query.attribute_values")
             wanted = {str(value).casefold() for value in values}
             found = [one for one in found if (one.sku or "").casefold() in wanted]
-        answer = paged(body, "objects", found, size_max=PAGE_SIZE_MAX)
+        answer = paged(body, "objects", found, lambda one: one, size_max=PAGE_SIZE_MAX)
         return self._told(answer, related=bool(body.get("include_related_objects")))
 
     def batch(self, body: Mapping[str, Any]) -> dict[str, Any]:

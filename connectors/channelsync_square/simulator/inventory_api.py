@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -108,15 +108,16 @@ class InventoryApi:
         wanted = _wanted(body)
         states = body.get("states") or [IN_STOCK]
         after = instant(body["updated_after"]) if body.get("updated_after") else 0.0
-        found = []
-        for row in self._books.rows:
-            place = (row.variation.id, row.location.id)
-            if wanted(row) and IN_STOCK in states and place not in found:
-                found.append(place)
-        found = [one for one in found if self._books.calculated_at(*one) > after]
+        places = {
+            (row.variation.id, row.location.id): None
+            for row in self._books.rows
+            if IN_STOCK in states and wanted(row)
+        }
+        found = [one for one in places if self._books.calculated_at(*one) > after]
         found.sort(key=lambda place: -self._books.calculated_at(*place))
-        bodies = [self._count(*place) for place in found]
-        return paged(body, "counts", bodies, size_max=PAGE_SIZE_MAX)
+        return paged(
+            body, "counts", found, lambda place: self._count(*place), size_max=PAGE_SIZE_MAX
+        )
 
     def changes(self, body: Mapping[str, Any], *, two_locations: bool) -> dict[str, Any]:
         """`POST /v2/inventory/changes/batch-retrieve`: by occurrence, filtered by arrival."""
@@ -125,18 +126,24 @@ class InventoryApi:
         states = set(body.get("states") or ())
         after = instant(body["updated_after"]) if body.get("updated_after") else 0.0
         before = instant(body["updated_before"]) if body.get("updated_before") else float("inf")
+        now = self._world.now()
         rows = [
             row
             for row in self._books.rows
-            if wanted(row)
-            and row.visible_at <= self._world.now()
+            if after < row.created_at < before
+            and wanted(row)
+            and row.visible_at <= now
             and ("PHYSICAL_COUNT" if row.counted_state else "ADJUSTMENT") in kinds
             and (not states or row.counted_state or states & {row.from_state, row.to_state})
-            and after < row.created_at < before
         ]
         rows.sort(key=lambda row: row.occurred_at)
-        bodies = [row_body(row, two_locations=two_locations) for row in rows]
-        return paged(body, "changes", bodies, size_max=PAGE_SIZE_MAX)
+        return paged(
+            body,
+            "changes",
+            rows,
+            lambda row: row_body(row, two_locations=two_locations),
+            size_max=PAGE_SIZE_MAX,
+        )
 
     def _count(self, variation_id: str, location_id: str) -> dict[str, Any]:
         quantity = self._books.count(variation_id, location_id)
@@ -151,8 +158,8 @@ class InventoryApi:
 
 
 def _wanted(body: Mapping[str, Any]) -> Any:
-    variations: Sequence[str] = body.get("catalog_object_ids") or ()
-    locations: Sequence[str] = body.get("location_ids") or ()
+    variations = frozenset(body.get("catalog_object_ids") or ())
+    locations = frozenset(body.get("location_ids") or ())
 
     def wanted(row: Row) -> bool:
         here = not locations or row.location.id in locations

@@ -41,8 +41,7 @@ class OrdersApi:
             and (not states or one.state in states)
         ]
         orders = self._within(orders, filters.get("date_time_filter") or {}, query)
-        bodies = [order_body(one) for one in orders]
-        return paged(body, "orders", bodies, size_max=PAGE_SIZE_MAX, size=PAGE_SIZE)
+        return paged(body, "orders", orders, order_body, size_max=PAGE_SIZE_MAX, size=PAGE_SIZE)
 
     def _within(
         self, orders: list[Order], ranges: Mapping[str, Any], query: Mapping[str, Any]

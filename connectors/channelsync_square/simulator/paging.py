@@ -6,18 +6,26 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from channelsync_square.simulator.refusals import Refusal
 
 __all__ = ["paged"]
 
+Found = TypeVar("Found")
+
 
 def paged(
-    body: Mapping[str, Any], name: str, bodies: Sequence[Any], *, size_max: int, size: int = 100
+    body: Mapping[str, Any],
+    name: str,
+    found: Sequence[Found],
+    show: Callable[[Found], Any],
+    *,
+    size_max: int,
+    size: int = 100,
 ) -> dict[str, Any]:
-    """One page of `bodies` under `name`, and the cursor of the next if there is one.
+    """One page of what was found, shown under `name`, and the cursor of the next if there is one.
 
     Raises:
         Refusal: the page size or the cursor is wrong, or the cursor is another query's.
@@ -28,8 +36,8 @@ def paged(
     query = {key: value for key, value in body.items() if key != "cursor"}
     digest = hashlib.sha256(json.dumps(query, sort_keys=True).encode()).hexdigest()[:8]
     start = _start(body.get("cursor"), digest)
-    answer: dict[str, Any] = {name: list(bodies[start : start + limit])}
-    if start + limit < len(bodies):
+    answer: dict[str, Any] = {name: [show(one) for one in found[start : start + limit]]}
+    if start + limit < len(found):
         place = f"{digest}:{start + limit}"
         answer["cursor"] = base64.urlsafe_b64encode(place.encode()).decode()
     return answer

@@ -88,7 +88,6 @@ class Manifest:
     batch_atomic: bool = False
     """Whether one bad change refuses the whole request."""
     requests_per_second: float = 2.0
-    daily_revisions_per_listing: int | None = None
     confirms_at_once: bool = True
     """False: an answer means "accepted", and the change applies later."""
     raises_without_compare: bool = False
