@@ -1,16 +1,22 @@
-"""What a store can hold. Authentic news that it cannot is set aside, or would return for ever."""
+"""What a store can hold. Authentic news that it cannot is set aside, or would return for ever.
+
+A delivery is set aside whole: polling finds what it was about. A polled page is kept, for nothing
+else tells of its orders: a text that no database takes is replaced by one that it does.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Final
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Final
 
 from channelsync.sdk.errors import BadDelivery
-from channelsync.sdk.types import Delivery, Parsed
+from channelsync.sdk.types import Delivery, OrderFact, OrderPage, OrderVoid, Parsed
 
-__all__ = ["UNITS_MAX", "require_holdable", "require_storable"]
+__all__ = ["UNITS_MAX", "require_holdable", "require_storable", "with_storable_texts"]
 
 UNITS_MAX: Final = 2**31 - 1
 """The largest number of an INTEGER column of PostgreSQL."""
@@ -36,6 +42,44 @@ def require_holdable(parsed: Parsed) -> None:
         BadDelivery: it names what is wrong.
     """
     _check(parsed)
+
+
+def with_storable_texts(page: OrderPage) -> OrderPage:
+    """The page with every text of its orders such as a database takes; mostly it is itself.
+
+    The same text becomes the same other one each time, and two stay two, so an order keeps its
+    identity. A SKU that was changed is no offer's: its line is parked, and told, like any other
+    that nobody knows; the orders beside it are counted.
+    """
+    try:
+        _check((page.facts, page.voids))
+    except BadDelivery:
+        facts = tuple(_mended_fact(one) for one in page.facts)
+        return replace(page, facts=facts, voids=tuple(_mended_void(one) for one in page.voids))
+    return page
+
+
+def _mended_fact(fact: OrderFact) -> OrderFact:
+    texts: dict[str, Any] = {
+        name: _mended(getattr(fact, name)) for name in ("order_id", "line_id", "origin")
+    }
+    for name in ("sku", "location"):
+        text = getattr(fact, name)
+        texts[name] = None if text is None else _mended(text)
+    external = {_mended(name): _mended(value) for name, value in fact.external.items()}
+    return replace(fact, external=external, **texts)
+
+
+def _mended_void(void: OrderVoid) -> OrderVoid:
+    return replace(void, order_id=_mended(void.order_id))
+
+
+def _mended(text: str) -> str:
+    if _is_text(text):
+        return text
+    digest = sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
+    readable = text.encode(errors="replace").decode().replace("\0", "?")
+    return f"{readable}~{digest}"
 
 
 def _check(value: object) -> None:

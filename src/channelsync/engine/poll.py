@@ -9,6 +9,7 @@ from channelsync.domain.escrow import resize_slice
 from channelsync.domain.vocabulary import Instant, PushSemantics
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants
+from channelsync.engine.holdable import with_storable_texts
 from channelsync.engine.intake import apply_orders, reapply_parked
 from channelsync.engine.look import look
 from channelsync.engine.registers import hear_sequences
@@ -34,7 +35,7 @@ async def fetch(engine: Engine, held: Claim) -> Instant | None:
     running = engine.channels.get(channel)
     if running is None or not isinstance(running.channel, FetchesOrders):
         return None
-    page = await running.channel.orders_by_id((order_id,))
+    page = with_storable_texts(await running.channel.orders_by_id((order_id,)))
     async with engine.database.write() as tx:
         await require_lease(tx, held, now=engine.now())
         await apply_orders(tx, channel, page.facts, page.voids, now=engine.now())
@@ -52,7 +53,7 @@ async def poll(engine: Engine, held: Claim) -> Instant | None:
         return None
     cursor = await _cursor(engine, running, running.channel)
     for _ in range(PAGES_MAX):
-        page = await running.channel.orders_since(cursor)
+        page = with_storable_texts(await running.channel.orders_since(cursor))
         async with engine.database.write() as tx:
             now = engine.now()
             await require_lease(tx, held, now=now)

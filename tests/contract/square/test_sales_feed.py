@@ -80,7 +80,7 @@ async def test_pages_follow_each_other_and_windows_overlap(bench: Bench) -> None
     for _ in range(1_203):
         bench.shop.sell({"MUG": 1})
     pages = await bench.pages(bench.channel.first_cursor(MORNING))
-    assert [len(page.facts) for page in pages if page.facts] == [500, 500, 203]
+    assert [len(page.facts) for page in pages if page.facts] == [1_000, 203]
     assert [page.complete_to for page in pages[:-1]] == [None] * (len(pages) - 1)
     bench.clock.passes(30)
     again = await bench.pages(pages[-1].cursor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from channelsync.domain.vocabulary import PushSemantics
+from channelsync.store import tables
 from tests.support.house import Build
 
 CAS = PushSemantics.KEYED_COMPARE_AND_SET
@@ -54,6 +55,24 @@ async def test_a_sale_is_counted_once_and_never_oversold(build: Build) -> None:
     while market.sell("MUG"):
         await house.settle_down(40)
     assert house.sold("MUG") <= 10
+    await house.require_clean_books()
+
+
+async def test_an_order_that_no_database_holds_is_parked_and_those_beside_it_are_counted(
+    build: Build,
+) -> None:
+    house = await build(stock={"MUG": 10}, quotas={"a": 10_000}, semantics={"a": CAS})
+    await house.settle_down(60)
+    market = house.markets["a"]
+    market.book("MU\ud800G", 1)
+    assert market.sell("MUG", 2)
+    await house.settle_down(60)
+    rows = {row.order_id: row for row in await house.rows(tables.order_lines)}
+    parked, counted = rows["order-1"], rows["order-2"]
+    assert parked.parked == "unmapped"
+    assert parked.sku.startswith("MU?G~")
+    assert (counted.parked, counted.ordered) == (None, 2)
+    assert await house.exposures("MUG") == {"a": 8}
     await house.require_clean_books()
 
 

@@ -8,10 +8,23 @@ from typing import Any
 
 import pytest
 
-from channelsync.engine.holdable import UNITS_MAX, require_holdable, require_storable
+from channelsync.engine.holdable import (
+    UNITS_MAX,
+    require_holdable,
+    require_storable,
+    with_storable_texts,
+)
 from channelsync.engine.receive import _parse_all
 from channelsync.sdk.errors import BadDelivery
-from channelsync.sdk.types import Delivery, LookAt, OrderFact, Parsed, WebhookRequest
+from channelsync.sdk.types import (
+    Delivery,
+    LookAt,
+    OrderFact,
+    OrderPage,
+    OrderVoid,
+    Parsed,
+    WebhookRequest,
+)
 
 FACT = OrderFact(order_id="1", line_id="1", sku="MUG", ordered=UNITS_MAX, version=1.0)
 
@@ -75,3 +88,30 @@ def test_one_such_delivery_does_not_keep_its_neighbours_from_being_counted() -> 
     assert [one.facts[0].sku for one in parsed] == ["MUG", "CUP"]
     assert [number for number, _ in bad] == [1]
     assert "no database holds" in bad[0][1]
+
+
+@pytest.mark.parametrize("bad", ["MU\0G", "MU\ud800G"])
+def test_a_polled_page_is_kept_with_other_texts_in_place_of_those_that_no_database_holds(
+    bad: str,
+) -> None:
+    fact = replace(FACT, order_id=bad, line_id=bad, sku=bad, location=bad, external={bad: bad})
+    page = OrderPage(
+        facts=(FACT, fact), voids=(OrderVoid(order_id=bad, at=1.0),), cursor="", more=False
+    )
+    kept = with_storable_texts(page)
+    require_holdable(Parsed(facts=kept.facts, voids=kept.voids))
+    assert kept.facts[0] == FACT
+    assert kept.voids[0].order_id == kept.facts[1].order_id
+    assert kept.facts[1].sku != FACT.sku
+    assert with_storable_texts(page) == kept
+
+
+def test_two_orders_that_differ_in_what_no_database_holds_stay_two() -> None:
+    pair = (replace(FACT, order_id="1\0"), replace(FACT, order_id="1\ud800"))
+    kept = with_storable_texts(OrderPage(facts=pair, cursor="", more=False))
+    assert len({fact.order_id for fact in kept.facts} | {"1"}) == 3
+
+
+def test_a_page_of_sound_texts_is_itself() -> None:
+    page = OrderPage(facts=(FACT,), cursor="", more=False)
+    assert with_storable_texts(page) is page
