@@ -70,7 +70,6 @@ def _row(
         "day": beats_said(beats),
         "lag": None if lag is None or not lag.longest else lag,
         "rate": manifest.requests_per_second if manifest is not None else None,
-        "daily": manifest.daily_revisions_per_listing if manifest is not None else None,
         "waited": round(running.waited_seconds(), 1) if running is not None else None,
         "expires_at": expires,
         "expiry": _expiry(expires, now),
