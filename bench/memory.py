@@ -15,7 +15,7 @@ from bench.scale import Scale
 
 __all__ = ["measure"]
 
-MEGABYTES_MAX = 300.0
+MEGABYTES_MAX = 250.0
 IDLE_SECONDS_MAX = 1_800.0
 LOOK_SECONDS = 0.5
 CONFIGURATION = """\

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter
+from typing import Final
 
 from bench.backlog import opened, require_applied, settings_of, store_orders
 from bench.bare import postgres_reservations_per_second, reservations_per_second
@@ -16,6 +17,10 @@ from channelsync.worker.daemon import handlers
 from channelsync.worker.supervisor import Supervisor
 
 __all__ = ["applied_per_second", "measure", "measure_postgres"]
+
+REACH_SQLITE: Final = 0.5
+REACH_UNIFORM: Final = 0.75
+REACH_HOT: Final = 3.0
 
 
 async def measure(scale: Scale, folder: Path) -> list[Figure]:
@@ -36,7 +41,7 @@ async def measure(scale: Scale, folder: Path) -> list[Figure]:
             values=tuple(ours),
             limits=tuple(bare),
             limit_is="bare sqlite3, a reservation a transaction",
-            target=500.0,
+            reach=REACH_SQLITE,
         )
     ]
 
@@ -45,7 +50,10 @@ async def measure_postgres(scale: Scale, folder: Path) -> list[Figure]:
     """Two figures: the same on PostgreSQL, over many items and over a single one."""
     figures = []
     with postgres() as server:
-        for name, items in (("", scale.order_items), (", one hot item", 1)):
+        for name, items, reach in (
+            ("", scale.order_items, REACH_UNIFORM),
+            (", one hot item", 1, REACH_HOT),
+        ):
             ours: list[float] = []
             bare: list[float] = []
             for number in range(scale.rounds):
@@ -66,6 +74,7 @@ async def measure_postgres(scale: Scale, folder: Path) -> list[Figure]:
                     values=tuple(ours),
                     limits=tuple(bare),
                     limit_is="pgbench, a reservation a transaction, 8 clients",
+                    reach=reach,
                 )
             )
     return figures

@@ -16,8 +16,8 @@ from bench.scale import Scale
 
 __all__ = ["measure"]
 
-HELP_SECONDS_MAX = 1.0
-READY_SECONDS_MAX = 5.0
+HELP_SECONDS_MAX = 0.6
+READY_SECONDS_MAX = 2.0
 BARE_SERVER = """\
 import asyncio, os, signal, fastapi, sqlalchemy, uvicorn
 

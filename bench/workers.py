@@ -24,6 +24,7 @@ from tests.support.servers import Postgres, Redis, running_redis
 
 __all__ = ["measure"]
 
+REACH = 1.3
 SHOPS = 4
 """A channel's deliveries are applied by one worker at a time: two need two channels at least."""
 HELD_BACK_SECONDS = 3_600.0
@@ -48,6 +49,7 @@ async def measure(scale: Scale, folder: Path) -> list[Figure]:
             values=tuple(rates[2]),
             limits=tuple(rates[1]),
             limit_is="one worker",
+            reach=REACH,
         )
     ]
 

@@ -43,24 +43,42 @@ _log = structlog.get_logger("channelsync.publish")
 SEND_WITHIN_SECONDS = 10.0
 """An attempt that has not begun to write this long after its commit is never written."""
 COPIES_MAX = 12
+LEASE_SECONDS_LEFT = 30.0
+"""A slow channel's next request begins under a fresh lease."""
+REQUESTS_MAX = 8
+"""Of one call: giving the lease back and taking it again would cost two turns of the writer, and
+whoever stops the process waits for the call."""
 
 
 async def publish(engine: Engine, held: Claim) -> Instant | None:
-    """Send what waits on one channel: one request a call. Returns when to look again."""
+    """Send what waits on one channel, a few requests a call. Returns when to look again."""
     running = engine.channels.get(held.key)
     if running is None or not isinstance(running.channel, Pushes):
         return None
     await follow(engine, held, running)
+    for _ in range(REQUESTS_MAX):
+        sent, again_at = await _send_one(engine, held, running)
+        if not sent:
+            return again_at
+        if engine.now() > held.lease_until - LEASE_SECONDS_LEFT:
+            break
+    return engine.now()
+
+
+async def _send_one(
+    engine: Engine, held: Claim, running: RunningChannel
+) -> tuple[bool, Instant | None]:
+    """Send the next copy. Returns whether there was one; if not, when to look again."""
     sending: Sending | None = None
     try:
         async with engine.database.write() as tx:
             now = engine.now()
             await require_lease(tx, held, now=now)
             if not await _may_send(tx, running.name):
-                return await next_look(tx, running.name)
+                return False, await next_look(tx, running.name)
             sending = await _next_copy(engine, tx, running, now)
             if sending is None:
-                return await _next_time(tx, running.name)
+                return False, await _next_time(tx, running.name)
             # From before the commit on: its end is ours to record.
             engine.sending.add(sending.request_id)
         results = await _send(engine, held, running, sending)
@@ -70,7 +88,7 @@ async def publish(engine: Engine, held: Claim) -> Instant | None:
     finally:
         if sending is not None:
             engine.sending.discard(sending.request_id)
-    return engine.now()
+    return True, None
 
 
 async def _note_end(
