@@ -32,10 +32,10 @@ __all__ = [
     "view_sums",
 ]
 
-QUICK_SECONDS: Final = 0.03
-"""Sums that take no longer are counted at every look."""
+SMALL_ITEMS: Final = 2_000
+"""Sums over no more items are counted at every look."""
 REST: Final = 10.0
-"""Sums that take longer are counted anew after so many times as long."""
+"""Sums over more are counted anew after so many times as long as they took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,11 @@ class Sums:
     """By channel: listings by state, those `unsettled`, and the `exposure` of all."""
 
     @property
+    def items(self) -> int:
+        """Over how many items they are."""
+        return sum(pool.items for pool in self.pools)
+
+    @property
     def oversold(self) -> int:
         """Units promised that are not there, over all pools."""
         return sum(pool.oversold for pool in self.pools)
@@ -92,10 +97,10 @@ async def view_sums(engine: Engine, tx: AsyncConnection) -> Sums:
 
 @dataclass(slots=True)
 class LatestSums:
-    """The latest sums. Where counting is quick, they are always those of now."""
+    """The latest sums. Of a small house they are always those of now."""
 
     engine: Engine
-    quick_seconds: float = QUICK_SECONDS
+    small_items: int = SMALL_ITEMS
     _latest: Sums | None = None
     _took_seconds: float = 0.0
     _counted_at: float = 0.0
@@ -103,7 +108,7 @@ class LatestSums:
 
     async def view(self) -> Sums:
         """Sums of now, or the latest while newer ones are being counted."""
-        if self._latest is None or self._took_seconds <= self.quick_seconds:
+        if self._latest is None or self._latest.items <= self.small_items:
             return await asyncio.shield(self._begin())
         if monotonic() - self._counted_at > REST * self._took_seconds:
             self._begin()

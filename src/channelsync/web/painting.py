@@ -17,6 +17,7 @@ __all__ = ["Painter", "channel_names", "row_key"]
 
 COLOURS: Final = 6
 SUMS_NEW_SECONDS: Final = 2.0
+ROWS_KEPT_MAX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,15 @@ class _Bar:
     label: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An item as it was painted last, and of what."""
+
+    item: ItemRow
+    names: tuple[str, ...]
+    html: str
+
+
 class Painter:
     """Renders with autoescape: SKUs and reasons are other people's text."""
 
@@ -43,6 +53,7 @@ class Painter:
         environment = template_environment()
         self._parts: Any = environment.get_template("parts.html").module
         self._item = environment.get_template("item_row.html")
+        self._rows: dict[str, _Row] = {}
 
     def stage(self, exhibit: Exhibit | None, csrf_token: str) -> str:
         """A demonstration's strip, with the token that one visitor's buttons bear."""
@@ -65,18 +76,25 @@ class Painter:
         return {key: str(html) for key, html in painted.items()} | self.rows(overview)
 
     def rows(self, overview: Overview) -> dict[str, str]:
-        """The items alone."""
-        names = channel_names(overview.status)
-        return {
-            row_key(item): self._item.render(
-                key=row_key(item),
+        """The items alone; those that are as they were are not painted again."""
+        names = tuple(channel_names(overview.status))
+        if len(self._rows) > ROWS_KEPT_MAX:
+            self._rows.clear()
+        return {row_key(item): self._row(item, names) for item in overview.items}
+
+    def _row(self, item: ItemRow, names: tuple[str, ...]) -> str:
+        key = row_key(item)
+        kept = self._rows.get(key)
+        if kept is None or (kept.item, kept.names) != (item, names):
+            html = self._item.render(
+                key=key,
                 item=item,
                 bar=_bar(item, names),
                 channels=names,
                 shares={share.channel: share for share in item.shares},
             )
-            for item in overview.items
-        }
+            kept = self._rows[key] = _Row(item, names, html)
+        return kept.html
 
 
 def row_key(item: ItemRow) -> str:

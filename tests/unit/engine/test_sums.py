@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from math import inf
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -74,17 +73,17 @@ async def test_a_pool_is_what_the_domain_adds_up(tmp_path: Path) -> None:
     assert sums.oversold == sum(missing) > 0
 
 
-async def test_quick_sums_are_always_those_of_now(tmp_path: Path) -> None:
+async def test_sums_of_a_small_house_are_always_those_of_now(tmp_path: Path) -> None:
     house = await house_of(tmp_path, safety_stock=0)
-    latest = LatestSums(house.engine, quick_seconds=inf)
+    latest = LatestSums(house.engine)
     first = await latest.view()
     assert (await latest.view()).at > first.at
     await house.engine.database.close()
 
 
-async def test_slow_sums_are_counted_beside_whoever_looks(tmp_path: Path) -> None:
+async def test_sums_over_many_items_are_counted_beside_whoever_looks(tmp_path: Path) -> None:
     house = await house_of(tmp_path, safety_stock=0)
-    latest = LatestSums(house.engine, quick_seconds=0.0)
+    latest = LatestSums(house.engine, small_items=7)
     first = await latest.view()
     assert await latest.view() is first
     latest._counted_at -= REST * latest._took_seconds + 1.0

@@ -65,7 +65,10 @@
 
   // ---------------------------------------------------------------- what htmx brings
 
-  document.addEventListener("htmx:after:swap", () => tick(document));
+  document.addEventListener("htmx:after:swap", () => {
+    tick(document);
+    say("", `as of ${new Date().toISOString().slice(11, 19)} UTC`);
+  });
   document.addEventListener("htmx:error", () => say("off", "not connected: reload the page"));
 
   globalThis.channelsync = { say, tick };
