@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.bootstrap import Application
 from channelsync.cli.doctor.house import configuration_line, house_lines
 from channelsync.cli.doctor.lines import Line, Verdict, worst
+from channelsync.cli.doctor.wires import wire_lines
 from channelsync.cli.session import Options, Outside, Session
 from channelsync.domain.escrow import SettleReason
+from channelsync.settings import Settings
 from channelsync.store import tables
 from tests.cli.shop import CANONICAL, Shop
 
@@ -224,3 +226,27 @@ def test_the_worst_line_decides() -> None:
     assert worst([]) is Verdict.OK
     assert worst([line(Verdict.BROKEN), line(Verdict.ATTENTION)]) is Verdict.BROKEN
     assert worst([line(Verdict.OK), line(Verdict.ATTENTION)]) is Verdict.ATTENTION
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"database_url": "postgresql://u:p@db.example/x"}, ["database on db.example"]),
+        ({"database_url": "postgresql://u:p@db.example/x?ssl=require"}, []),
+        ({"database_url": "postgresql://u:p@127.0.0.1/x"}, []),
+        ({"database_url": "postgresql:///x?host=/run/postgresql"}, []),
+        ({"redis_url": "redis://:p@cache.example:6379/0"}, ["Redis on cache.example"]),
+        ({"redis_url": "rediss://:p@cache.example:6379/0"}, []),
+        ({"redis_url": "unix:///run/redis.sock"}, []),
+        ({"host": "192.0.2.7"}, ["listen on 192.0.2.7"]),
+        ({"host": "192.0.2.7", "public_url": "https://stock.example"}, []),
+        ({"host": "::1"}, []),
+    ],
+)
+def test_item_23_what_leaves_readably_is_told(variables: dict[str, Any], said: list[str]) -> None:
+    found = [one for one in wire_lines(Settings(**variables)) if one.verdict != "ok"]
+    assert len(found) == len(said)
+    for line, text in zip(found, said, strict=True):
+        assert text in line.message
+        assert "p@" not in line.message
+        assert line.fix

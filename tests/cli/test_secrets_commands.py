@@ -78,6 +78,8 @@ def test_a_missing_or_wrong_key_is_said_with_what_to_do(
     key = shop.folder / "data" / "secret_key"
     saved = key.read_text()
     key.unlink()  # the folder was lost, the database restored
+    assert "is not there" in complaints(shop)["kept secrets"][1]
+    assert not key.exists(), "looking makes nothing"
     lost = shop.run("secrets", "set", "token", "--file", str(shop.folder / "given"))
     assert lost.code == 1
     assert "Put the former one back" in lost.err

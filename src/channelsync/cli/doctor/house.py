@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 import channelsync
 from channelsync.cli.doctor.lines import Line, attention, broken, fine
+from channelsync.cli.doctor.wires import wire_lines
 from channelsync.cli.output import ago, counted, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.variables import misspelt_variables
@@ -46,6 +47,7 @@ def house_lines(session: Session, configuration: Configuration | None) -> Iterat
     if not wrong:
         yield fine("settings", "every CHANNELSYNC_ variable is known")
     yield from _secrets(settings)
+    yield from wire_lines(settings)
     yield _disk(settings)
     yield from _backup(settings, now)
     yield from _credentials(configuration, now)
