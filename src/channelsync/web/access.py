@@ -96,7 +96,7 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     ("POST", "/change/stock/count"): STOCK,
     ("POST", "/change/stock/adjust"): STOCK,
     ("POST", "/change/stock/safety-stock"): STOCK,
-    ("GET", "/change/holds/{hold_id}"): HOLDS,
+    ("GET", "/change/holds/{hold_id}"): READ,
     ("POST", "/change/holds/{hold_id}/extend"): HOLDS,
     ("POST", "/change/holds/{hold_id}/release"): HOLDS,
     ("GET", "/users"): USERS,

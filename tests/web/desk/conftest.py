@@ -22,7 +22,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         quotas={"a": 5_000, "b": 3_000},
         semantics={"a": CAS, "b": CAS},
     )
-    await built.settle_down()
     yield built
     await built.engine.database.close()
 

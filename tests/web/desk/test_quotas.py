@@ -80,6 +80,7 @@ def door(house: House, path: Path, told: list[str]) -> Door:
 async def test_numbers_are_changed_where_they_stand_planned_and_applied_once(
     house: House, door: Door, path: Path, told: list[str]
 ) -> None:
+    await house.settle_down()
     async with door.as_user("boss", Role.MANAGER) as client:
         page = await open_page(client, "/quotas")
         assert page.status == 200

@@ -85,6 +85,9 @@ async def test_a_hold_is_kept_longer_and_released_when_one_is_sure(
         assert (wrong.status, 'aria-invalid="true"' in wrong.text) == (422, True)
         longer = await page.send(f"{path}/extend", minutes="90")
         assert "Extended." in longer.text
+        async with door.as_user("eve", Role.VIEWER) as viewer:
+            seen = await open_page(viewer, path)
+            assert (seen.status, seen.has_form(f"{path}/release")) == (200, False)
         asked = await longer.send(f"{path}/release")
         assert "This cannot be undone" in asked.text
         done = await asked.send(f"{path}/release")

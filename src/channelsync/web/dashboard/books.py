@@ -279,7 +279,7 @@ HOLDS: Final = Table(
     title="Holds",
     about="Units that carts keep for a while; those that end first in front.",
     columns=(
-        Column("id", "Hold", "tail"),
+        Column("id", "Hold", "hold"),
         Column("held", "Units", "long"),
         Column("owner", "For", "tail"),
         Column("channel", "Channel", "channel"),

@@ -41,12 +41,6 @@ DESK: Final = (
         entries=(
             Entry(key="repairs", label="Repairs", href="/repairs"),
             Entry(key="dead-letters", label="Dead letters", href="/dead-letters"),
-            Entry(
-                key="operate",
-                label="Stop and start channels",
-                href="/change/channels",
-                permission=Permission.CHANNELS_OPERATE,
-            ),
             Entry(key="alarms", label="Alarms", href="/alarms"),
             Entry(key="drift", label="Drift", href="/drift"),
             Entry(key="assumptions", label="Broken assumptions", href="/assumptions"),
@@ -93,6 +87,12 @@ SECTIONS: Final = (
         letter="c",
         entries=(
             Entry(key="channels", label="Channels", href="/channels"),
+            Entry(
+                key="operate",
+                label="Stop and start",
+                href="/change/channels",
+                permission=Permission.CHANNELS_OPERATE,
+            ),
             Entry(key="listings", label="Listings", href="/listings"),
             Entry(key="pushes", label="Pushes", href="/pushes"),
         ),

@@ -21,7 +21,7 @@ DONE: Final[Mapping[str, str]] = {
     "endpoint-removed": "Removed. Nothing is sent there any more.",
     "endpoint-enabled": "Enabled. Events are sent again from now on.",
     "endpoint-tested": "A test event is on its way; its delivery shows below in a moment.",
-    "file-written": "Written. The daemon takes the file over within a second.",
+    "file-written": "Written. The daemon takes the file over in a moment.",
     "hold-released": "Released. The units can be sold again.",
     "hold-extended": "Extended.",
     "key-revoked": "Revoked. Whatever uses the key is refused from now on.",
