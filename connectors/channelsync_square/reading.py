@@ -22,7 +22,8 @@ from channelsync_square.wire import CatalogObject, CountsPage, understood
 
 __all__ = ["GROUP_SIZE", "Counted", "Reading"]
 
-GROUP_SIZE: Final = 100
+GROUP_SIZE: Final = 250
+COUNTS_PAGE_SIZE: Final = 1_000
 COUNTS_PATH: Final = "/v2/inventory/counts/batch-retrieve"
 GONE: Final = "Square does not know the variation any more (deleted, or another seller's)"
 NO_VARIATION: Final = "the listing has no variation_id: discover the listings"
@@ -71,6 +72,7 @@ class Reading:
             "catalog_object_ids": list(variation_ids),
             "location_ids": [self._location],
             "states": ["IN_STOCK"],
+            "limit": COUNTS_PAGE_SIZE,
         }
         if variation_ids:
             async for answer in self._api.pages(COUNTS_PATH, content):

@@ -39,6 +39,22 @@ async def test_an_absolute_channel_is_granted_and_settled(build: Build) -> None:
     assert house.markets["a"].counters["MUG"] == 5
 
 
+@pytest.mark.parametrize("units", [3, 10])
+async def test_a_sale_elsewhere_alone_takes_no_absolute_listing_off_sale(
+    build: Build, units: int
+) -> None:
+    house = await build(
+        stock={"MUG": units},
+        quotas={"a": 5_000, "b": 5_000},
+        semantics={"a": ABSOLUTE, "b": CAS},
+    )
+    await house.settle_down(300)
+    before = await house.rows(tables.pushes)
+    assert house.markets["b"].sell("MUG")
+    await house.settle_down(600)
+    assert len(await house.rows(tables.pushes)) == len(before)
+
+
 async def test_a_sale_is_counted_once_and_never_oversold(build: Build) -> None:
     house = await build(
         stock={"MUG": 10},
