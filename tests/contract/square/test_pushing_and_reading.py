@@ -268,4 +268,4 @@ async def test_many_listings_are_read_in_few_calls() -> None:
     bench.simulator.server.calls.clear()
     readings = await bench.channel.read(listings)
     assert [one.quantity for one in readings] == list(range(250))
-    assert len(bench.simulator.server.calls) == 6
+    assert len(bench.simulator.server.calls) == 2
