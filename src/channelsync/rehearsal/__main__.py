@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         if outcome.violation is not None:
             return 1
     if given.record is not None:
-        _record(outcomes, given.record)
+        _record(outcomes, given.record, _command(given))
     faults = _faults(outcomes)
     if not given.json:
         _sum_up(outcomes, faults)
@@ -116,9 +116,14 @@ def _days(outcomes: list[Outcome]) -> float:
     return sum(outcome.hours for outcome in outcomes) / HOURS_OF_A_DAY
 
 
-def _record(outcomes: list[Outcome], path: Path) -> None:
+def _command(given: argparse.Namespace) -> str:
+    """What plays the same seeds again from a checkout."""
+    asked = f"./run rehearse --seed {given.seed} --seeds {given.seeds} --hours {given.hours:g}"
+    return asked if given.daemons is None else f"{asked} --daemons {given.daemons}"
+
+
+def _record(outcomes: list[Outcome], path: Path, command: str) -> None:
     """Figures with the command that reproduces them, for the documentation."""
-    command = f"./run soak {len(outcomes)}"
     checks = sum(sum(outcome.checks.values()) for outcome in outcomes)
     figures: list[tuple[str, float, str]] = [
         ("simulated days", round(_days(outcomes), 2), "days"),
