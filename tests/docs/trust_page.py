@@ -34,6 +34,9 @@ LIMITS: Final = """\
   orders are complete up to the watermark, a write applies within its limit or never, what is read
   back is true. They are watched, not proven; `channelsync status` tells where one does not stand. A
   till sells whatever stands on the counter: its claim is weaker, and says so.
+- Amazon's search of changed orders leaves out what changed in the last two minutes. An order that
+  is placed and changed again between two polls is therefore known one poll later than the watermark
+  says; a rehearsal found it (`./run rehearse --seed 2 --hours 12 --daemons 2`).
 - The models are small worlds searched whole: up to four units, three channels, one or two of each
   event. Bundles, several locations and clocks are not in them; the property machines and the
   simulation play those against the code, by sample and not by exhaustion.
@@ -162,6 +165,7 @@ TRY: Final = """\
 | every rule bent in the code itself, found by sample | `./run test tests/property` |
 | a crash at every gate of a story | `./run test tests/simulation/test_crash_at_every_gate.py` |
 | the whole daemon, hours of faults on virtual time | `./run channelsync simulate --daemon` |
+| two days of that and more, every kind of fault, as a build does | `./run rehearse` |
 | servers killed, frozen and filled up | `./run test tests/e2e` |
 | every request and answer of a market day, by the marketplaces' schemas | `./run exchanges` |
 | what strangers send, for as long as you like | `./run fuzz --seconds 600` |
