@@ -186,11 +186,12 @@ async def _items(tx: AsyncConnection, search: str, limit: int) -> tuple[Sequence
             items.c.sku.icontains(search, autoescape=True),
             items.c.name.icontains(search, autoescape=True),
         )
-    count = (
-        await tx.execute(sa.select(sa.func.count()).select_from(items).where(matches))
-    ).scalar_one()
     query = sa.select(items.c.id, items.c.sku, items.c.name).where(matches)
     rows = (await tx.execute(query.order_by(items.c.sku).limit(limit))).all()
+    if len(rows) < limit:
+        return rows, len(rows)
+    counted = sa.select(sa.func.count()).select_from(items).where(matches)
+    count = (await tx.execute(counted)).scalar_one()
     return rows, int(count)
 
 

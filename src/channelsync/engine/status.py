@@ -103,6 +103,7 @@ async def view_status(engine: Engine, tx: AsyncConnection, sums: Sums | None = N
     now = engine.now()
     sums = sums or await view_sums(engine, tx)
     channels = await channel_statuses(engine, tx, now, sums)
+    counts = await _counts(tx, now)
     return Status(
         at=now,
         channels=channels,
@@ -110,32 +111,40 @@ async def view_status(engine: Engine, tx: AsyncConnection, sums: Sums | None = N
         pools=sums.pools,
         proof_coverage=sums.proof_coverage,
         open_pushes=sum(channel.open_pushes for channel in channels),
-        dead_letters=await _count(tx, tables.dead_letters.c.state == "dead"),
-        holds=await _count(tx, tables.holds.c.state == "active"),
-        shortfall_units=await _shortfalls(tx, now),
-        overdue_seconds=await _overdue(tx, now),
+        dead_letters=int(counts.dead_letters),
+        holds=int(counts.holds),
+        shortfall_units=int(counts.shortfall_units or 0),
+        overdue_seconds=_overdue(counts.oldest_work, now),
         alarms=await _alarms(tx),
     )
 
 
-async def _count(tx: AsyncConnection, condition: sa.ColumnElement[bool]) -> int:
-    return int((await tx.execute(sa.select(sa.func.count()).where(condition))).scalar_one())
-
-
-async def _shortfalls(tx: AsyncConnection, now: Instant) -> int:
-    shortfalls = tables.shortfalls
-    query = sa.select(sa.func.sum(shortfalls.c.units)).where(shortfalls.c.at > now - DAY_SECONDS)
-    return int((await tx.execute(query)).scalar() or 0)
-
-
-async def _overdue(tx: AsyncConnection, now: Instant) -> float | None:
-    work = tables.work
-    query = sa.select(sa.func.min(work.c.not_before)).where(
+async def _counts(tx: AsyncConnection, now: Instant) -> Any:
+    """Dead letters, holds, shortfalls and the oldest work that waits, in one statement."""
+    letters, holds, shortfalls, work = (
+        tables.dead_letters,
+        tables.holds,
+        tables.shortfalls,
+        tables.work,
+    )
+    waiting = sa.select(sa.func.min(work.c.not_before)).where(
         work.c.done_version < work.c.want_version,
         work.c.attempts == 0,
         sa.or_(work.c.lease_until.is_(None), work.c.lease_until <= now),
     )
-    oldest: Instant | None = (await tx.execute(query)).scalar()
+    short = sa.select(sa.func.sum(shortfalls.c.units)).where(shortfalls.c.at > now - DAY_SECONDS)
+    dead = sa.select(sa.func.count()).where(letters.c.state == "dead")
+    held = sa.select(sa.func.count()).where(holds.c.state == "active")
+    query = sa.select(
+        dead.scalar_subquery().label("dead_letters"),
+        held.scalar_subquery().label("holds"),
+        short.scalar_subquery().label("shortfall_units"),
+        waiting.scalar_subquery().label("oldest_work"),
+    )
+    return (await tx.execute(query)).one()
+
+
+def _overdue(oldest: Instant | None, now: Instant) -> float | None:
     if oldest is None or now - oldest < OVERDUE_SECONDS:
         return None
     return now - oldest
