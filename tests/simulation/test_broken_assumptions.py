@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from channelsync.domain.vocabulary import Assumption
+from channelsync.engine.measure import BEYOND_GRANT
 from channelsync.sdk.testing.faults import DeliveryPlan
 from channelsync.store import tables
 from channelsync_amazon.simulator.state import Application
@@ -116,6 +117,7 @@ async def test_a_raise_that_is_applied_twice_because_its_key_was_forgotten(
     await sell_out(scene, channel)
     await scene.live(300, step=30)
     await require_told(scene, channel, Assumption.APPLIES_IN_TIME, 3)
+    assert await scene.first_causes() == {BEYOND_GRANT}
 
 
 # ------------------------------------------------------------------ a second writer

@@ -241,9 +241,9 @@ async def _blame(
         )
         message, subject = f"{listing.sku}: {why}", listing.channel
         await raise_alarm(tx, APPLY_ALARM, subject, message, now=now, channel=listing.channel)
-    await tx.execute(
-        sa.update(tables.shortfalls).where(_beyond_grant(listing)).values(cause=assumption)
-    )
+    # What was seen first stays; why it could happen is added.
+    both = tables.shortfalls.c.cause + f": {assumption.value}"
+    await tx.execute(sa.update(tables.shortfalls).where(_beyond_grant(listing)).values(cause=both))
     await _record(tx, listing.channel, listing.id, assumption, why, now)
 
 

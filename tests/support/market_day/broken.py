@@ -112,12 +112,17 @@ class Scene:
         return said
 
     async def shortfalls(self) -> dict[tuple[str, str], int]:
-        """Units by channel and cause."""
+        """Units by channel and the cause that was learnt last."""
         found: dict[tuple[str, str], int] = {}
         for row in await self.town.house.rows(tables.shortfalls):
-            key = (row.channel, row.cause)
+            key = (row.channel, row.cause.rpartition(": ")[2])
             found[key] = found.get(key, 0) + row.units
         return found
+
+    async def first_causes(self) -> set[str]:
+        """What was seen of each shortfall before more was learnt."""
+        rows = await self.town.house.rows(tables.shortfalls)
+        return {row.cause.partition(": ")[0] for row in rows}
 
     async def lowered(self, channel: str) -> bool:
         """Whether a zero or a cut was sent since the trouble began."""

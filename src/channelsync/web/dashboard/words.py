@@ -88,8 +88,8 @@ def length_of_time(seconds: float) -> str:
 
 
 def cause_words(cause: str) -> str:
-    """Why a shortfall happened, for people."""
-    return CAUSES.get(cause, str(cause).replace("_", " "))
+    """Why a shortfall happened, for people: what was seen, then what was learnt of it."""
+    return "; ".join(CAUSES.get(one, one.replace("_", " ")) for one in str(cause).split(": "))
 
 
 def said(value: Any) -> str:
