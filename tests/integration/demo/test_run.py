@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from channelsync.demo import DemoOptions, DemoResult, run_demo
+from channelsync.engine.overview import ITEMS_MAX
 
 LOOK_SECONDS = 0.3
 
@@ -75,7 +76,7 @@ async def test_nothing_is_oversold_but_what_the_till_takes_past_its_slice() -> N
         assert "A plain quota pusher" in page
         assert "Amazon, Shopify and a Square till" in page
         assert "shortened from minutes to 20 s" in page
-        assert page.count("<tr id=") == 200
+        assert page.count("<tr id=") == ITEMS_MAX
         assert await visitor.metric("channelsync_shortfall_units_total") == 0
         assert await visitor.press("no-such-button") == 404
         assert await visitor.press("past-slice") == 303
