@@ -34,7 +34,7 @@ __all__ = [
 
 SMALL_ITEMS: Final = 2_000
 """Sums over no more items are counted at every look."""
-REST: Final = 10.0
+REST: Final = 30.0
 """Sums over more are counted anew after so many times as long as they took."""
 
 
