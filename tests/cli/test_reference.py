@@ -227,6 +227,17 @@ NEVER_FILLED_HERE = {
 """Lists of the documented shapes that the steps above leave empty: all hold plain text."""
 
 
+def kept_secrets(shop: Shop) -> dict[str, Any]:
+    """The answers about what the store keeps sealed."""
+    file = str(shop.write("a-token", "token"))
+    return {
+        "secrets set": shop.json("secrets", "set", "token", "--file", file),
+        "secrets list": shop.json("secrets", "list"),
+        "keys rotate": shop.json("keys", "rotate"),
+        "secrets remove": shop.json("secrets", "remove", "token", "--yes"),
+    }
+
+
 def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
     sheet = shop.write("sku,location,on_hand,name\nMUG,ny-dc,3,Mug\n", "mug.csv")
     answers = {
@@ -241,6 +252,7 @@ def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
     )
     answers |= moved_about(shop)
     answers |= let_in(shop)
+    answers |= kept_secrets(shop)
     corrupt(shop)
     answers["verify"] = shop.run("verify", "--json").data
     assert answers["verify"]["findings"]

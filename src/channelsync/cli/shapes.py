@@ -81,6 +81,7 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "status": {
             "at": AT,
+            "summed_at": AT,
             "channels": [_CHANNEL],
             "pools": [
                 {
@@ -90,6 +91,7 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                     "reserved": 120,
                     "atp": 8_640,
                     "exposure": 8_610,
+                    "oversold": 0,
                     "free": 30,
                     "deficits": 0,
                 }
