@@ -86,8 +86,8 @@ MANIFEST: Final = Manifest(
     read_lag_seconds=30.0,
     clock_skew_seconds=5.0,
     visibility_lag_seconds=300.0,
-    # One search of orders has a token every 179 seconds.
-    poll_interval_seconds=180.0,
+    # One search of orders has a token every 179 seconds, and three polls make four of them.
+    poll_interval_seconds=240.0,
     quiet_limit_seconds=1_800.0,
     # Amazon puts cancelled units on sale again, unless the seller names a want of stock.
     cancel_effect=CancelEffect.UNSURE,

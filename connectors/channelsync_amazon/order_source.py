@@ -33,7 +33,7 @@ class FoundOrders:
     """Orders on the page, those that Amazon ships included."""
     next_token: str | None
     complete: Instant | None
-    """Only orders changed before this are told."""
+    """Only orders changed, or created, before this are told."""
     answer: Answer
 
 
@@ -66,10 +66,12 @@ class Orders2026:
             "includedData": INCLUDED,
             "maxResultsPerPage": str(PAGE_SIZE),
         }
-        if cursor.phase == "unshipped":
-            query |= {"createdAfter": iso(cursor.after), "fulfillmentStatuses": UNSHIPPED}
-        else:
+        if cursor.phase == "changed":
             query["lastUpdatedAfter"] = iso(cursor.after)
+        else:
+            query["createdAfter"] = iso(cursor.after)
+        if cursor.phase == "unshipped":
+            query["fulfillmentStatuses"] = UNSHIPPED
         if cursor.token is not None:
             query["paginationToken"] = cursor.token
         call = Call(operation="searchOrders", method="GET", path=PATH, query=query)

@@ -1,4 +1,4 @@
-"""Polling orders: what changed since the last look, and everything that was still to ship."""
+"""Polling orders: what was created and changed since the last look, and all still to ship."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Orders:
             following = here.onward(found.next_token, started, complete, found.count)
         else:
             following = here.next_window(complete, found.count)
-        last = found.next_token is None and here.phase == "changed"
+        last = found.next_token is None and here.is_last_of_poll
         return _order_page(
             found.views,
             cursor=following.text(),

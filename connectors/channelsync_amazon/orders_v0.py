@@ -41,10 +41,12 @@ class OrdersV0:
             "FulfillmentChannels": "MFN",
             "MaxResultsPerPage": str(PAGE_SIZE),
         }
-        if cursor.phase == "unshipped":
-            query |= {"CreatedAfter": iso(cursor.after), "OrderStatuses": UNSHIPPED}
-        else:
+        if cursor.phase == "changed":
             query["LastUpdatedAfter"] = iso(cursor.after)
+        else:
+            query["CreatedAfter"] = iso(cursor.after)
+        if cursor.phase == "unshipped":
+            query["OrderStatuses"] = UNSHIPPED
         if cursor.token is not None:
             query["NextToken"] = cursor.token
         call = Call(operation="getOrders", method="GET", path=PATH, query=query)

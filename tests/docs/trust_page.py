@@ -34,9 +34,6 @@ LIMITS: Final = """\
   orders are complete up to the watermark, a write applies within its limit or never, what is read
   back is true. They are watched, not proven; `channelsync status` tells where one does not stand. A
   till sells whatever stands on the counter: its claim is weaker, and says so.
-- Amazon's search of changed orders leaves out what changed in the last two minutes. An order that
-  is placed and changed again between two polls is therefore known one poll later than the watermark
-  says; a rehearsal found it (`./run rehearse --seed 2 --hours 12 --daemons 2`).
 - The models are small worlds searched whole: up to four units, three channels, one or two of each
   event. Bundles, several locations and clocks are not in them; the property machines and the
   simulation play those against the code, by sample and not by exhaustion.
