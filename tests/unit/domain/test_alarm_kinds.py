@@ -11,12 +11,13 @@ import channelsync
 from channelsync.domain.alarm_kinds import ALARM_KINDS, kind_of
 
 SOURCE = Path(channelsync.__file__).parent
+RAISERS = {"raise_alarm", "raise_alarms"}
 
 
 def raised(module: Path) -> Iterator[str]:
     """The kinds that a module raises; a name stands for its value."""
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.Call) or getattr(node.func, "id", None) != "raise_alarm":
+        if not isinstance(node, ast.Call) or getattr(node.func, "id", None) not in RAISERS:
             continue
         kind = node.args[1]
         if isinstance(kind, ast.Constant):
