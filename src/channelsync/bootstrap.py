@@ -288,15 +288,14 @@ async def open_application(
     Raises:
         ConfigurationInvalid: the merchant's file is wrong.
         SchemaMismatch, VaultLocked: the store waits for `db upgrade`, or for its secret key.
+        StoreUnavailable: it answers too slowly to tell the time.
     """
     registry = registry or discover()
     configuration = read_configuration(settings, registry, configuration_path)
     database, channels = await _open_store(settings), OpenedChannels()
     async with AsyncExitStack() as opened:
         opened.push_async_callback(database.close)
-        clock = None if database.is_sqlite else DatabaseClock()
-        if clock is not None:
-            await clock.synchronise(database)
+        clock = None if database.is_sqlite else await DatabaseClock.of(database)
         environment = environment or system_environment(clock or time.time)
         far_bus, tokens = _redis(settings, opened) if clock is not None else (None, None)
         engine = Engine(

@@ -204,11 +204,15 @@ def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler
 async def _keep_house(
     application: Application, every_seconds: float, reload_now: asyncio.Event
 ) -> None:
-    """Find what dead processes left behind, notice a restored backup, set the clock."""
+    """Set the clock, find what dead processes left behind, notice a restored backup."""
     seen: tuple[object, ...] | None = None
     while True:
         await asyncio.sleep(every_seconds)
         try:
+            if (
+                application.clock is not None
+            ):  # first: whatever else fails must not keep it from this
+                await application.clock.synchronise(application.engine.database)
             if application.configuration.uses_kept:
                 found = await kept_version(application.engine.database)
                 if found != seen:  # the first look reads again: it may have changed since the start
@@ -217,8 +221,6 @@ async def _keep_house(
             await recover(application.engine)
             await application.witness.look(application.engine)
             application.neighbours.count = await application.engine.presence.count()
-            if application.clock is not None:
-                await application.clock.synchronise(application.engine.database)
         except Exception as error:  # noqa: BLE001 - the next round may do better
             if not is_passing(error):
                 _log.exception("housekeeping failed")

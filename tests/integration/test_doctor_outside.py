@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from channelsync.bootstrap import system_environment
 from channelsync.cli.doctor.books import books_lines
 from channelsync.cli.doctor.lines import Line, Verdict
 from channelsync.cli.doctor.outside import daemon_line, outside_lines
 from channelsync.cli.session import Outside, Session
+from channelsync.cli.times import teller
 from channelsync.plugins.discovery import discover
 from channelsync.settings import Settings
 from tests.support.served import free_port, served
@@ -133,3 +137,16 @@ async def test_postgresql_tells_its_version_and_how_far_the_clocks_differ(
     [line] = await books_lines(Session(Outside()), None)
     assert (line.area, line.verdict) == ("store", Verdict.BROKEN)
     assert SecretStr(postgres_url).get_secret_value() not in line.message
+
+
+async def test_a_command_writes_down_the_database_s_time(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHANNELSYNC_DATABASE_URL", postgres_url)
+    monkeypatch.setenv("CHANNELSYNC_DATA_DIR", str(tmp_path))
+    wrong = replace(system_environment(), now=lambda: time.time() - 600)
+    session = Session(Outside(environment=lambda: wrong))
+    said = teller(session, "now")
+    async with session.store():
+        assert session.now() == pytest.approx(time.time(), abs=30)
+        assert said() == pytest.approx(time.time(), abs=30)

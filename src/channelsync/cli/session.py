@@ -6,7 +6,7 @@ import getpass
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from channelsync.cli.output import Output, counted
 
 if TYPE_CHECKING:
     from channelsync.configuration.configuration import Configuration
+    from channelsync.domain.vocabulary import Instant
     from channelsync.engine.core import Engine
     from channelsync.plugins.registry import Registry
     from channelsync.ports import Environment
@@ -105,8 +106,12 @@ class Session:
 
     @cached_property
     def environment(self) -> Environment:
-        """Clock and identity."""
+        """Clock and identity. On PostgreSQL the clock is the database's once the store is open."""
         return self.outside.environment()
+
+    def now(self) -> Instant:
+        """The instant now, as the books have it."""
+        return self.environment.now()
 
     @cached_property
     def actor(self) -> str:
@@ -153,9 +158,19 @@ class Session:
         await self._require_store(create=create)
         database = Database(self.settings.database, answer_seconds=None)
         try:
+            if not database.is_sqlite:
+                await self._go_by_its_clock(database)
             yield database
         finally:
             await database.close()
+
+    async def _go_by_its_clock(self, database: Database) -> None:
+        """What is written is compared with what processes on other machines write."""
+        from channelsync.store.clock import DatabaseClock
+
+        with unreachable(self.settings.database):
+            clock = await DatabaseClock.of(database)
+        self.environment = replace(self.environment, now=clock)
 
     async def _require_store(self, *, create: bool) -> None:
         import sqlalchemy as sa

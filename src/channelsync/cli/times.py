@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ from channelsync.cli.failures import Refused
 from channelsync.cli.session import Session
 from channelsync.domain.vocabulary import Instant
 
-__all__ = ["instant_of"]
+__all__ = ["instant_of", "teller"]
 
 
 def instant_of(session: Session, text: str | None) -> Instant | None:
@@ -23,7 +24,7 @@ def instant_of(session: Session, text: str | None) -> Instant | None:
     if text is None:
         return None
     if text == "now":
-        return session.environment.now()
+        return session.now()
     try:
         said = datetime.fromisoformat(text)
     except ValueError:
@@ -31,6 +32,16 @@ def instant_of(session: Session, text: str | None) -> Instant | None:
             f"{text!r} is no time: write it like 2026-11-21T09:00 or 2026-11-21T09:00:00Z"
         ) from None
     return (said if said.tzinfo else said.replace(tzinfo=_zone(session))).timestamp()
+
+
+def teller(session: Session, text: str | None) -> Callable[[], Instant | None]:
+    """The same, read now and told later: `now` is by the clock of the store, once that is open.
+
+    Raises:
+        Refused: it is no such time.
+    """
+    read = instant_of(session, text)
+    return session.now if text == "now" else lambda: read
 
 
 def _zone(session: Session) -> tzinfo:

@@ -256,10 +256,10 @@ class Daemon:
         channels = OpenedChannels()
         books = _Books(self._database, process)
         alone = len(house.daemons) == 1
-        clock = DatabaseClock(counted=process.counted, own=process.now, query=TRUE_TIME)
+        clock = None
         now: Clock = process.now
         if not alone:
-            await clock.synchronise(books)
+            clock = await DatabaseClock.of(books, counted=process.counted, query=TRUE_TIME)
             now = house.clock(process, clock)
         engine = Engine(
             database=books,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -183,18 +184,57 @@ async def test_machines_whose_clocks_differ_agree_on_the_database_s(postgres_url
     """Ten minutes apart, one of them set back meanwhile."""
     loop = asyncio.get_running_loop()
     shift = {"fast": 600.0, "slow": -600.0}
+    database = Database(postgres_url)
     clocks = {
-        name: DatabaseClock(counted=lambda name=name: loop.time() + shift[name])  # type: ignore[misc]
+        name: await DatabaseClock.of(database, counted=lambda name=name: loop.time() + shift[name])  # type: ignore[misc]
         for name in shift
     }
-    database = Database(postgres_url)
-    for clock in clocks.values():
-        await clock.synchronise(database)
     assert clocks["fast"]() == pytest.approx(clocks["slow"](), abs=1.0)
     shift["slow"] -= 3_600.0
     await clocks["slow"].synchronise(database)
     assert clocks["fast"]() == pytest.approx(clocks["slow"](), abs=1.0)
     await database.close()
+
+
+async def test_a_clock_is_believed_from_a_quick_answer_on_and_never_before(
+    postgres_url: str,
+) -> None:
+    """A process that went by its own clock until then could prove what is not proven."""
+    database, slow_answers = Database(postgres_url), [3.0, 0.8]
+    at, asked = -600.0, 0
+
+    def counted() -> float:
+        nonlocal at, asked
+        asked += 1
+        at += slow_answers.pop(0) if slow_answers and asked % 2 == 0 else 0.0
+        return at
+
+    async def at_once(seconds: float) -> None:
+        assert seconds > 0
+
+    clock = await DatabaseClock.of(database, counted=counted, pause=at_once)
+    assert not slow_answers
+    assert clock() == pytest.approx(await seconds_of(database), abs=5.0)
+    await database.close()
+
+
+async def test_who_is_never_told_the_time_quickly_does_not_start(postgres_url: str) -> None:
+    database, seconds = Database(postgres_url), itertools.count(step=0.6)
+    pauses: list[float] = []
+
+    async def at_once(seconds: float) -> None:
+        pauses.append(seconds)
+
+    with pytest.raises(StoreUnavailable, match="to say what time it is"):
+        await DatabaseClock.of(database, counted=lambda: next(seconds), pause=at_once)
+    assert sum(pauses) == pytest.approx(30.0)
+    await database.close()
+
+
+async def seconds_of(database: Database) -> float:
+    async with database.read() as connection:
+        told = await connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())"))
+        return float(told.scalar_one())
 
 
 async def until_refused(database: Database) -> None:

@@ -10,7 +10,7 @@ from channelsync.cli.commands.plan import stock_text
 from channelsync.cli.commands.stock_door import open_at, open_books
 from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
-from channelsync.cli.times import instant_of
+from channelsync.cli.times import instant_of, teller
 from channelsync.cli.trail import Told, change, sides_of
 
 if TYPE_CHECKING:
@@ -161,11 +161,11 @@ async def count(
     reason: REASON = "count",
 ) -> None:
     """Take a count into the books; sales and shipments since `--at` are applied to it again."""
-    counted_at = instant_of(session, at)
+    counted_at = teller(session, at)
 
     async def use(desk: StockDesk, place: str) -> StockChange:
         return await desk.count(
-            sku, place, units, reason=reason, actor=session.actor, counted_at=counted_at
+            sku, place, units, reason=reason, actor=session.actor, counted_at=counted_at()
         )
 
     await _edit(session, "stock.count", location, reason, use)

@@ -13,7 +13,7 @@ from channelsync.cli.commands.stock_door import open_books
 from channelsync.cli.failures import Refused
 from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
-from channelsync.cli.times import instant_of
+from channelsync.cli.times import teller
 from channelsync.cli.trail import Told, change
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def import_file(
     from channelsync.engine.stock_csv import import_stock
 
     content = _content(file)
-    counted_at = instant_of(session, at)
+    counted_at = teller(session, at)
 
     async def use(database: Database) -> Told[ImportReport]:
         report = await import_stock(
@@ -66,7 +66,7 @@ async def import_file(
             session.environment,
             content,
             source="standard input" if str(file) == "-" else file.name,
-            counted_at=counted_at,
+            counted_at=counted_at(),
             reason=reason,
             create_missing=create_items,
             dry_run=dry_run,

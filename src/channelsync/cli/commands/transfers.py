@@ -9,7 +9,7 @@ import typer
 from channelsync.cli.commands.stock_door import open_books
 from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
-from channelsync.cli.times import instant_of
+from channelsync.cli.times import teller
 from channelsync.cli.trail import Told, change
 
 if TYPE_CHECKING:
@@ -126,19 +126,27 @@ async def receive(
     from channelsync.domain.transfers import Difference
     from channelsync.engine.transfer_desk import Receive
 
-    wanted = Receive(
-        transfer_id=transfer,
-        arrived=units,
-        written_off={
-            Difference.LOST: lost,
-            Difference.DAMAGED: damaged,
-            Difference.MISCOUNTED: miscounted,
-        },
-        reason=reason,
-        actor=session.actor,
-        arrived_at=instant_of(session, at),
+    arrived_at = teller(session, at)
+    written_off = {
+        Difference.LOST: lost,
+        Difference.DAMAGED: damaged,
+        Difference.MISCOUNTED: miscounted,
+    }
+    await _step(
+        session,
+        "transfer.receive",
+        transfer,
+        lambda desk: desk.receive(
+            Receive(
+                transfer_id=transfer,
+                arrived=units,
+                written_off=written_off,
+                reason=reason,
+                actor=session.actor,
+                arrived_at=arrived_at(),
+            )
+        ),
     )
-    await _step(session, "transfer.receive", transfer, lambda desk: desk.receive(wanted))
 
 
 async def list_transfers(
