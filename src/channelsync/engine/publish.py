@@ -167,10 +167,10 @@ async def _another_copy(
     await grants.load(push.listing_id for push in carried)
     if not await _all_may_leave(engine, tx, grants, carried, now):
         for push in carried:
-            grant = grants[push.listing_id].grant
-            if grant.push is not None and grant.push.push_id == push.id:
+            listing = grants[push.listing_id]
+            if _is_current(listing, push.id):
                 note = PushNote(result="given up", reason="no further copy may be sent")
-                grants.put(push.listing_id, give_up(grant), MovementKind.UNCHARGE, note=note)
+                grants.put(listing.id, give_up(listing.grant), MovementKind.UNCHARGE, note=note)
         await grants.flush()
         await finish_request(tx, row.id)
         items = {item for listing in grants.all() for item in listing.recipe}
@@ -191,8 +191,7 @@ async def _all_may_leave(
 ) -> bool:
     for push in carried:
         listing = grants[push.listing_id]
-        mine = listing.grant.push is not None and listing.grant.push.push_id == push.id
-        if not mine or push.copies >= COPIES_MAX:
+        if not _is_current(listing, push.id) or push.copies >= COPIES_MAX:
             return False
         takeable = await _takeable_for_copy(engine, tx, grants, listing)
         if not may_retry(listing.grant, now=now, takeable=takeable):
@@ -235,10 +234,13 @@ async def _new_request(
         chosen = chosen[: max(size, 1)]
     grants = Grants(tx, now, f"push:{running.name}")
     await grants.load(push.listing_id for push in chosen)
-    changes = [_change(push, grants[push.listing_id]) for push in chosen]
+    # Until its item was locked, another process may have withdrawn one and planned its listing
+    # anew: the bytes of the one must never leave on the account of the other.
+    chosen = [push for push in chosen if _is_current(grants[push.listing_id], push.id)]
     channel = running.channel
-    if not isinstance(channel, Pushes):  # pragma: no cover - checked at the door
+    if not chosen or not isinstance(channel, Pushes):
         return None
+    changes = [_change(push, grants[push.listing_id]) for push in chosen]
     request = channel.prepare(changes, key=engine.environment.new_id())
     request_id = engine.environment.new_id()
     await tx.execute(
@@ -257,6 +259,10 @@ async def _new_request(
     for push in chosen:
         grants.update(push.listing_id, request_id=request_id)
     return await _commit_copy(engine, tx, grants, chosen, request_id, request, now)
+
+
+def _is_current(listing: Listing, push_id: str) -> bool:
+    return listing.grant.push is not None and listing.grant.push.push_id == push_id
 
 
 def _urgency() -> sa.ColumnElement[int]:
