@@ -162,8 +162,6 @@ CREATE INDEX ix_events_at ON events (at);
 
 CREATE INDEX ix_events_movement ON events (movement_id) WHERE movement_id IS NOT NULL;
 
-CREATE INDEX ix_events_new ON events (id) WHERE position IS NULL;
-
 CREATE TABLE holds (
     id TEXT NOT NULL,
     pool TEXT NOT NULL,
@@ -188,6 +186,8 @@ CREATE TABLE idempotency (
     body TEXT,
     CONSTRAINT pk_idempotency PRIMARY KEY (key)
 );
+
+CREATE INDEX ix_idempotency_created ON idempotency (created_at);
 
 CREATE TABLE items (
     id BIGSERIAL NOT NULL,
@@ -265,7 +265,7 @@ CREATE TABLE work (
 
 CREATE INDEX ix_work_due ON work (kind, not_before) WHERE done_version < want_version;
 
-CREATE INDEX ix_work_leased ON work (kind) WHERE lease_until IS NOT NULL;
+CREATE INDEX ix_work_leased ON work (kind, lease_until) WHERE lease_until IS NOT NULL;
 
 CREATE TABLE assumptions (
     channel TEXT NOT NULL,
@@ -373,6 +373,8 @@ CREATE TABLE listings (
 
 CREATE INDEX ix_listings_settle ON listings (channel) WHERE settle_wanted;
 
+CREATE INDEX ix_listings_unread ON listings (channel) WHERE remote IS NULL;
+
 CREATE TABLE low_stock (
     pool TEXT NOT NULL,
     item_id BIGINT NOT NULL,
@@ -457,7 +459,7 @@ CREATE TABLE requests (
     CONSTRAINT fk_requests_channel FOREIGN KEY(channel) REFERENCES channels (name)
 );
 
-CREATE INDEX ix_requests_open ON requests (channel) WHERE NOT done;
+CREATE INDEX ix_requests_open ON requests (channel, created_at) WHERE NOT done;
 
 CREATE TABLE sessions (
     digest TEXT NOT NULL,
@@ -526,7 +528,7 @@ CREATE TABLE transfers (
     CONSTRAINT fk_transfers_target_id FOREIGN KEY(target_id) REFERENCES locations (id)
 );
 
-CREATE INDEX ix_transfers_open ON transfers (item_id) WHERE closed_at IS NULL;
+CREATE INDEX ix_transfers_open ON transfers (id) WHERE closed_at IS NULL;
 
 CREATE TABLE attempts (
     id BIGSERIAL NOT NULL,
@@ -546,6 +548,8 @@ CREATE TABLE attempts (
 CREATE INDEX ix_attempts_open ON attempts (id) WHERE ended_at IS NULL;
 
 CREATE INDEX ix_attempts_request ON attempts (request_id);
+
+CREATE INDEX ix_attempts_started ON attempts (started_at);
 
 CREATE TABLE order_lines (
     id BIGSERIAL NOT NULL,
@@ -623,7 +627,7 @@ CREATE TABLE pushes (
     CONSTRAINT fk_pushes_request_id FOREIGN KEY(request_id) REFERENCES requests (id)
 );
 
-CREATE INDEX ix_pushes_channel_state ON pushes (channel, state);
+CREATE INDEX ix_pushes_channel_open ON pushes (channel, state) WHERE closed_at IS NULL;
 
 CREATE INDEX ix_pushes_listing ON pushes (listing_id, opened_at);
 

@@ -9,6 +9,7 @@ DeadLetterError
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import clear_alarm
 from channelsync.engine.core import Engine
 from channelsync.engine.work import WorkKind, mark
+from channelsync.store.many import among
 from channelsync.store.tables import dead_letters, deliveries
 
 __all__ = [
@@ -71,24 +73,29 @@ class DeadLetter:
 
 async def list_dead_letters(tx: AsyncConnection) -> tuple[DeadLetter, ...]:
     """All that wait, oldest first."""
-    query = (
-        sa.select(dead_letters, deliveries.c.topic)
-        .outerjoin(deliveries, sa.cast(deliveries.c.id, sa.Text) == dead_letters.c.reference)
-        .where(dead_letters.c.state == "dead")
-        .order_by(dead_letters.c.id)
-    )
+    query = sa.select(dead_letters).where(dead_letters.c.state == "dead")
+    rows = (await tx.execute(query.order_by(dead_letters.c.id))).all()
+    topics = await _topics(tx, [row.reference for row in rows])
     return tuple(
         DeadLetter(
             id=row.id,
             kind=row.kind,
             channel=row.channel,
             reference=row.reference,
-            topic=row.topic,
+            topic=topics.get(row.reference),
             reason=row.reason,
             created_at=row.created_at,
         )
-        for row in await tx.execute(query)
+        for row in rows
     )
+
+
+async def _topics(tx: AsyncConnection, references: Sequence[str]) -> Mapping[str, str]:
+    """What the deliveries of these numbers were about."""
+    numbers = [int(reference) for reference in references if reference.isdecimal()]
+    query = sa.select(deliveries.c.id, deliveries.c.topic)
+    rows = await tx.execute(query.where(among(tx, deliveries.c.id, numbers)))
+    return {str(row.id): row.topic for row in rows}
 
 
 async def replay_dead_letter(engine: Engine, number: int) -> None:

@@ -132,7 +132,9 @@ async def _tell_stock(tx: AsyncConnection, told: int, up_to: int, now: Instant) 
     if rows:
         await tx.execute(sa.insert(events), rows)
     note = {"at": now, "type": EventType.MARK, "data": "{}", "movement_id": reached}
-    await tx.execute(sa.delete(events).where(events.c.type == EventType.MARK))
+    # No other event has the number of a movement, and only these are in the index.
+    noted = events.c.movement_id.is_not(None), events.c.type == EventType.MARK
+    await tx.execute(sa.delete(events).where(*noted))
     await tx.execute(sa.insert(events).values(note))
     return more
 
@@ -216,7 +218,7 @@ async def _forget_old(tx: AsyncConnection, now: Instant) -> None:
         events.c.at < now - KEEP_SECONDS, events.c.position.is_not(None)
     )
     last = sa.select(sa.func.max(events.c.position)).scalar_subquery()
-    gone = old.where(events.c.position < last).order_by(events.c.position).limit(EVENTS_MAX)
+    gone = old.where(events.c.position < last).order_by(events.c.at).limit(EVENTS_MAX)
     positions = (await tx.execute(gone)).scalars().all()
     if positions:
         mine = event_deliveries.c.position.in_(positions)

@@ -217,6 +217,8 @@ async def _new_request(
         sa.select(pushes)
         .where(
             pushes.c.channel == running.name,
+            # What is planned is open; said here, for the index knows open ones alone.
+            pushes.c.closed_at.is_(None),
             pushes.c.state == PushState.PLANNED,
             pushes.c.request_id.is_(None),
         )

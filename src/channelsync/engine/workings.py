@@ -135,7 +135,7 @@ async def _sendings(tx: AsyncConnection, now: Instant) -> tuple[tuple[str, tuple
         sa.select(requests.c.channel, attempts.c.ended_at - attempts.c.started_at)
         .join(requests, requests.c.id == attempts.c.request_id)
         .where(attempts.c.ended_at.is_not(None), attempts.c.started_at > now - SENDING_SECONDS)
-        .order_by(attempts.c.id.desc())
+        .order_by(attempts.c.started_at.desc())
         .limit(SENDINGS_MAX)
     )
     found: dict[str, list[float]] = {}

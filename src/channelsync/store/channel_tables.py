@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from channelsync.domain.vocabulary import PushKind, PushSemantics
-from channelsync.store.schema import ID, INSTANT, key, metadata, one_of
+from channelsync.store.schema import ID, INSTANT, is_set, key, metadata, one_of
 from channelsync.store.stock_tables import items
 from channelsync.store.words import ChannelState, ListingState, PushState
 
@@ -110,8 +110,14 @@ listings = sa.Table(
     sa.Index(
         "ix_listings_settle",
         "channel",
-        sqlite_where=sa.text("settle_wanted"),
+        sqlite_where=is_set("settle_wanted"),
         postgresql_where=sa.text("settle_wanted"),
+    ),
+    sa.Index(
+        "ix_listings_unread",
+        "channel",
+        sqlite_where=sa.text("remote IS NULL"),
+        postgresql_where=sa.text("remote IS NULL"),
     ),
 )
 
@@ -174,7 +180,8 @@ requests = sa.Table(
     sa.Index(
         "ix_requests_open",
         "channel",
-        sqlite_where=sa.text("NOT done"),
+        "created_at",
+        sqlite_where=is_set("done", to=False),
         postgresql_where=sa.text("NOT done"),
     ),
 )
@@ -220,7 +227,13 @@ pushes = sa.Table(
     ),
     sa.Index("ix_pushes_request", "request_id"),
     sa.Index("ix_pushes_listing", "listing_id", "opened_at"),
-    sa.Index("ix_pushes_channel_state", "channel", "state"),
+    sa.Index(
+        "ix_pushes_channel_open",
+        "channel",
+        "state",
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    ),
     sa.Index("ix_pushes_opened", "opened_at"),
     sa.Index(
         "ix_pushes_seen",
@@ -245,6 +258,7 @@ attempts = sa.Table(
     sa.Column("ticket", sa.Text),
     sa.Column("look_at", INSTANT),
     sa.Index("ix_attempts_request", "request_id"),
+    sa.Index("ix_attempts_started", "started_at"),
     sa.Index(
         "ix_attempts_open",
         "id",

@@ -23,12 +23,6 @@ events = sa.Table(
     # for one endpoint alone: a test
     sa.Column("endpoint_id", sa.Text),
     sa.Index(
-        "ix_events_new",
-        "id",
-        sqlite_where=sa.text("position IS NULL"),
-        postgresql_where=sa.text("position IS NULL"),
-    ),
-    sa.Index(
         "ix_events_movement",
         "movement_id",
         sqlite_where=sa.text("movement_id IS NOT NULL"),

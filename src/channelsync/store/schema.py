@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-__all__ = ["ID", "INSTANT", "key", "metadata", "one_of"]
+__all__ = ["ID", "INSTANT", "is_set", "key", "metadata", "one_of"]
 
 metadata = sa.MetaData(
     naming_convention={
@@ -25,6 +25,15 @@ INSTANT: sa.Double[float] = sa.Double()
 def key() -> sa.Column[int]:
     """A number of our own, given out in order."""
     return sa.Column("id", ID, primary_key=True, autoincrement=True)
+
+
+def is_set(column: str, *, to: bool = True) -> sa.TextClause:
+    """The condition of a partial index of SQLite over a column of truth.
+
+    SQLite uses such an index only where a query has the very same comparison, and of a column of
+    truth it is asked `= 1` or `= 0`.
+    """
+    return sa.text(f"{column} = {int(to)}")
 
 
 def one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:

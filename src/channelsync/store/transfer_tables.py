@@ -36,7 +36,7 @@ transfers = sa.Table(
     ),
     sa.Index(
         "ix_transfers_open",
-        "item_id",
+        "id",
         sqlite_where=sa.text("closed_at IS NULL"),
         postgresql_where=sa.text("closed_at IS NULL"),
     ),

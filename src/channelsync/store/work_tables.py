@@ -38,6 +38,7 @@ work = sa.Table(
     sa.Index(
         "ix_work_leased",
         "kind",
+        "lease_until",
         sqlite_where=sa.text("lease_until IS NOT NULL"),
         postgresql_where=sa.text("lease_until IS NOT NULL"),
     ),
@@ -86,6 +87,7 @@ idempotency = sa.Table(
     sa.Column("created_at", INSTANT, nullable=False),
     sa.Column("status", sa.Integer),
     sa.Column("body", sa.Text),
+    sa.Index("ix_idempotency_created", "created_at"),
 )
 
 books = sa.Table(

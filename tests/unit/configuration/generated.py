@@ -13,6 +13,7 @@ from channelsync.plugins.discovery import GROUP, discover
 from channelsync.settings import PREFIX, SECRETS, Settings
 from tests.unit.configuration.reference_tables import (
     errors_tables,
+    indexes_table,
     metrics_table,
     permissions_tables,
     store_tables,
@@ -58,6 +59,7 @@ def files() -> dict[Path, str]:
     read_from_the_program = {
         ROOT / "docs" / "reference" / "metrics.md": metrics_table(),
         ROOT / "docs" / "reference" / "tables.md": store_tables(),
+        ROOT / "docs" / "reference" / "indexes.md": indexes_table(),
         ROOT / "docs" / "reference" / "errors.md": errors_tables(),
         ROOT / "docs" / "reference" / "permissions.md": permissions_tables(),
     }

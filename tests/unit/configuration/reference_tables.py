@@ -20,8 +20,10 @@ from channelsync.store import tables
 from channelsync.web.access import OPEN, SELF, TABLE, Asked
 from channelsync.web.meters import Meters
 from channelsync.web.metrics import _Books
+from tests.support.checkout import ROOT
+from tests.support.plans import indexes, read_ways
 
-__all__ = ["errors_tables", "metrics_table", "permissions_tables", "store_tables"]
+__all__ = ["errors_tables", "indexes_table", "metrics_table", "permissions_tables", "store_tables"]
 
 NOTHING = Figures(
     status=Status(
@@ -122,6 +124,31 @@ def _unique_index(index: sa.Index) -> str:
 
 def _names(columns: object) -> str:
     return ", ".join(f"`{column.name}`" for column in columns)  # type: ignore[attr-defined]
+
+
+def indexes_table() -> str:
+    """Every index that somebody goes by, and which modules do: as the kept plans say."""
+    serves: dict[str, set[str]] = {}
+    for engine in ("sqlite", "postgresql"):
+        path = ROOT / "tests" / "integration" / "store" / "plans" / f"{engine}.txt"
+        for (_, index, _), modules in read_ways(path.read_text("utf-8")).items():
+            serves.setdefault(index, set()).update(modules)
+    lines = ["| table | index | columns | serves |", "|---|---|---|---|"]
+    for name, table in sorted(indexes().items(), key=lambda one: (one[1].name, one[0])):
+        asked = ", ".join(f"`{module}`" for module in sorted(serves.get(name, ())))
+        lines.append(
+            f"| `{table.name}` | `{name}` | {_shape(name, table)} | {asked or 'a guard'} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _shape(name: str, table: sa.Table) -> str:
+    for index in table.indexes:
+        if index.name == name:
+            where = index.dialect_options["postgresql"]["where"]
+            return _names(index.columns) + ("" if where is None else f" where `{where}`")
+    found = next(one for one in table.constraints if one.name == name)
+    return _names(found.columns) if isinstance(found, sa.UniqueConstraint) else ""
 
 
 def permissions_tables() -> str:
