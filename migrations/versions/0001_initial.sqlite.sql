@@ -260,6 +260,7 @@ CREATE TABLE work (
     lease_token TEXT,
     attempts INTEGER DEFAULT '0' NOT NULL,
     last_error TEXT,
+    trace TEXT,
     CONSTRAINT pk_work PRIMARY KEY (kind, "key")
 );
 
@@ -288,6 +289,7 @@ CREATE TABLE deliveries (
     body_sha256 TEXT NOT NULL,
     reduced JSON NOT NULL,
     done_at DOUBLE,
+    trace TEXT,
     CONSTRAINT pk_deliveries PRIMARY KEY (id),
     CONSTRAINT uq_deliveries_channel_dedupe_key UNIQUE (channel, dedupe_key),
     CONSTRAINT fk_deliveries_channel FOREIGN KEY(channel) REFERENCES channels (name)
@@ -613,6 +615,7 @@ CREATE TABLE pushes (
     result TEXT,
     reason TEXT DEFAULT '' NOT NULL,
     cause TEXT DEFAULT '' NOT NULL,
+    trace TEXT,
     CONSTRAINT pk_pushes PRIMARY KEY (id),
     CONSTRAINT ck_pushes_kind CHECK (kind IN ('raise', 'cut', 'set', 'zero')),
     CONSTRAINT ck_pushes_state CHECK (state IN ('planned', 'sending', 'quarantine', 'doubtful', 'closed')),

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -20,7 +21,7 @@ from channelsync.configuration.channels import Surroundings
 from channelsync.configuration.configuration import ChannelConfiguration, Configuration
 from channelsync.configuration.loading import load, load_bytes
 from channelsync.configuration.references import References
-from channelsync.engine.anchor import AnchorFile, Anchoring, AnchorLog, AnchorPlace, AnchorWebhook
+from channelsync.engine.anchor import Anchoring, open_anchoring
 from channelsync.engine.core import Engine
 from channelsync.engine.deliver import Outgoing, open_outgoing
 from channelsync.engine.kept import KeptCredentials
@@ -36,14 +37,14 @@ from channelsync.plugins.opening import ChannelUnusable, Lent, OpenChannel, Shar
 from channelsync.plugins.registry import Registry
 from channelsync.ports import Clock, Environment, FarBus, Presence, RateTokens, RunningChannel
 from channelsync.queue.in_process import InProcessBus
-from channelsync.sdk.http import http_client
-from channelsync.sdk.signatures import decode_standard_secret
 from channelsync.settings import Settings, SettingsInvalid
 from channelsync.store import migrate
 from channelsync.store.clock import DatabaseClock
 from channelsync.store.database import Database
 from channelsync.store.presence import Alone, DatabasePresence
 from channelsync.telemetry.redaction import hide_secrets_of
+from channelsync.telemetry.traced_transport import TracedTransport
+from channelsync.tracing import NoTracing, Tracing
 
 __all__ = [
     "Application",
@@ -188,6 +189,7 @@ def lent_by(
     settings: Settings,
     environment: Environment,
     transport: httpx.AsyncBaseTransport | None = None,
+    tracing: Tracing | None = None,
 ) -> Lent:
     """What every channel is lent."""
     hide_secrets_of(settings)
@@ -199,6 +201,7 @@ def lent_by(
         drop_dir=settings.drops,
         transport=transport,
         log=structlog.get_logger("channelsync.channels"),
+        around=partial(TracedTransport, tracing=tracing or NoTracing()),
     )
 
 
@@ -282,6 +285,7 @@ async def open_application(
     environment: Environment | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     with_channels: bool = True,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[Application]:
     """Everything opened, and closed again at the end. The embedded store is upgraded first.
 
@@ -305,15 +309,15 @@ async def open_application(
             bus=far_bus or InProcessBus(),
             policy=policy_of(configuration),
             presence=await _presence(database, environment, opened),
+            tracing=tracing or NoTracing(),
         )
         database.on_marked = engine.wake
         neighbours = Neighbours()
         sharing = None if clock is None else Sharing(tokens, lambda: neighbours.count)
-        lent = replace(lent_by(settings, environment, transport), sharing=sharing)
+        lent = replace(lent_by(settings, environment, transport, engine.tracing), sharing=sharing)
         key = await endpoints_key(settings, database, environment.now)
         sending = open_outgoing(key, settings.allow_hosts, transport)
         opened.push_async_callback(channels.close_all)
-        notifier = AppriseNotifier(configuration.notice_targets)
         application = Application(
             settings=settings,
             registry=registry,
@@ -321,10 +325,10 @@ async def open_application(
             channels=channels,
             lent=lent,
             engine=engine,
-            anchoring=await _anchoring(settings, opened, transport),
+            anchoring=await open_anchoring(settings, opened, transport),
             outgoing=await opened.enter_async_context(sending),
             witness=Witness(settings.seen_file),
-            notifying=Notifying(configuration.notices, notifier),
+            notifying=_notifying(configuration),
             clock=clock,
             far_bus=far_bus,
             neighbours=neighbours,
@@ -356,6 +360,10 @@ def _redis(settings: Settings, opened: AsyncExitStack) -> tuple[FarBus | None, R
     return ArqBus(url), tokens
 
 
+def _notifying(configuration: Configuration) -> Notifying:
+    return Notifying(configuration.notices, AppriseNotifier(configuration.notice_targets))
+
+
 async def _presence(
     database: Database, environment: Environment, opened: AsyncExitStack
 ) -> Presence:
@@ -366,22 +374,6 @@ async def _presence(
     opened.push_async_callback(presence.close)
     await presence.start()
     return presence
-
-
-async def _anchoring(
-    settings: Settings, opened: AsyncExitStack, transport: httpx.AsyncBaseTransport | None
-) -> Anchoring:
-    """Where the operator wants the ledger's head told. The client ends with `opened`."""
-    places: list[AnchorPlace] = [AnchorLog()]
-    if settings.anchor_file is not None:
-        places.append(AnchorFile(settings.anchor_file))
-    if settings.anchor_url is not None and settings.anchor_secret is not None:
-        host = httpx.URL(settings.anchor_url).netloc.decode("ascii")
-        client = http_client(allowed_hosts=(host,), transport=transport)
-        await opened.enter_async_context(client)
-        secret = decode_standard_secret(settings.anchor_secret.get_secret_value())
-        places.append(AnchorWebhook(settings.anchor_url, secret, client))
-    return Anchoring(places=tuple(places), interval_seconds=settings.anchor_interval_seconds)
 
 
 async def _open_store(settings: Settings) -> Database:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -47,6 +48,8 @@ from channelsync.settings import Settings, secret_key
 from channelsync.store import tables
 from channelsync.store.errors import is_passing
 from channelsync.store.folder import data_lock
+from channelsync.telemetry.traces import open_tracing
+from channelsync.tracing import Tracing
 from channelsync.web.app import WebOptions, build_app, build_probes
 from channelsync.web.serving import listen, serving
 from channelsync.worker.daemon import drain, handlers
@@ -85,13 +88,25 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload_now.set)
     path = configuration_path or settings.config
+    tracing = open_tracing(os.environ)
     with _only_one(settings, part):
-        async with open_application(settings, configuration_path=path) as application:
+        async with (
+            _closing(tracing),
+            open_application(settings, configuration_path=path, tracing=tracing) as application,
+        ):
             door = listen(settings.host, settings.port)
             await run_daemon(
                 application, door, stop=stop, watched=path, reload_now=reload_now, part=part
             )
     return 0
+
+
+@asynccontextmanager
+async def _closing(tracing: Tracing) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await tracing.close()
 
 
 def _only_one(settings: Settings, part: Part) -> AbstractContextManager[None]:

@@ -9,6 +9,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from channelsync.bootstrap import Application, open_application
@@ -31,16 +33,19 @@ from channelsync.engine.stock_csv import import_stock
 from channelsync.settings import Settings
 from channelsync.store import tables
 from channelsync.store.backup import backup
+from channelsync.telemetry.traces import open_tracing
 from channelsync.web.serving import listen
 from channelsync_shopify.simulator import CANARY, ShopifySimulator
 from tests.support.served import free_port, served
 from tests.support.shops import delivering
+from tests.support.traces import Collector, collector, way_to
 
 TOKEN = "shpat_canary0123456789abcdef"
 WEBHOOKS = "canary-of-the-webhooks"
 ADDRESS = "canary-of-the-owners-address"
 PASSWORD = "canary of a passphrase"
 OPERATORS = "canary-of-the-operators-own-key-0123"
+COLLECTORS = "canary-of-the-collectors-key"
 CONFIG = """\
 version: 1
 locations: {dc: {name: Warehouse}}
@@ -89,6 +94,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
         server.shutdown()
 
 
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    with collector() as built:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", built.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", f"api-key={COLLECTORS}")
+        yield built
+
+
 @dataclass
 class Stage:
     """The daemon, a shop, and everything that it wrote on standard error."""
@@ -100,6 +113,8 @@ class Stage:
     log: io.StringIO
     sent: list[bytes]
     """Everything that the daemon was sent."""
+    heard: set[str]
+    """Names of the headers that the shop was sent."""
     answers: list[str] = field(default_factory=list)
     """Bodies of whatever the daemon answered."""
 
@@ -117,6 +132,16 @@ class Stage:
                 await asyncio.sleep(0.05)
 
 
+def listening(app: ASGIApp, heard: set[str]) -> ASGIApp:
+    """The application, and the names of all headers that it is sent."""
+
+    async def listen_too(scope: Scope, receive: Receive, send: Send) -> None:
+        heard.update(name.decode() for name, _ in scope.get("headers", ()))
+        await app(scope, receive, send)
+
+    return listen_too
+
+
 @asynccontextmanager
 async def stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     log = io.StringIO()
@@ -128,7 +153,8 @@ async def stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     shop.shop.add_item("MUG")
     port, stop, ready = free_port(), asyncio.Event(), asyncio.Event()
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(served(shop.app))
+        heard: set[str] = set()
+        url = await stack.enter_async_context(served(listening(shop.app, heard)))
         config = folder / "channelsync.yaml"
         config.write_text(CONFIG.replace("@location@", shop.location_id).replace("@url@", url))
         settings = Settings(
@@ -147,7 +173,9 @@ async def stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
         client.event_hooks = {"request": [note]}
         await stack.enter_async_context(delivering([shop], client))
-        application = await stack.enter_async_context(open_application(settings))
+        tracing = open_tracing(os.environ)
+        stack.push_async_callback(tracing.close)
+        application = await stack.enter_async_context(open_application(settings, tracing=tracing))
         door = listen("127.0.0.1", port)
         running = asyncio.create_task(run_daemon(application, door, stop=stop, on_ready=ready.set))
         await ready.wait()
@@ -161,7 +189,7 @@ async def stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
             create_missing=True,
         )
         try:
-            yield Stage(application, shop, client, folder, log, sent)
+            yield Stage(application, shop, client, folder, log, sent, heard)
         finally:
             stop.set()
             await running
@@ -205,7 +233,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 async def test_items_24_to_26_canaries_turn_up_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[bytes]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[bytes], traced: Collector
 ) -> None:
     async with stage(tmp_path, monkeypatch) as built:
         shown = await use_everything(built)
@@ -215,7 +243,8 @@ async def test_items_24_to_26_canaries_turn_up_nowhere(
     places |= files(tmp_path)
     places |= {"log": built.log.getvalue().encode(), "notices": b"\n".join(told)}
     places["answers"] = "\n".join(built.answers).encode()
-    canaries = (CANARY, TOKEN, WEBHOOKS, ADDRESS, PASSWORD, OPERATORS, *shown)
+    places["traces"] = b"\n".join(traced.bodies)
+    canaries = (CANARY, TOKEN, WEBHOOKS, ADDRESS, PASSWORD, OPERATORS, COLLECTORS, *shown)
     found = {
         (place, canary) for canary in canaries for place in places if holds(places[place], canary)
     }
@@ -227,6 +256,14 @@ async def test_items_24_to_26_canaries_turn_up_nowhere(
     assert holds(b"".join(built.sent), CANARY)
     assert holds(places["log"], "sign-in refused")
     assert holds(places["notices"], "a test")
+    webhooks = [span for span in traced.spans if span.name == "POST /webhooks/{channel}"]
+    intake = next(span for span in traced.spans if span.parent in {one.id for one in webhooks})
+    assert way_to(intake, traced.spans) == ["POST /webhooks/{channel}", "intake"]
+    # What was asked of the shop is told, but not where, nor with what.
+    asked = [span for span in traced.spans if "server.address" in span.attributes]
+    assert {span.name for span in asked} == {"POST"}
+    assert "x-shopify-access-token" in built.heard
+    assert not {"traceparent", "tracestate", "baggage"} & built.heard
 
 
 def holds(content: bytes, text: str) -> bool:

@@ -14,6 +14,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -28,7 +29,9 @@ from channelsync.engine.core import Engine
 from channelsync.engine.stock_changes import spoken_instant
 from channelsync.engine.work import Claim, require_lease
 from channelsync.sdk.errors import ConnectorError
-from channelsync.sdk.signatures import standard_webhook_signature
+from channelsync.sdk.http import http_client
+from channelsync.sdk.signatures import decode_standard_secret, standard_webhook_signature
+from channelsync.settings import Settings
 from channelsync.store.chain import Head, load_head
 from channelsync.store.chain_check import Anchor
 from channelsync.store.tables import anchors
@@ -42,6 +45,7 @@ __all__ = [
     "Anchoring",
     "NotAnchored",
     "anchor",
+    "open_anchoring",
     "read_anchors",
 ]
 
@@ -234,3 +238,19 @@ def _anchor(number: int, position: Any, digest: Any) -> Anchor:
     if not isinstance(position, int) or position < 1 or not is_digest:
         raise AnchorUnreadable(f"line {number} names no head: a position from 1 and 64 hex digits")
     return Anchor(position=position, digest=digest.lower())
+
+
+async def open_anchoring(
+    settings: Settings, opened: AsyncExitStack, transport: httpx.AsyncBaseTransport | None
+) -> Anchoring:
+    """Where the operator wants the ledger's head told. The client ends with `opened`."""
+    places: list[AnchorPlace] = [AnchorLog()]
+    if settings.anchor_file is not None:
+        places.append(AnchorFile(settings.anchor_file))
+    if settings.anchor_url is not None and settings.anchor_secret is not None:
+        host = httpx.URL(settings.anchor_url).netloc.decode("ascii")
+        client = http_client(allowed_hosts=(host,), transport=transport)
+        await opened.enter_async_context(client)
+        secret = decode_standard_secret(settings.anchor_secret.get_secret_value())
+        places.append(AnchorWebhook(settings.anchor_url, secret, client))
+    return Anchoring(places=tuple(places), interval_seconds=settings.anchor_interval_seconds)

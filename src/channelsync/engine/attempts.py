@@ -21,6 +21,7 @@ from channelsync.ports import RunningChannel
 from channelsync.sdk.types import ChangeResult, PushRequest
 from channelsync.store import tables
 from channelsync.store.tables import MovementKind
+from channelsync.tracing import Cause
 
 __all__ = ["Sending", "finish_request", "record"]
 
@@ -40,6 +41,8 @@ class Sending:
     deadline: Instant
     pushes: Mapping[str, tuple[int, Push]]
     """Listing id and push by push id, as they were when the copy left."""
+    causes: tuple[Cause, ...] = ()
+    """What the pushes come of."""
 
 
 async def record(

@@ -10,6 +10,7 @@ from channelsync.engine.policy import Policy
 from channelsync.ports import Environment, OpenChannels, Presence, RunningChannel, WakeBus
 from channelsync.store.database import Database
 from channelsync.store.presence import Alone
+from channelsync.tracing import NoTracing, Tracing
 
 __all__ = ["Engine", "limits_of"]
 
@@ -24,6 +25,7 @@ class Engine:
     bus: WakeBus
     policy: Policy
     presence: Presence = field(default_factory=Alone)
+    tracing: Tracing = field(default_factory=NoTracing)
     sending: set[str] = field(default_factory=set)
     """Requests that this process is sending: from before a copy is committed until its end is."""
 

@@ -21,6 +21,7 @@ from channelsync.store.ledger import ExposureMove, move_exposures
 from channelsync.store.locks import in_parts, lock_items
 from channelsync.store.many import among, inserting, updating
 from channelsync.store.tables import ListingState, MovementKind, PushState
+from channelsync.tracing import causes_here, written_causes
 
 __all__ = ["Grants", "Listing", "PushNote"]
 
@@ -38,7 +39,7 @@ _WRITE_PUSHES: Final = updating(tables.pushes, *_PUSH_VALUES)
 _OPEN_PUSHES: Final = inserting(
     tables.pushes,
     *("id", "listing_id", "channel", "kind", "units", "compare_with", "opened_at"),
-    *("shown_before", "cause"),
+    *("shown_before", "cause", "trace"),
     *_PUSH_VALUES,
 )
 
@@ -235,6 +236,7 @@ class Grants:
                 "opened_at": self._now,
                 "shown_before": before.remote,
                 "cause": note.cause,
+                "trace": written_causes(causes_here()[:1]),
             }
         if old != new:
             self._pushed[new.push_id] = _push_values(new) | {

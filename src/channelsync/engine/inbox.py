@@ -22,6 +22,7 @@ from channelsync.engine.work import WorkKind, mark
 from channelsync.sdk.types import Delivery
 from channelsync.store import tables
 from channelsync.store.errors import is_passing
+from channelsync.tracing import Cause, caused_by, written_causes
 
 __all__ = ["Inbox", "Received", "note_delivery"]
 
@@ -38,6 +39,8 @@ class Received:
     delivery: Delivery
     body: bytes
     at: Instant
+    causes: tuple[Cause, ...] = ()
+    """What its intake comes of."""
 
 
 @dataclass(slots=True)
@@ -110,6 +113,7 @@ async def _write(tx: AsyncConnection, batch: Sequence[Received]) -> list[bool]:
             "received_at": received.at,
             "body_sha256": hashlib.sha256(received.body).hexdigest(),
             "reduced": dict(received.delivery.reduced),
+            "trace": written_causes(received.causes),
         }
         # In one order, lest two processes wait for each other's deliveries.
         for received in sorted(batch, key=lambda one: (one.channel, one.delivery.dedupe_key))
@@ -141,6 +145,11 @@ async def _note_channels(
     heard = {received.channel: received.at for received in batch}
     for channel, at in sorted(heard.items()):
         await note_delivery(tx, channel, at)
-    told = {received.channel for received, new in zip(batch, fresh, strict=True) if new}
-    for channel in sorted(told):
-        await mark(tx, WorkKind.INTAKE, channel, not_before=heard[channel])
+    told: dict[str, list[Cause]] = {}
+    for received, new in zip(batch, fresh, strict=True):
+        if new:
+            told.setdefault(received.channel, []).extend(received.causes)
+    for channel, causes in sorted(told.items()):
+        # Not of whichever request happened to begin this commit.
+        with caused_by(causes):
+            await mark(tx, WorkKind.INTAKE, channel, not_before=heard[channel])

@@ -35,6 +35,7 @@ from channelsync.sdk.errors import ConnectorError
 from channelsync.sdk.types import Change, ChangeResult, PushRequest
 from channelsync.store import tables
 from channelsync.store.tables import MovementKind, PushState
+from channelsync.tracing import Cause, SpanKind, meeting, read_causes
 
 __all__ = ["publish"]
 
@@ -294,12 +295,14 @@ async def _commit_copy(
 ) -> Sending:
     """Account for the copy: charged where it must be, outstanding from now on."""
     leaving: dict[str, tuple[int, Push]] = {}
+    causes: dict[Cause, None] = {}
     for row in carried:
         listing = grants[row.listing_id]
         takeable = await _takeable_for_copy(engine, tx, grants, listing)
         grant = start_attempt(listing.grant, now=now, takeable=takeable)
         grants.put(listing.id, grant, MovementKind.CHARGE, reference=row.id)
         grants.update(listing.id, last_push_at=now)
+        causes |= dict.fromkeys(read_causes(row.trace))
         if grant.push is not None:
             leaving[row.id] = (listing.id, grant.push)
     await grants.flush()
@@ -320,6 +323,7 @@ async def _commit_copy(
         request=request,
         deadline=deadline,
         pushes=leaving,
+        causes=tuple(causes),
     )
 
 
@@ -336,11 +340,21 @@ async def _send(
         return _same_for_all(sending, Outcome.UNSENT, "the send deadline had passed")
     if not engine.presence.held:
         return _same_for_all(sending, Outcome.UNSENT, "the other processes cannot see this one")
-    try:
-        return await channel.push(sending.request)
-    except ConnectorError as error:
-        # A connector raises only before a byte has left.
-        return _same_for_all(sending, Outcome.UNSENT, str(error))
+    said: dict[str, str | int] = {
+        "channelsync.channel": running.name,
+        "channelsync.operation": sending.request.operation,
+        "channelsync.pushes": len(sending.pushes),
+    }
+    with engine.tracing.span(
+        "attempt", SpanKind.INTERNAL, causes=meeting(sending.causes), attributes=said
+    ) as span:
+        try:
+            results = await channel.push(sending.request)
+        except ConnectorError as error:
+            # A connector raises only before a byte has left.
+            results = _same_for_all(sending, Outcome.UNSENT, str(error))
+        span.note("channelsync.outcome", ",".join(sorted({one.outcome for one in results})))
+    return results
 
 
 def _same_for_all(sending: Sending, outcome: Outcome, reason: str) -> list[ChangeResult]:

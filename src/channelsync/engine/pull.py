@@ -12,6 +12,7 @@ from channelsync.engine.inbox import Inbox, Received
 from channelsync.engine.work import Claim
 from channelsync.sdk.connector import PullsDeliveries
 from channelsync.sdk.types import Pulled
+from channelsync.tracing import causes_here
 
 __all__ = ["pull"]
 
@@ -35,7 +36,13 @@ async def pull(engine: Engine, held: Claim) -> Instant | None:
 async def _store(engine: Engine, channel: str, messages: Sequence[Pulled]) -> None:
     inbox, now = Inbox(engine), engine.now()
     received = [
-        Received(channel=channel, delivery=one.delivery, body=one.body, at=now)
+        Received(
+            channel=channel,
+            delivery=one.delivery,
+            body=one.body,
+            at=now,
+            causes=causes_here(),
+        )
         for one in messages
         if one.delivery is not None
     ]

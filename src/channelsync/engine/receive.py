@@ -23,6 +23,7 @@ from channelsync.sdk.errors import BadDelivery
 from channelsync.sdk.types import Delivery, LookAt, Parsed
 from channelsync.store import tables
 from channelsync.store.many import among
+from channelsync.tracing import read_causes
 
 __all__ = ["apply_parsed", "intake"]
 
@@ -40,6 +41,7 @@ async def intake(engine: Engine, held: Claim) -> Instant | None:
         rows = await _pending(connection, running.name)
     if not rows:
         return None
+    engine.tracing.link([cause for row in rows for cause in read_causes(row.trace)])
     parsed, bad = _parse_all(running.channel, rows)
     joined = _joined(parsed)
     async with engine.database.write() as tx:

@@ -11,16 +11,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.engine.work_statements import (
+    DUE_KINDS,
+    ENDS,
+    HELD_BY,
+    MARK,
+    MARK_TRACED,
+    NEXT_DUE,
+    TAKEN,
+)
 from channelsync.store.database import at_end
 from channelsync.store.locks import in_parts
-from channelsync.store.many import among, inserting
+from channelsync.store.many import among
 from channelsync.store.tables import work
+from channelsync.tracing import Cause, causes_here, read_causes, written_causes
 
 __all__ = [
     "Claim",
@@ -39,90 +49,6 @@ __all__ = [
     "require_lease",
     "require_leases",
 ]
-
-_DUE: Final = work.c.done_version < work.c.want_version
-_DONE: Final = (
-    sa.update(work)
-    .where(
-        work.c.kind == sa.bindparam("_kind"),
-        work.c.key == sa.bindparam("_key"),
-        work.c.lease_token == sa.bindparam("_token"),
-    )
-    .values(
-        done_version=sa.bindparam("_version"),
-        lease_until=None,
-        lease_token=None,
-        attempts=0,
-        last_error=None,
-    )
-)
-_DONE_UNTIL: Final = _DONE.values(
-    want_version=work.c.want_version + 1,
-    not_before=sa.case(
-        (
-            # marked during the run, for an earlier time
-            sa.and_(
-                work.c.want_version > sa.bindparam("_version"),
-                work.c.not_before < sa.bindparam("_again"),
-            ),
-            work.c.not_before,
-        ),
-        else_=sa.bindparam("_again"),
-    ),
-)
-
-
-def _marked_again(insert: Any) -> Any:
-    waiting = work.c.done_version < work.c.want_version
-    earlier = sa.case(
-        (sa.and_(waiting, work.c.not_before < insert.excluded.not_before), work.c.not_before),
-        else_=insert.excluded.not_before,
-    )
-    return insert.on_conflict_do_update(
-        index_elements=[work.c.kind, work.c.key],
-        set_={"want_version": work.c.want_version + sa.literal_column("1"), "not_before": earlier},
-    )
-
-
-_MARK: Final = inserting(work, "kind", "key", "not_before", conflict=_marked_again)
-
-# Asked again and again: made once, for making them costs more than running them.
-_NOW: Final = sa.bindparam("_now", type_=work.c.not_before.type)
-_OF_KIND: Final = work.c.kind == sa.bindparam("_kind")
-_FREE: Final = sa.or_(work.c.lease_until.is_(None), work.c.lease_until <= _NOW)
-_CLAIMABLE: Final = sa.and_(_DUE, work.c.not_before <= _NOW, _FREE)
-_FREE_AT: Final = sa.case(
-    (work.c.lease_until > work.c.not_before, work.c.lease_until), else_=work.c.not_before
-)
-_NEXT_DUE: Final = sa.select(
-    sa.select(work.c.not_before)
-    .where(_OF_KIND, _DUE, _FREE)
-    .order_by(work.c.not_before)
-    .limit(1)
-    .scalar_subquery(),
-    sa.select(sa.func.min(_FREE_AT))
-    .where(_OF_KIND, _DUE, work.c.lease_until > _NOW)
-    .scalar_subquery(),
-)
-_DUE_KINDS: Final = sa.select(work.c.kind).where(_CLAIMABLE).distinct()
-_TAKEN: Final = (
-    sa.update(work)
-    .where(
-        _OF_KIND,
-        work.c.key.in_(
-            sa.select(work.c.key)
-            .where(_OF_KIND, _CLAIMABLE)
-            .order_by(work.c.not_before)
-            .limit(sa.bindparam("_limit"))
-            .with_for_update(skip_locked=True)
-        ),
-    )
-    .values(lease_until=sa.bindparam("_until"), lease_token=sa.bindparam("_token"))
-    .returning(work.c.key, work.c.want_version, work.c.attempts)
-)
-_HELD_BY: Final = sa.select(work.c.lease_token, work.c.lease_until).where(
-    _OF_KIND, work.c.key == sa.bindparam("_key")
-)
 
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 300.0
@@ -181,6 +107,13 @@ class Claim:
     token: str
     lease_until: Instant
     attempts: int
+    trace: str | None = None
+    """What it comes of, as the store keeps that."""
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """What it comes of; the first is what it goes on from."""
+        return read_causes(self.trace)
 
 
 async def mark(tx: AsyncConnection, kind: WorkKind, key: str, *, not_before: Instant = 0.0) -> None:
@@ -207,11 +140,14 @@ async def mark_many(
         return
     tx.info.setdefault("marked", set()).add(kind)
     last = _last_act(tx)
+    causes = causes_here()
     if last is None:
-        await _write_marks(tx, marks)
+        await _write_marks(tx, marks, dict.fromkeys(marks, causes) if causes else {})
         return
     for key, at in marks.items():
         last.marks[key] = min(at, last.marks.get(key, at))
+        if causes:
+            last.causes[key] = tuple(dict.fromkeys((*last.causes.get(key, ()), *causes)))
 
 
 @dataclass(slots=True)
@@ -219,6 +155,7 @@ class _LastAct:
     """What a transaction does to dirty keys, at its end and in one order for all writers."""
 
     marks: dict[tuple[WorkKind, str], Instant] = field(default_factory=dict)
+    causes: dict[tuple[WorkKind, str], tuple[Cause, ...]] = field(default_factory=dict)
     held: list[Claim] = field(default_factory=list)
     done: list[tuple[Claim, Instant | None]] = field(default_factory=list)
 
@@ -226,7 +163,7 @@ class _LastAct:
         if tx.dialect.name != "sqlite":
             await self._fence(tx)
         if self.marks:
-            await _write_marks(tx, self.marks)
+            await _write_marks(tx, self.marks, self.causes)
         await _write_done(tx, self.done)
 
     async def _fence(self, tx: AsyncConnection) -> None:
@@ -261,21 +198,29 @@ def _last_act(tx: AsyncConnection) -> _LastAct | None:
     return found if isinstance(found, _LastAct) else None
 
 
-async def _write_marks(tx: AsyncConnection, marks: Mapping[tuple[WorkKind, str], Instant]) -> None:
+async def _write_marks(
+    tx: AsyncConnection,
+    marks: Mapping[tuple[WorkKind, str], Instant],
+    causes: Mapping[tuple[WorkKind, str], Sequence[Cause]],
+) -> None:
     wanted = sorted(marks.items())
     rows = [{"kind": kind, "key": key, "not_before": at} for (kind, key), at in wanted]
-    await _MARK.run(tx, rows)
+    if not causes:
+        await MARK.run(tx, rows)
+        return
+    told = [{"trace": written_causes(causes.get(key, ()))} for key, _ in wanted]
+    await MARK_TRACED.run(tx, [row | more for row, more in zip(rows, told, strict=True)])
 
 
 async def next_due(connection: AsyncConnection, kind: WorkKind, *, now: Instant) -> Instant | None:
     """When the next key of a kind is due; leased keys count from the end of their lease."""
-    row = (await connection.execute(_NEXT_DUE, {"_kind": kind, "_now": now})).one()
+    row = (await connection.execute(NEXT_DUE, {"_kind": kind, "_now": now})).one()
     return min((at for at in row if at is not None), default=None)
 
 
 async def due_kinds(connection: AsyncConnection, *, now: Instant) -> set[str]:
     """The kinds of which some key may be claimed now."""
-    return set((await connection.execute(_DUE_KINDS, {"_now": now})).scalars())
+    return set((await connection.execute(DUE_KINDS, {"_now": now})).scalars())
 
 
 async def claim(
@@ -290,7 +235,7 @@ async def claim(
     """Take up to `limit` due keys of a kind, oldest first."""
     times = {"_now": now, "_until": now + lease_seconds}
     wanted = {"_kind": kind, "_limit": limit, "_token": token, **times}
-    rows = (await tx.execute(_TAKEN, wanted)).all()
+    rows = (await tx.execute(TAKEN, wanted)).all()
     return [
         Claim(
             kind=kind,
@@ -299,6 +244,7 @@ async def claim(
             token=token,
             lease_until=now + lease_seconds,
             attempts=row.attempts,
+            trace=row.trace,
         )
         for row in rows
     ]
@@ -312,7 +258,7 @@ async def require_lease(tx: AsyncConnection, held: Claim, *, now: Instant) -> No
     Raises:
         LeaseLost: it ended, or another worker holds the key.
     """
-    row = (await tx.execute(_HELD_BY, {"_kind": held.kind, "_key": held.key})).one_or_none()
+    row = (await tx.execute(HELD_BY, {"_kind": held.kind, "_key": held.key})).one_or_none()
     if row is None or row.lease_token != held.token or (row.lease_until or 0.0) <= now:
         raise LeaseLost(f"{held.kind} {held.key}")
     if (last := _last_act(tx)) is not None:
@@ -352,15 +298,17 @@ async def finish_together(
 
 async def _write_done(tx: AsyncConnection, done: Sequence[tuple[Claim, Instant | None]]) -> None:
     """One statement for those that are due again by themselves, one for the others."""
-    for statement, timed in ((_DONE, False), (_DONE_UNTIL, True)):
-        rows = [
-            {"_kind": held.kind, "_key": held.key, "_token": held.token, "_version": held.version}
-            | ({"_again": again_at} if timed else {})
-            for held, again_at in done
-            if (again_at is not None) is timed
-        ]
-        if rows:
-            await tx.execute(statement, rows)
+    rows: dict[tuple[bool, bool], list[dict[str, Any]]] = {}
+    for held, again_at in done:
+        row: dict[str, Any] = {"_kind": held.kind, "_key": held.key, "_token": held.token}
+        row["_version"] = held.version
+        if again_at is not None:
+            row["_again"] = again_at
+        if held.trace is not None:
+            row["_seen"] = len(held.trace)
+        rows.setdefault((again_at is not None, held.trace is not None), []).append(row)
+    for ends, those in sorted(rows.items()):
+        await tx.execute(ENDS[ends], those)
 
 
 async def finish(tx: AsyncConnection, held: Claim, *, again_at: Instant | None = None) -> None:

@@ -55,6 +55,8 @@ class Lent:
     """Folder that holds a folder for each channel that is handed files."""
     transport: httpx.AsyncBaseTransport | None = None
     """Replaces the network (simulators, tests)."""
+    around: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda inner: inner
+    """Puts something around the network that watches what is asked of it."""
     log: Log | None = None
     sharing: Sharing | None = None
     """Where several processes make requests for one channel."""
@@ -109,7 +111,9 @@ async def open_channel(
         manifest = found.manifest_for(settings)
     budget = _budget(name, manifest.requests_per_second, lent)
     http = http_client(
-        allowed_hosts=(*manifest.own_hosts, *lent.allow_hosts), transport=lent.transport
+        allowed_hosts=(*manifest.own_hosts, *lent.allow_hosts),
+        transport=lent.transport,
+        around=lent.around,
     )
 
     async def paced(_request: httpx.Request) -> None:

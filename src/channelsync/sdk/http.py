@@ -7,7 +7,7 @@ answers, refuses compressed ones and caps their size, so that a small answer can
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from fnmatch import fnmatchcase
 
 import httpx
@@ -90,13 +90,19 @@ class _PolicyTransport(httpx.AsyncBaseTransport):
 
 
 def http_client(
-    *, allowed_hosts: tuple[str, ...], transport: httpx.AsyncBaseTransport | None = None
+    *,
+    allowed_hosts: tuple[str, ...],
+    transport: httpx.AsyncBaseTransport | None = None,
+    around: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda inner: inner,
 ) -> httpx.AsyncClient:
-    """A client under the policy. `transport` replaces the network (ASGI simulators, tests)."""
+    """A client under the policy. `transport` replaces the network (ASGI simulators, tests).
+
+    `around` puts something around it that watches, not changes.
+    """
     limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
     inner = transport or httpx.AsyncHTTPTransport(retries=0, limits=limits, trust_env=False)
     return httpx.AsyncClient(
-        transport=_PolicyTransport(inner, allowed_hosts),
+        transport=_PolicyTransport(around(inner), allowed_hosts),
         timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
         follow_redirects=False,
         trust_env=False,

@@ -212,6 +212,7 @@ pushes = sa.Table(
     sa.Column("result", sa.Text),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("cause", sa.Text, nullable=False, server_default=""),
+    sa.Column("trace", sa.Text),
     one_of("kind", PushKind),
     one_of("state", PushState),
     sa.CheckConstraint("units >= 0 AND (units > 0 OR kind = 'zero')", name="units"),

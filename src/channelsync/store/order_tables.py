@@ -28,6 +28,7 @@ deliveries = sa.Table(
     sa.Column("body_sha256", sa.Text, nullable=False),
     sa.Column("reduced", sa.JSON, nullable=False),
     sa.Column("done_at", INSTANT),
+    sa.Column("trace", sa.Text),
     sa.UniqueConstraint("channel", "dedupe_key"),
     sa.Index(
         "ix_deliveries_pending",

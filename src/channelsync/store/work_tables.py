@@ -27,6 +27,8 @@ work = sa.Table(
     sa.Column("lease_token", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_error", sa.Text),
+    # what it came of, for whoever wants traces; NULL where nobody does
+    sa.Column("trace", sa.Text),
     # Keys that are done stay, and outnumber the due ones: neither index knows them.
     sa.Index(
         "ix_work_due",

@@ -14,7 +14,7 @@ from typing import Final
 from pydantic import BaseModel, SecretStr
 from typing_extensions import override
 
-__all__ = ["RedactingFormatter", "hide_secrets_of", "redacted"]
+__all__ = ["RedactingFormatter", "hide_secrets_of", "hide_values", "redacted"]
 
 HIDDEN: Final = "[hidden]"
 CHARACTERS_MIN: Final = 8
@@ -56,7 +56,12 @@ def hide_secrets_of(*models: BaseModel | None) -> None:
     """From now on every secret field of these models is hidden wherever it turns up."""
     for model in models:
         if model is not None:
-            _known.update(one for one in _secrets(model) if len(one) >= CHARACTERS_MIN)
+            hide_values(_secrets(model))
+
+
+def hide_values(secrets: Iterable[str]) -> None:
+    """From now on these are hidden wherever they turn up."""
+    _known.update(one for one in secrets if len(one) >= CHARACTERS_MIN)
 
 
 def _secrets(value: object) -> Iterator[str]:

@@ -20,6 +20,7 @@ from channelsync.domain.permissions import Permission
 
 __all__ = [
     "OPEN",
+    "ROUTES",
     "SELF",
     "TABLE",
     "Asked",
@@ -230,6 +231,7 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
 @dataclass(frozen=True, slots=True)
 class _Line:
     method: str
+    route: str
     path: re.Pattern[str]
     asked: Asked
 
@@ -239,7 +241,7 @@ class Table:
 
     def __init__(self, lines: Mapping[tuple[str, str], Asked] = TABLE) -> None:
         self._lines = tuple(
-            _Line(method, _pattern(path), asked) for (method, path), asked in lines.items()
+            _Line(method, path, _pattern(path), asked) for (method, path), asked in lines.items()
         )
 
     def asked(self, method: str, path: str) -> Asked:
@@ -254,6 +256,11 @@ class Table:
                 return line.asked
         return OPEN if any(line.asked is OPEN for line in found) else SELF
 
+    def route(self, method: str, path: str) -> str | None:
+        """The line's own way of writing a path that was asked for."""
+        found = (line for line in self._lines if line.method == method and line.path.match(path))
+        return next((line.route for line in found), None)
+
     def methods(self, path: str) -> tuple[str, ...]:
         """What may be done at a path, sorted."""
         return tuple(sorted({line.method for line in self._lines if line.path.match(path)}))
@@ -263,6 +270,9 @@ def _pattern(path: str) -> re.Pattern[str]:
     if path == "/static":
         return re.compile(r"^/static(/.*)?$")
     return compile_path(path)[0]
+
+
+ROUTES: Final = Table()
 
 
 def routes_of(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ import channelsync
 from channelsync.engine.core import Engine
 from channelsync.engine.idempotency import Once
 from channelsync.engine.identity import Identity
-from channelsync.web.access import TABLE, Table, require_listed
+from channelsync.web.access import ROUTES, TABLE, require_listed
 from channelsync.web.api.allocations import allocations_router
 from channelsync.web.api.books import books_router
 from channelsync.web.api.channels import channels_router
@@ -60,6 +60,7 @@ from channelsync.web.problems import (
 from channelsync.web.receivers import Receiver
 from channelsync.web.throttle import Buckets
 from channelsync.web.tills import Tills
+from channelsync.web.traced import Traced
 
 __all__ = ["WebOptions", "build_app", "build_probes", "build_receivers"]
 
@@ -77,6 +78,7 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         middleware=[
+            Middleware(Traced, tracing=engine.tracing),
             Middleware(PagesOfTrouble, now=engine.now),
             Middleware(Guard, gate=gate),
         ],
@@ -108,13 +110,10 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
     return app
 
 
-_ROUTES: Final = Table()
-
-
 async def _on_http_error(request: Request, error: Exception) -> Response:
     """The framework's refusal; of a method, with all those that the path has."""
     answer = await on_http_error(request, error)
-    methods = _ROUTES.methods(request.scope["path"])
+    methods = ROUTES.methods(request.scope["path"])
     if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED and methods:
         answer.headers["allow"] = ", ".join(methods)
     return answer
@@ -169,7 +168,10 @@ def build_receivers(engine: Engine, options: WebOptions) -> ASGIApp:
     """The doors that marketplaces knock at, without anything for people."""
     receiver = Receiver(engine, options, Meters())
     return Starlette(
-        middleware=[Middleware(Guard, gate=_gate(engine, options))],
+        middleware=[
+            Middleware(Traced, tracing=engine.tracing),
+            Middleware(Guard, gate=_gate(engine, options)),
+        ],
         exception_handlers={
             Problem: on_problem,
             HTTPException: on_http_error,

@@ -18,6 +18,7 @@ from channelsync.sdk.connector import ReceivesWebhooks
 from channelsync.sdk.errors import BadDelivery, Unauthentic
 from channelsync.sdk.types import WebhookRequest
 from channelsync.store import tables
+from channelsync.tracing import causes_here
 from channelsync.web.bodies import read_body
 from channelsync.web.meters import Meters
 from channelsync.web.options import WebOptions
@@ -69,7 +70,9 @@ class Receiver:
         except Exception:  # noqa: BLE001 - what cannot be proven is never accepted
             _log.exception("webhook could not be verified", channel=running.name)
             return _later("the webhook could not be verified"), "error", ""
-        received = Received(channel=running.name, delivery=delivery, body=body, at=now)
+        received = Received(
+            channel=running.name, delivery=delivery, body=body, at=now, causes=causes_here()
+        )
         fresh = await self._inbox.store(received)
         status = "accepted" if fresh else "duplicate"
         return JSONResponse({"status": status}), status, delivery.topic

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import structlog
@@ -31,6 +32,7 @@ from channelsync.engine.work import (
 from channelsync.sdk.errors import ConnectorError, Resting
 from channelsync.store.database import pause_before_retry
 from channelsync.store.errors import OutcomeUnknown, is_passing, is_rolled_back
+from channelsync.tracing import Span, SpanKind
 
 __all__ = ["SWEEP_SECONDS", "Handler", "InBatches", "Supervisor"]
 
@@ -198,7 +200,8 @@ class Supervisor:
         batch = [held for held in claims if not held.attempts]
         if isinstance(handler, InBatches) and batch:
             try:
-                await handler.together(self.engine, batch)
+                with self._span(batch):
+                    await handler.together(self.engine, batch)
             except Exception as error:  # noqa: BLE001 - found out one by one whose it is
                 _log.info("a batch failed", kind=batch[0].kind, keys=len(batch), why=str(error))
                 apart = list(claims)
@@ -207,7 +210,8 @@ class Supervisor:
 
     async def _work(self, held: Claim) -> None:
         try:
-            again_at = await self._handle(held)
+            with self._span((held,)):
+                again_at = await self._handle(held)
         except LeaseLost:
             _log.warning("lease lost", kind=held.kind, key=held.key)
         except Resting as rest:
@@ -224,6 +228,17 @@ class Supervisor:
             await self._failed(held, f"{type(error).__name__}: {error}", expected=False)
         else:
             await self._patiently(lambda tx: self._finish(tx, held, again_at))
+
+    def _span(self, claims: Sequence[Claim]) -> AbstractContextManager[Span]:
+        """What the work came of goes on here, whichever process that was in."""
+        first, causes = claims[0], [cause for held in claims for cause in held.causes]
+        said: dict[str, str | int] = {"channelsync.keys": len(claims)}
+        if len(claims) == 1:
+            # Behind a tab is what a marketplace calls its own: too many names for a trace.
+            said["channelsync.key"] = first.key.partition("\t")[0]
+        return self.engine.tracing.span(
+            first.kind.value, SpanKind.CONSUMER, causes=causes, attributes=said
+        )
 
     async def _handle(self, held: Claim) -> Instant | None:
         """Do the work; again at once where writers met. Whoever lost left no trace."""
