@@ -2,7 +2,8 @@
 
 The revisions are Alembic's (`migrations/` of the checkout, or the copy in the wheel). Every command
 is one transaction that begins by taking the database's write lock, so that two processes which
-start at once upgrade once, and a failed upgrade leaves nothing behind.
+start at once upgrade once, and a failed upgrade leaves nothing behind. Most starts find the schema
+as they want it: that is seen without Alembic, which takes as long to import as the store to open.
 
 SchemaMismatch
 ├── SchemaTooNew    a newer program has upgraded the database
@@ -11,16 +12,13 @@ SchemaMismatch
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from channelsync.resources import resource_folder
@@ -41,6 +39,9 @@ __all__ = [
 _LOCK_KEY: Final = 0x6368_616E_7379_6E63
 """PostgreSQL advisory lock of whoever migrates: "chansync" in ASCII."""
 _BUSY_SECONDS: Final = 60.0
+_REVISION: Final = re.compile(r'^revision: str = "(\w+)"$', re.MULTILINE)
+_FOLLOWS: Final = re.compile(r'^down_revision: str \| None = (?:None|"(\w+)")$', re.MULTILINE)
+_VERSIONS: Final = sa.table("alembic_version", sa.column("version_num"))
 
 
 class SchemaMismatch(Exception):
@@ -70,10 +71,23 @@ class SchemaOutdated(SchemaMismatch):
 
 def head() -> str:
     """The newest revision that this program knows."""
-    newest = _scripts().get_current_head()
-    if newest is None:
+    revisions = _revisions()
+    newest = revisions.keys() - set(revisions.values())
+    if len(newest) != 1:
         raise SchemaMismatch("this installation of channelsync has no migrations: install it again")
-    return newest
+    return newest.pop()
+
+
+def _revisions() -> dict[str, str | None]:
+    """Every revision that this program knows, and the one it follows."""
+    found: dict[str, str | None] = {}
+    for path in (resource_folder("migrations") / "versions").glob("*.py"):
+        text = path.read_text("utf-8")
+        revision, follows = _REVISION.search(text), _FOLLOWS.search(text)
+        if revision is None or follows is None:
+            raise SchemaMismatch(f"{path.name} does not say which revision it is, or follows")
+        found[revision[1]] = follows[1]
+    return found
 
 
 async def current(url: str) -> str | None:
@@ -107,9 +121,11 @@ async def upgrade(url: str, revision: str = "head") -> None:
     Raises:
         SchemaTooNew: a newer program has upgraded it; nothing was changed.
     """
+    if revision in {"head", head()} and await current(url) == head():
+        return
     async with migrating(url) as connection:
         _refuse_newer(await connection.run_sync(_revision))
-        await connection.run_sync(_run, command.upgrade, revision)
+        await connection.run_sync(_run, "upgrade", revision)
 
 
 async def downgrade(url: str, revision: str) -> None:
@@ -120,7 +136,7 @@ async def downgrade(url: str, revision: str) -> None:
     """
     async with migrating(url) as connection:
         _refuse_newer(await connection.run_sync(_revision))
-        await connection.run_sync(_run, command.downgrade, revision)
+        await connection.run_sync(_run, "downgrade", revision)
 
 
 @asynccontextmanager
@@ -178,27 +194,22 @@ def _engine(url: str, *, begin: str) -> AsyncEngine:
     return engine
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(resource_folder("migrations")).replace("%", "%%"))
-    return config
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
-
-
 def _revision(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not sa.inspect(connection).has_table(_VERSIONS.name):
+        return None
+    return connection.execute(sa.select(_VERSIONS.c.version_num)).scalar_one_or_none()
 
 
 def _refuse_newer(found: str | None) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in _revisions():
         raise SchemaTooNew(found)
 
 
-def _run(connection: sa.Connection, action: Any, revision: str) -> None:
-    config = _config()
+def _run(connection: sa.Connection, action: Literal["upgrade", "downgrade"], revision: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(resource_folder("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
-    action(config, revision)
+    getattr(command, action)(config, revision)

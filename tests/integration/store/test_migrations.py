@@ -11,10 +11,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from channelsync.store import migrate
 from channelsync.store.database import sqlite_url
 from channelsync.store.tables import metadata
+from tests.support.checkout import ROOT
 from tests.support.databases import ENGINES, NewDatabase
 
 APPEND_ONLY = ("audit", "movements", "seals")
@@ -37,6 +39,11 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewDatabase:
 @pytest.fixture
 def url(new_url: NewDatabase) -> str:
     return new_url()
+
+
+def test_the_newest_revision_is_what_alembic_says() -> None:
+    """Starts read it from the files alone."""
+    assert migrate.head() == ScriptDirectory(str(ROOT / "migrations")).get_current_head()
 
 
 async def on(url: str, look: Callable[[sa.Connection], Any]) -> Any:
