@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import threading
@@ -172,11 +173,16 @@ class Practice:
         return CONNECTOR.sub(r"\g<0>\n\1poll_interval_seconds: 1\n\1quarantine_seconds: 1", text)
 
     def use(self, postgres: Postgres, redis: Redis) -> None:
-        """Have real servers in the house, and the tools that come with the database."""
-        url = postgres.url("channelsync")
+        """Have real servers in the house, and the tools that come with the database.
+
+        The database is this page's own: what another page left running may live a moment longer.
+        """
+        database = f"channelsync_{secrets.token_hex(4)}"
         self.names = {
             **self.names,
-            "postgresql://channelsync:PASSWORD@db/channelsync": url,
+            "postgresql://channelsync:PASSWORD@db/channelsync": postgres.url(database),
+            "createdb channelsync": f"createdb {database}",
+            "monday.dump channelsync": f"monday.dump {database}",
             "redis://redis:6379/0": redis.url,
             "/run/secrets/secret_key": str(self.folder / "secret_key"),
             "8485": str(free_port()),

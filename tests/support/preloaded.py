@@ -184,7 +184,8 @@ def _keep(line: socket.socket) -> NoReturn:
         _become(asked, streams)
     for stream in streams:
         os.close(stream)
-    line.sendall(f"{process}\n".encode())
+    with contextlib.suppress(OSError):  # whoever asked may be gone: then nobody listens, below
+        line.sendall(f"{process}\n".encode())
     ended = os.pidfd_open(process)
     ready, _, _ = select.select([line.fileno(), ended], [], [])
     if ended not in ready:

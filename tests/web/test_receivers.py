@@ -245,6 +245,23 @@ async def test_webhooks_are_counted_by_what_became_of_them(build: Build, visit: 
     assert "made-up" not in text
 
 
+async def test_a_webhook_that_the_store_keeps_waiting_is_asked_for_again(
+    build: Build, visit: Client
+) -> None:
+    house = await house_with_till(build)
+    client = await visit(house, store_seconds_max=0.05)
+    body = sale()
+    async with house.engine.database.write():
+        answer = await client.post("/webhooks/till", content=body, headers=signed(house, body))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    patient = await visit(house)
+    again = await patient.post("/webhooks/till", content=body, headers=signed(house, body))
+    assert again.status_code == 200
+    assert len(await house.rows(tables.deliveries)) == 1
+    text = (await client.get("/metrics")).text
+    assert 'received_total{channel="till",result="late",topic="pos.sale.completed"} 1.0' in text
+
+
 async def test_many_receivers_at_once_store_each_sale_once(build: Build, visit: Client) -> None:
     house = await house_with_till(build)
     client = await visit(house, served=True)

@@ -15,14 +15,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from channelsync.rehearsal import record
 from channelsync.rehearsal.kinds import KINDS
 from channelsync.rehearsal.play import Outcome, Plan, play_timed
 
 __all__ = ["main"]
-
-HOURS_OF_A_DAY: Final = 24.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,22 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="seeds at once; 0: one a processor")
     parser.add_argument("--all-kinds", action="store_true", help="every fault must have happened")
     parser.add_argument("--record", type=Path, help="write the figures to this file")
+    parser.add_argument("--add", action="store_true", help="to those that are in it")
     given = parser.parse_args(arguments)
-    plans = [
-        Plan(seed=seed, hours=given.hours, daemons=given.daemons or 1 + seed % 2)
-        for seed in range(given.seed, given.seed + given.seeds)
-    ]
+    asked = record.Asked(given.seed, given.seeds, given.hours, given.daemons)
     outcomes = []
-    for outcome, took in _played(plans, given.jobs or os.cpu_count() or 1):
+    for outcome, took in _played(asked.plans(), given.jobs or os.cpu_count() or 1):
         outcomes.append(outcome)
         _tell(outcome, took, as_json=given.json)
         if outcome.violation is not None:
             return 1
     if given.record is not None:
-        _record(outcomes, given.record, _command(given))
-    faults = _faults(outcomes)
+        record.write(outcomes, asked, given.record, add=given.add)
     if not given.json:
-        _sum_up(outcomes, faults)
+        _sum_up(outcomes)
+    faults = record.faults(outcomes)
     if given.all_kinds and (missing := [kind for kind in KINDS if not faults[kind]]):
         sys.stdout.write(f"did not happen: {', '.join(missing)}\n")
         return 1
@@ -105,50 +102,20 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _faults(outcomes: list[Outcome]) -> Counter[str]:
-    faults: Counter[str] = Counter()
-    for outcome in outcomes:
-        faults.update(outcome.counts)
-    return faults
-
-
-def _days(outcomes: list[Outcome]) -> float:
-    return sum(outcome.hours for outcome in outcomes) / HOURS_OF_A_DAY
-
-
-def _command(given: argparse.Namespace) -> str:
-    """What plays the same seeds again from a checkout."""
-    asked = f"./run rehearse --seed {given.seed} --seeds {given.seeds} --hours {given.hours:g}"
-    return asked if given.daemons is None else f"{asked} --daemons {given.daemons}"
-
-
-def _record(outcomes: list[Outcome], path: Path, command: str) -> None:
-    """Figures with the command that reproduces them, for the documentation."""
-    checks = sum(sum(outcome.checks.values()) for outcome in outcomes)
-    figures: list[tuple[str, float, str]] = [
-        ("simulated days", round(_days(outcomes), 2), "days"),
-        ("seeds", len(outcomes), "seeds"),
-        ("units sold", sum(outcome.sold for outcome in outcomes), "units"),
-        ("units oversold", sum(outcome.oversold for outcome in outcomes), "units"),
-        ("commits audited", sum(outcome.commits for outcome in outcomes), "commits"),
-        ("invariants checked", checks, "checks"),
-    ]
-    figures += [
-        (f"fault: {kind}", count, "times") for kind, count in sorted(_faults(outcomes).items())
-    ]
-    rows = [{"name": n, "value": v, "unit": u, "command": command} for n, v, u in figures]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-
-
-def _sum_up(outcomes: list[Outcome], faults: Counter[str]) -> None:
-    days = _days(outcomes)
+def _sum_up(outcomes: list[Outcome]) -> None:
     sold = sum(outcome.sold for outcome in outcomes)
     sys.stdout.write(
-        f"{days:.2f} simulated days, {len(outcomes)} seeds, {sold} units sold, oversold 0\n"
+        f"{record.days(outcomes):.2f} simulated days, {len(outcomes)} seeds, {sold} units sold,"
+        " oversold 0\n"
     )
-    for kind, count in sorted(faults.items()):
-        sys.stdout.write(f"  {count:>6} {kind}\n")
+    checks: Counter[str] = Counter()
+    for outcome in outcomes:
+        checks.update(outcome.checks)
+    faults = record.faults(outcomes)
+    for heading, counted in (("faults that happened", faults), ("invariants checked", checks)):
+        sys.stdout.write(f"{heading}:\n")
+        for name, count in sorted(counted.items()):
+            sys.stdout.write(f"  {count:>7,} {name}\n")
 
 
 if __name__ == "__main__":

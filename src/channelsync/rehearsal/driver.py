@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
@@ -71,7 +71,12 @@ class _Cursor:
         if self._owner.writing:
             await self._owner.keeper.at_gate("statement")
             self._owner.note(statement)
+        if (travel := self._owner.travel) is None:
+            self._cursor.execute(statement, parameters or ())
+            return self
+        await travel()
         self._cursor.execute(statement, parameters or ())
+        await travel()
         return self
 
     async def executemany(self, statement: str, parameters: Any) -> _Cursor:
@@ -100,6 +105,8 @@ class Connection:
         self.keeper = keeper
         self.raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
         self.writing = False
+        self.travel: Callable[[], Awaitable[None]] | None = None
+        """One way to the database or back, where that may take time."""
         self.isolation_level = None
         self._conn = self.raw
         self._connection = self.raw

@@ -51,6 +51,8 @@ KINDS: Final = MappingProxyType(
         "connection lost in a transaction": 30,
         "commit of unknown outcome, done": 30,
         "commit of unknown outcome, not done": 30,
+        "database slow": 30,
+        "start on a slow database": 29,
         "database busy": 31,
         "disk error": 31,
         "disk full": 32,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -53,7 +54,7 @@ __all__ = ["Daemon", "House", "Presence"]
 
 ABSENT_SECONDS: Final = 4.0
 KEY: Final = b"of a rehearsal, in which nothing is signed"
-SWEEP_SECONDS: Final = 90.0
+SWEEP_SECONDS: Final = 300.0
 """Wake-ups are lost with a process alone, so looking without one may be rare, and cheap."""
 UPTIME_SECONDS_MAX: Final = 1e6
 RESTART_SECONDS: Final = (1.0, 6.0)
@@ -85,11 +86,17 @@ class House:
     front: Callable[[ASGIApp], ASGIApp] = lambda given: given
     clock: Callable[[Process, DatabaseClock], Clock] = lambda _process, clock: clock
     """Where a bug is planted."""
+    slow_seconds: float = 0.0
+    """How long the database takes over one way of a statement, on average; 0: no time at all."""
 
     @property
     def ahead_seconds_max(self) -> float:
         """How wrong the clock of a machine may be."""
         return FAR_AHEAD_SECONDS_MAX if len(self.daemons) > 1 else AHEAD_SECONDS_MAX
+
+    def answer_seconds(self, rng: Random) -> float:
+        """How long one way of a statement takes, there or back."""
+        return rng.expovariate(1 / self.slow_seconds) if self.slow_seconds else 0.0
 
     def alive(self) -> list[Process]:
         """The processes that are there, the frozen ones included."""
@@ -170,6 +177,7 @@ class Daemon:
             raise RuntimeError("nobody lives here")
         connection = Connection(self.house.path, self.process)
         connection.raw.create_function("true_time", 0, self.house.stage.now)
+        connection.travel = self.process.travel
         return connection
 
     async def live(self) -> None:
@@ -198,6 +206,7 @@ class Daemon:
             ahead_seconds=self._rng.uniform(-1.0, 1.0) * self.house.ahead_seconds_max,
             booted_at=stage.now() - self._rng.uniform(0.0, UPTIME_SECONDS_MAX),
         )
+        process.answer_seconds = partial(self.house.answer_seconds, process.rng)
         if abs(process.ahead_seconds) > REMARKABLE_SECONDS:
             stage.happened("clock minutes off")
         self.house.on_birth()
@@ -259,6 +268,8 @@ class Daemon:
         clock = None
         now: Clock = process.now
         if not alone:
+            if house.slow_seconds:
+                house.stage.happened("start on a slow database")
             clock = await DatabaseClock.of(books, counted=process.counted, query=TRUE_TIME)
             now = house.clock(process, clock)
         engine = Engine(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import sqlite3
@@ -44,6 +45,7 @@ PUBLIC_URL: Final = "https://sync.example.com"
 COURIERS: Final = 2
 COURIER_SECONDS: Final = 10.0
 ROUNDS_MAX: Final = 20
+RARE_COLLECTIONS: Final = (50_000, 20, 50)
 INJECTED: Final = {
     "delivery_lost": "webhook lost",
     "delivery_doubled": "webhook doubled",
@@ -108,10 +110,14 @@ def play(plan: Plan) -> Outcome:
     asyncio.set_event_loop(loop)
     logs = structlog.get_config()
     random.seed(plan.seed)
+    collects = gc.get_threshold()
+    # Hours of objects pass by, and nearly all of them go by themselves.
+    gc.set_threshold(*RARE_COLLECTIONS)
     with tempfile.TemporaryDirectory(prefix="channelsync-rehearsal-", dir=_memory()) as name:
         try:
             return loop.run_until_complete(_Rehearsal(plan, loop, Path(name)).run())
         finally:
+            gc.set_threshold(*collects)
             structlog.configure(**logs)
             asyncio.set_event_loop(None)
             loop.close()

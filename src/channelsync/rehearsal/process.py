@@ -49,6 +49,8 @@ class Process:
     """What is to happen at the next gates of a kind, one each."""
     refuses: BaseException | None = None
     """What the database says to whoever wants to write, for as long as it stands here."""
+    answer_seconds: Callable[[], float] = lambda: 0.0
+    """How long the database takes over one way, there or back, just now."""
     _thawed: asyncio.Event | None = None
     _connections: list[Connection] = field(default_factory=list)
 
@@ -88,6 +90,13 @@ class Process:
             await self._open()
         elif self.rng.random() < YIELDS:
             await asyncio.sleep(0)
+            await self._open()
+
+    async def travel(self) -> None:
+        """One way to the database or back, which takes time where it is slow."""
+        seconds = self.answer_seconds()
+        if seconds:
+            await asyncio.sleep(seconds)
             await self._open()
 
     async def _open(self) -> None:

@@ -31,6 +31,8 @@ GATES: Final = (
     "after request",
 )
 LEASE_SECONDS: Final = 60.0
+SLOW_SECONDS: Final = (0.05, 0.5)
+"""Of a slow database: one way of a statement, on average."""
 QUOTAS: Final[tuple[dict[str, int], ...]] = (
     {"amazon": 45, "shopify": 30, "square": 20},
     {"amazon": 0, "shopify": 60, "square": 30},
@@ -118,6 +120,7 @@ class Storm:
             self._freeze: 8,
             self._set_a_clock: 5,
             self._fill_the_disk: 3,
+            self._slow_the_database: 4,
             self._cut_off: 5,
             self._black_out: 3,
             self._hold_back: 3,
@@ -211,6 +214,14 @@ class Storm:
         await self._for_a_while(20.0, 900.0)
         for process in self.house.alive():
             process.refuses = None
+
+    async def _slow_the_database(self) -> None:
+        """Every statement takes its time, and somebody starts just then."""
+        self.house.slow_seconds = self.rng.uniform(*SLOW_SECONDS)
+        self.stage.happened("database slow")
+        await self._crash()
+        await self._for_a_while(60.0, 600.0)
+        self.house.slow_seconds = 0.0
 
     async def _restore(self) -> None:
         """An old backup takes the place of the books."""

@@ -18,7 +18,8 @@ class Meters:
         self._topics: dict[str, set[str]] = {}
         self._webhooks = Counter(
             "channelsync_webhook_received",
-            "Webhooks by what became of them: accepted, duplicate, unauthentic, malformed, error.",
+            "Webhooks by what became of them: accepted, duplicate, late, unauthentic, malformed,"
+            " error.",
             ("channel", "topic", "result"),
             registry=self.registry,
         )

@@ -15,6 +15,8 @@ from channelsync.security.passwords import Passwords
 __all__ = ["LOOPBACK", "Button", "Exhibit", "Stage", "WebOptions"]
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+STORE_SECONDS_MAX: Final = 4.0
+"""The most impatient marketplace hangs up after five seconds, and counts that as a failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class WebOptions:
 
     public_url: str | None = None
     """How marketplaces reach us; part of what some of them sign."""
+    store_seconds_max: float = STORE_SECONDS_MAX
+    """A webhook that takes longer to store is to be sent again."""
     operators: tuple[str, ...] = LOOPBACK
     """Networks that pages, API and metrics answer while nobody can sign in: this machine."""
     setup_token: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 
 import sqlalchemy as sa
@@ -41,7 +42,7 @@ class Receiver:
         self._meters = meters
 
     async def receive(self, request: Request) -> Response:
-        """Take one webhook in: 200 once it is committed, first or again."""
+        """Take one webhook in: 200 once it is committed, first or again; 503 if that takes long."""
         running = await open_channel(self._engine, request.path_params["channel"])
         if not isinstance(running.channel, ReceivesWebhooks):
             raise Problem(HTTPStatus.NOT_FOUND, "this channel sends no webhooks")
@@ -73,7 +74,12 @@ class Receiver:
         received = Received(
             channel=running.name, delivery=delivery, body=body, at=now, causes=causes_here()
         )
-        fresh = await self._inbox.store(received)
+        try:
+            async with asyncio.timeout(self._options.store_seconds_max):
+                fresh = await self._inbox.store(received)
+        except TimeoutError:
+            # It may be committed yet: then what the sender repeats is a duplicate.
+            return _later("the webhook could not be stored in time"), "late", delivery.topic
         status = "accepted" if fresh else "duplicate"
         return JSONResponse({"status": status}), status, delivery.topic
 
