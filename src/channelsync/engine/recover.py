@@ -17,7 +17,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.escrow import ChannelLimits, Outcome, finish_attempt
+from channelsync.domain.escrow import ChannelLimits, Outcome, Push, finish_attempt
+from channelsync.domain.vocabulary import PushKind
 from channelsync.engine.core import Engine, limits_of
 from channelsync.engine.grants import Grants, PushNote
 from channelsync.engine.leases import free_leases, lease_owners
@@ -85,9 +86,7 @@ async def _end(engine: Engine, attempt: Any) -> bool:
     async def act(tx: AsyncConnection) -> bool:
         now = engine.now()
         pushes = tables.pushes
-        query = sa.select(pushes.c.listing_id, pushes.c.id, pushes.c.channel).where(
-            pushes.c.request_id == attempt.request_id
-        )
+        query = sa.select(pushes).where(pushes.c.request_id == attempt.request_id)
         rows = (await tx.execute(query)).all()
         grants = Grants(tx, now, "recover")
         await grants.load(row.listing_id for row in rows)
@@ -115,12 +114,24 @@ async def _close(tx: AsyncConnection, attempt_id: int, now: float) -> bool:
 
 
 def _end_push(engine: Engine, grants: Grants, row: Any, now: float) -> None:
+    """The attempt is open no more, even where another copy has closed its push meanwhile."""
     running = engine.channels.get(row.channel)
     limits = limits_of(running) if running is not None else UNOPENED
     listing = grants[row.listing_id]
-    push = listing.grant.push
-    if push is None or push.push_id != row.id or not listing.grant.attempts_open:
+    if not listing.grant.attempts_open:
         return
+    push = _as_it_left(row)
     grant = finish_attempt(listing.grant, push, Outcome.UNKNOWN, now=now, limits=limits)
     note = PushNote(result=Outcome.UNKNOWN, reason="the sender died")
     grants.put(listing.id, grant, MovementKind.UNCHARGE, reference=row.id, note=note)
+
+
+def _as_it_left(row: Any) -> Push:
+    """The push of a stored row, as far as the end of an attempt asks for it."""
+    return Push(
+        push_id=row.id,
+        kind=PushKind(row.kind),
+        units=row.units,
+        compare=row.compare_with,
+        retry_until=row.retry_until,
+    )
