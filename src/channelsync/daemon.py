@@ -11,7 +11,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -98,15 +98,16 @@ async def serve(
             open_application(settings, configuration_path=path, tracing=tracing) as application,
         ):
             door = listen(settings.host, settings.port)
-            await run_daemon(
-                application,
-                door,
-                stop=stop,
-                watched=path,
-                reload_now=reload_now,
-                on_ready=_collect_garbage_of_work,
-                part=part,
-            )
+            with _saying_why():
+                await run_daemon(
+                    application,
+                    door,
+                    stop=stop,
+                    watched=path,
+                    reload_now=reload_now,
+                    on_ready=_collect_garbage_of_work,
+                    part=part,
+                )
     return 0
 
 
@@ -128,6 +129,16 @@ def _collect_garbage_of_work() -> None:
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     gc.enable()
+
+
+@contextlib.contextmanager
+def _saying_why() -> Iterator[None]:
+    """Whoever starts it again may never see it stop: the log must say where it did."""
+    try:
+        yield
+    except Exception:
+        _log.exception("the daemon stops: this should not happen")
+        raise
 
 
 def _only_one(settings: Settings, part: Part) -> AbstractContextManager[None]:

@@ -175,6 +175,13 @@ def test_what_the_program_raises_has_its_code(error: Exception, code: int, kind:
     assert (failure.code, failure.kind, failure.expected) == (code, kind, True)
 
 
+def test_of_several_mistakes_at_once_each_is_named() -> None:
+    inner = ExceptionGroup("inside", [ValueError("one"), ValueError("one")])
+    failure = failure_of(ExceptionGroup("outside", [inner, KeyError("two")]))
+    assert failure.message.startswith("this should not happen: ValueError: one; KeyError: 'two'\n")
+    assert not failure.expected
+
+
 def broken(_shop: Shop) -> Callable[[], Registry]:
     def registry() -> Registry:
         raise RuntimeError("boom")

@@ -76,10 +76,17 @@ def failure_of(error: Exception) -> Failure:
     return Failure(
         code=ExitCode.FAILED,
         kind="internal",
-        message=f"this should not happen: {type(error).__name__}: {error}\nTry again with -v to see"
-        " where, and report it.",
+        message=f"this should not happen: {_spoken(error)}\nTry again with -v to see where, and"
+        " report it.",
         expected=False,
     )
+
+
+def _spoken(error: BaseException) -> str:
+    """The error's kind and words; of several at once, those of each."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(_spoken(one) for one in error.exceptions))
+    return f"{type(error).__name__}: {error}"
 
 
 def _failed(kind: str, error: Exception, details: Sequence[Any] = ()) -> Failure:

@@ -39,12 +39,12 @@ def is_rolled_back(error: BaseException) -> bool:
     if not isinstance(error, sa.exc.DBAPIError):
         return False
     # Raised by a statement, not by the commit: a server whose client is gone rolls back.
-    return error.connection_invalidated or _sqlstate(error) in _ROLLED_BACK
+    return _is_broken(error) or _sqlstate(error) in _ROLLED_BACK
 
 
 def may_be_committed(error: BaseException) -> bool:
     """Whether a commit that raised `error` may have been done all the same."""
-    if not isinstance(error, sa.exc.DBAPIError) or error.connection_invalidated:
+    if not isinstance(error, sa.exc.DBAPIError) or _is_broken(error):
         return True
     state = _sqlstate(error)
     return state is not None and state not in _CONFLICTS and state[:2] in {"08", "57"}
@@ -61,6 +61,15 @@ def is_passing(error: BaseException) -> bool:
         return state[:2] in _PASSING_CLASSES
     operational = isinstance(error, sa.exc.OperationalError)
     return operational and any(word in str(error.orig) for word in _SQLITE_PASSING)
+
+
+def _is_broken(error: sa.exc.DBAPIError) -> bool:
+    """Whether the connection is gone, or its two ends are out of step.
+
+    The latter is what the driver says (asyncpg's `InternalClientError`) where the server died in
+    the middle of an exchange and the socket has not been closed yet.
+    """
+    return error.connection_invalidated or type(error.orig).__name__ == "InternalClientError"
 
 
 def _sqlstate(error: sa.exc.DBAPIError) -> str | None:
