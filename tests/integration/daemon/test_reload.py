@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from channelsync.bootstrap import Application, open_application, setup_of
 from channelsync.configuration.editing import MerchantFile
-from channelsync.daemon import at_work, get_ready, reload_configuration, watch_configuration
+from channelsync.daemon import at_work, get_ready
 from channelsync.engine.setup import apply_setup, note_unusable
 from channelsync.engine.vault import CREDENTIALS, open_vault
+from channelsync.reloading import reload_configuration, watch_configuration
 from channelsync.settings import Settings
 from channelsync.store import tables
 from channelsync.store.database import Database, sqlite_url
