@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from channelsync.bootstrap import OpenedChannels
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
+from channelsync.engine.ends import Finished
 from channelsync.engine.leases import free_leases, lease_owners
 from channelsync.engine.work import Claim, WorkKind
 from channelsync.rehearsal.life import House
@@ -77,7 +78,7 @@ def _changed(house: House, kind: WorkKind, before: Callable[[Engine, Claim], Non
     def work(given: Work) -> Work:
         inner = given[kind]
 
-        async def act(engine: Engine, held: Claim) -> Instant | None:
+        async def act(engine: Engine, held: Claim) -> Instant | Finished | None:
             before(engine, held)
             return await inner(engine, held)
 
@@ -103,7 +104,7 @@ def _believes_a_poll_saw_everything(house: House) -> None:
     def work(given: Work) -> Work:
         inner = given[WorkKind.POLL]
 
-        async def act(engine: Engine, held: Claim) -> Instant | None:
+        async def act(engine: Engine, held: Claim) -> Instant | Finished | None:
             again_at = await inner(engine, held)
             async with engine.database.write() as tx:
                 channels = tables.channels
@@ -134,7 +135,7 @@ def _takes_the_frozen_for_dead(house: House) -> None:
     def work(given: Work) -> Work:
         inner = given[WorkKind.POLL]
 
-        async def act(engine: Engine, held: Claim) -> Instant | None:
+        async def act(engine: Engine, held: Claim) -> Instant | Finished | None:
             async with engine.database.write() as tx:
                 others = await lease_owners(tx) - {engine.environment.owner}
                 await free_leases(tx, others)

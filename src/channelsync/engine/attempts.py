@@ -74,10 +74,28 @@ async def record(
     await grants.flush()
     await note_taken(tx, results, now=now)
     await _end_attempt(tx, running, sending, results, now, retry=bool(still_open))
-    if any(result.outcome is not Outcome.UNSENT for result in results):
+    if all(result.outcome is Outcome.UNSENT for result in results):
+        return
+    looked_at = _all_quarantined_until(grants, sending)
+    if looked_at is None:
         items = {item for listing in grants.all() for item in listing.recipe}
         await mark_items(tx, items, now)
-        await mark(tx, WorkKind.SETTLE, running.name, not_before=now)
+    await mark(tx, WorkKind.SETTLE, running.name, not_before=looked_at or now)
+
+
+def _all_quarantined_until(grants: Grants, sending: Sending) -> Instant | None:
+    """From when on a read may give back what was cut; None where there is more to do than wait.
+
+    A cut that applied changes neither what is free nor what may be planned beside it, so that its
+    items need no look before its quarantine ends.
+    """
+    until = []
+    for push_id, (listing_id, _) in sending.pushes.items():
+        push = grants[listing_id].grant.push
+        if push is None or push.push_id != push_id or push.release_after is None:
+            return None
+        until.append(push.release_after)
+    return min(until, default=None)
 
 
 async def _is_ours(tx: AsyncConnection, attempt_id: int) -> bool:

@@ -25,10 +25,17 @@ from channelsync.domain.escrow import (
 from channelsync.domain.vocabulary import Instant, PushKind
 from channelsync.engine.attempts import Sending, finish_request, record
 from channelsync.engine.core import Engine
+from channelsync.engine.ends import Finished, finish_here
 from channelsync.engine.follow import follow, hand_over, next_look, ticket_of
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.listings import takeable_for
-from channelsync.engine.work import Claim, WorkKind, mark, mark_items, require_lease
+from channelsync.engine.work import (
+    Claim,
+    WorkKind,
+    mark,
+    mark_items,
+    require_lease,
+)
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Pushes, SizesRequests
 from channelsync.sdk.errors import ConnectorError
@@ -51,16 +58,16 @@ REQUESTS_MAX = 8
 whoever stops the process waits for the call."""
 
 
-async def publish(engine: Engine, held: Claim) -> Instant | None:
+async def publish(engine: Engine, held: Claim) -> Instant | Finished | None:
     """Send what waits on one channel, a few requests a call. Returns when to look again."""
     running = engine.channels.get(held.key)
     if running is None or not isinstance(running.channel, Pushes):
         return None
     await follow(engine, held, running)
     for _ in range(REQUESTS_MAX):
-        sent, again_at = await _send_one(engine, held, running)
-        if not sent:
-            return again_at
+        done = await _send_one(engine, held, running)
+        if not isinstance(done, Sending):
+            return done
         if engine.now() > held.lease_until - LEASE_SECONDS_LEFT:
             break
     return engine.now()
@@ -68,18 +75,20 @@ async def publish(engine: Engine, held: Claim) -> Instant | None:
 
 async def _send_one(
     engine: Engine, held: Claim, running: RunningChannel
-) -> tuple[bool, Instant | None]:
-    """Send the next copy. Returns whether there was one; if not, when to look again."""
+) -> Sending | Instant | Finished | None:
+    """Send the next copy and return it; where there is none, return what ends the run."""
     sending: Sending | None = None
     try:
         async with engine.database.write() as tx:
             now = engine.now()
             await require_lease(tx, held, now=now)
             if not await _may_send(tx, running.name):
-                return False, await next_look(tx, running.name)
+                again_at = await next_look(tx, running.name)
+                return await finish_here(tx, held, again_at=again_at)
             sending = await _next_copy(engine, tx, running, now)
             if sending is None:
-                return False, await _next_time(tx, running.name)
+                again_at = await _next_time(tx, running.name)
+                return await finish_here(tx, held, again_at=again_at)
             # From before the commit on: its end is ours to record.
             engine.sending.add(sending.request_id)
         results = await _send(engine, held, running, sending)
@@ -89,7 +98,7 @@ async def _send_one(
     finally:
         if sending is not None:
             engine.sending.discard(sending.request_id)
-    return True, None
+    return sending
 
 
 async def _note_end(

@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import raise_alarm
 from channelsync.engine.core import Engine
+from channelsync.engine.ends import Finished, finish_here
 from channelsync.engine.holdable import require_holdable
 from channelsync.engine.intake import apply_orders
 from channelsync.engine.look import look
+from channelsync.engine.reconcile import reconcile_marked
 from channelsync.engine.registers import hear_sequences
 from channelsync.engine.till_counts import apply_counts
 from channelsync.engine.work import Claim, require_lease
@@ -30,10 +32,16 @@ __all__ = ["apply_parsed", "intake"]
 _log = structlog.get_logger("channelsync.intake")
 
 DELIVERIES_MAX = 500
+FEW_DELIVERIES = 50
+"""So many keep the next sale waiting for no longer than reconciling them by itself would."""
 
 
-async def intake(engine: Engine, held: Claim) -> Instant | None:
-    """Apply what waits on one channel. Returns when to look again."""
+async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
+    """Apply what waits on one channel. Returns when to look again.
+
+    What a few deliveries change is looked at with them: the pushes that follow from a sale are
+    planned when it is committed. A backlog is counted first, and looked at afterwards.
+    """
     running = engine.channels.get(held.key)
     if running is None or not isinstance(running.channel, ReceivesWebhooks | PullsDeliveries):
         return None
@@ -57,7 +65,10 @@ async def intake(engine: Engine, held: Claim) -> Instant | None:
         # Counts first: what was sold before one is no part of it any more.
         await apply_counts(tx, running.name, joined.counts, now=now)
         await apply_parsed(tx, running.name, joined, now=now)
-    return engine.now() if len(rows) == DELIVERIES_MAX else None
+        if len(rows) <= FEW_DELIVERIES:
+            await reconcile_marked(engine, tx, now=now)
+        again_at = now if len(rows) == DELIVERIES_MAX else None
+        return await finish_here(tx, held, again_at=again_at)
 
 
 async def _pending(tx: AsyncConnection, channel: str) -> Sequence[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,13 +30,16 @@ from channelsync.engine.work import (
     Claim,
     WorkKind,
     finish_together,
+    mark,
     mark_many,
+    marks_taken_back,
     require_lease,
     require_leases,
 )
 from channelsync.store.tables import MovementKind
+from channelsync.tracing import SpanKind
 
-__all__ = ["reconcile", "reconcile_items", "reconcile_together"]
+__all__ = ["reconcile", "reconcile_items", "reconcile_marked", "reconcile_together"]
 
 _log = structlog.get_logger("channelsync.reconcile")
 
@@ -67,6 +71,30 @@ async def reconcile_together(engine: Engine, claims: Sequence[Claim]) -> None:
         ids = {held.key: int(held.key) for held in standing}
         again = await reconcile_items(engine, tx, ids.values(), now=now)
         await finish_together(tx, [(held, again[ids[held.key]]) for held in standing])
+
+
+async def reconcile_marked(engine: Engine, tx: AsyncConnection, *, now: Instant) -> None:
+    """Do at once what this transaction has asked for: its items are read and locked already.
+
+    Where that fails nothing of it is kept, and the items stay marked.
+    """
+    marks = marks_taken_back(tx, WorkKind.RECONCILE)
+    due = [key for key, at in marks.items() if at <= now]
+    try:
+        if due:
+            said = {"channelsync.keys": len(due)}
+            span = engine.tracing.span(WorkKind.RECONCILE, SpanKind.INTERNAL, attributes=said)
+            with span:
+                async with tx.begin_nested():
+                    again = await reconcile_items(engine, tx, map(int, due), now=now)
+            marks = {key: at for key, at in marks.items() if at > now}
+            marks |= {str(item_id): at for item_id, at in again.items() if at is not None}
+    except sa.exc.DBAPIError:
+        raise  # the whole transaction may be lost
+    except Exception as error:  # noqa: BLE001 - whose it is shows when they are done one by one
+        _log.info("reconciling with the orders failed", keys=len(due), why=str(error))
+    for key, at in marks.items():
+        await mark(tx, WorkKind.RECONCILE, key, not_before=at)
 
 
 async def reconcile_items(

@@ -38,20 +38,16 @@ __all__ = [
     "WorkKind",
     "claim",
     "due_kinds",
-    "fail",
     "finish",
     "finish_together",
-    "give_back",
     "mark",
     "mark_items",
     "mark_many",
+    "marks_taken_back",
     "next_due",
     "require_lease",
     "require_leases",
 ]
-
-BACKOFF_SECONDS_FIRST = 1.0
-BACKOFF_SECONDS_MAX = 300.0
 
 
 class WorkKind(StrEnum):
@@ -148,6 +144,19 @@ async def mark_many(
         last.marks[key] = min(at, last.marks.get(key, at))
         if causes:
             last.causes[key] = tuple(dict.fromkeys((*last.causes.get(key, ()), *causes)))
+
+
+def marks_taken_back(tx: AsyncConnection, kind: WorkKind) -> dict[str, Instant]:
+    """What this transaction has asked for of a kind so far: the caller does it here and now."""
+    last = _last_act(tx)
+    if last is None:
+        return {}
+    mine = {key: at for (of, key), at in last.marks.items() if of == kind}
+    for key in mine:
+        del last.marks[kind, key]
+        last.causes.pop((kind, key), None)
+    tx.info["marked"].discard(kind)
+    return mine
 
 
 @dataclass(slots=True)
@@ -317,25 +326,3 @@ async def finish(tx: AsyncConnection, held: Claim, *, again_at: Instant | None =
     A key marked during the run stays due at the time of that mark.
     """
     await _write_done(tx, ((held, again_at),))
-
-
-async def fail(tx: AsyncConnection, held: Claim, *, now: Instant, error: str) -> Instant:
-    """Give the key back after a failure, due again after a growing pause. Returns that time."""
-    pause = min(BACKOFF_SECONDS_FIRST * 2.0**held.attempts, BACKOFF_SECONDS_MAX)
-    failed = {"attempts": held.attempts + 1, "last_error": error[:500]}
-    await _let_go(tx, held, not_before=now + pause, **failed)
-    return now + pause
-
-
-async def give_back(tx: AsyncConnection, held: Claim, *, not_before: Instant) -> None:
-    """Give the key back unworked, through no fault of its own; due again then."""
-    await _let_go(tx, held, not_before=not_before)
-
-
-async def _let_go(tx: AsyncConnection, held: Claim, **values: object) -> None:
-    statement = (
-        sa.update(work)
-        .where(work.c.kind == held.kind, work.c.key == held.key, work.c.lease_token == held.token)
-        .values(lease_until=None, lease_token=None, **values)
-    )
-    await tx.execute(statement)

@@ -28,6 +28,7 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.anchor import Anchoring
 from channelsync.engine.core import Engine
 from channelsync.engine.deliver import Outgoing, open_outgoing
+from channelsync.engine.ends import Finished
 from channelsync.engine.stock_csv import import_stock
 from channelsync.engine.witness import Witness
 from channelsync.engine.work import Claim, WorkKind
@@ -328,9 +329,11 @@ def _unhurried(work: Mapping[WorkKind, Handler]) -> dict[WorkKind, Handler]:
     """What looks again every few seconds whether there is anything to do, more rarely."""
 
     def slowed(handler: Handler) -> Handler:
-        async def act(engine: Engine, held: Claim) -> Instant | None:
+        async def act(engine: Engine, held: Claim) -> Instant | Finished | None:
             again_at = await handler(engine, held)
-            return None if again_at is None else max(again_at, engine.now() + UNHURRIED_SECONDS)
+            if again_at is None or isinstance(again_at, Finished):
+                return again_at
+            return max(again_at, engine.now() + UNHURRIED_SECONDS)
 
         return act
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
+from channelsync.engine.ends import Finished, fail, give_back
 from channelsync.engine.health import note_failure, note_success
 from channelsync.engine.leases import release
 from channelsync.engine.outlook import Outlook
@@ -25,9 +26,7 @@ from channelsync.engine.work import (
     WorkKind,
     claim,
     due_kinds,
-    fail,
     finish,
-    give_back,
 )
 from channelsync.sdk.errors import ConnectorError, Resting
 from channelsync.store.database import pause_before_retry
@@ -38,7 +37,8 @@ __all__ = ["SWEEP_SECONDS", "Handler", "InBatches", "Supervisor"]
 
 _log = structlog.get_logger("channelsync.worker")
 
-Handler = Callable[[Engine, Claim], Awaitable[Instant | None]]
+Handler = Callable[[Engine, Claim], Awaitable[Instant | Finished | None]]
+"""Works one key. Returns when it is due again by itself, or that it is finished already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class InBatches:
     together: Callable[[Engine, Sequence[Claim]], Awaitable[None]]
     """Works all of the keys and finishes them, or raises and has done nothing."""
 
-    async def __call__(self, engine: Engine, held: Claim) -> Instant | None:
+    async def __call__(self, engine: Engine, held: Claim) -> Instant | Finished | None:
         """Work one key."""
         return await self.one(engine, held)
 
@@ -227,7 +227,8 @@ class Supervisor:
             _log.exception("work failed", kind=held.kind, key=held.key)
             await self._failed(held, f"{type(error).__name__}: {error}", expected=False)
         else:
-            await self._patiently(lambda tx: self._finish(tx, held, again_at))
+            if not isinstance(again_at, Finished):
+                await self._patiently(lambda tx: self._finish(tx, held, again_at))
 
     def _span(self, claims: Sequence[Claim]) -> AbstractContextManager[Span]:
         """What the work came of goes on here, whichever process that was in."""
@@ -240,7 +241,7 @@ class Supervisor:
             first.kind.value, SpanKind.CONSUMER, causes=causes, attributes=said
         )
 
-    async def _handle(self, held: Claim) -> Instant | None:
+    async def _handle(self, held: Claim) -> Instant | Finished | None:
         """Do the work; again at once where writers met. Whoever lost left no trace."""
         for tried in range(1, TRIES_MAX):
             try:
