@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scale = SMALL if given.small else FULL
     if given.rounds:
         scale = replace(scale, rounds=given.rounds)
+    if given.items:
+        scale = replace(scale, plan_items=given.items)
     if given.listings:
         scale = replace(scale, load_listings=given.listings)
     figures: list[Figure] = []
@@ -56,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="one JSON list of figures")
     parser.add_argument("--rounds", type=_at_least_one, help="instead of three")
+    parser.add_argument(
+        "--items", type=_at_least_one, metavar="N", help="of plan and overview, instead of 100,000"
+    )
     parser.add_argument(
         "--listings", type=_at_least_one, metavar="N", help="of first-load, instead of 100,000"
     )

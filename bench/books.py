@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from time import time
 
 import sqlalchemy as sa
 
+from bench.house import skus
+from channelsync.bootstrap import OpenedChannels, system_environment
+from channelsync.domain.allocation_rules import Rule
 from channelsync.domain.vocabulary import PushSemantics
-from channelsync.store import tables
-from channelsync.store.database import Database
+from channelsync.engine.core import Engine
+from channelsync.engine.policy import Policy
+from channelsync.queue.in_process import InProcessBus
+from channelsync.store import migrate, tables
+from channelsync.store.database import Database, sqlite_url
 
-__all__ = ["CHANNELS", "ON_HAND", "fill"]
+__all__ = ["CHANNELS", "ON_HAND", "open_books"]
 
-CHANNELS = ("shop-a", "shop-b")
+CHANNELS = ("shop-a", "shop-b", "shop-c")
 ON_HAND = 20
-_EXPOSURE = 8
+_EXPOSURE = 6
 _ROWS_AT_ONCE = 10_000
 
 
-async def fill(database: Database, names: Sequence[str]) -> None:
-    """Items at one location, each offered on two channels that hold a part of it."""
+@asynccontextmanager
+async def open_books(folder: Path, items: int, rule: Rule) -> AsyncIterator[Engine]:
+    """An engine over such books; the rule's quotas are what the merchant wants from now on."""
+    url = sqlite_url(folder / "channelsync.db")
+    await migrate.upgrade(url)
+    database = Database(url)
+    try:
+        await _fill(database, skus(items))
+        yield Engine(
+            database=database,
+            channels=OpenedChannels(),
+            environment=system_environment(),
+            bus=InProcessBus(),
+            policy=Policy(rules={"main": (rule,)}),
+        )
+    finally:
+        await database.close()
+
+
+async def _fill(database: Database, names: Sequence[str]) -> None:
+    """Items at one location, each offered on every channel, which hold a part of it."""
     now = time()
     async with database.write() as tx:
         await tx.execute(sa.insert(tables.locations).values(id=1, code="dc", pool="main"))

@@ -10,17 +10,13 @@ from time import perf_counter, time
 import httpx
 import sqlalchemy as sa
 
-from bench.books import CHANNELS, fill
+from bench.books import CHANNELS, open_books
 from bench.figure import Figure, percentile
-from bench.house import skus
 from bench.scale import Scale
-from channelsync.bootstrap import OpenedChannels, system_environment
 from channelsync.domain.allocation_rules import Rule
 from channelsync.engine.core import Engine
-from channelsync.engine.policy import Policy
-from channelsync.queue.in_process import InProcessBus
-from channelsync.store import migrate, tables
-from channelsync.store.database import Database, sqlite_url
+from channelsync.store import tables
+from channelsync.store.database import Database
 from channelsync.store.tables import MovementKind, Quantity
 from channelsync.web.app import WebOptions, build_app
 
@@ -36,25 +32,12 @@ _ROWS_AT_ONCE = 20_000
 
 async def measure(scale: Scale, folder: Path) -> list[Figure]:
     """One figure: the 95th percentile of loads of the page, every one of which looks anew."""
-    url = sqlite_url(folder / "channelsync.db")
-    await migrate.upgrade(url)
-    database = Database(url)
-    try:
-        await fill(database, skus(scale.plan_items))
-        await _move(database, scale.plan_items, scale.movements)
-        engine = Engine(
-            database=database,
-            channels=OpenedChannels(),
-            environment=system_environment(),
-            bus=InProcessBus(),
-            policy=Policy(rules={"main": (RULE,)}),
-        )
-        pages, bare = [], []
+    pages, bare = [], []
+    async with open_books(folder, scale.plan_items, RULE) as engine:
+        await _move(engine.database, scale.plan_items, scale.movements)
         for _ in range(scale.rounds):
             pages.append(await _page_seconds(engine, scale.page_loads))
             bare.append(await _bare_seconds(engine, scale.page_loads))
-    finally:
-        await database.close()
     return [
         Figure(
             name=f"overview of {scale.plan_items:,} items, {scale.movements:,} movements, p95",

@@ -15,7 +15,15 @@ from time import perf_counter
 
 import channelsync
 
-__all__ = ["START_SECONDS_MAX", "Running", "environment", "run_cli", "running"]
+__all__ = [
+    "START_SECONDS_MAX",
+    "Running",
+    "environment",
+    "forget_peak",
+    "peak_megabytes",
+    "run_cli",
+    "running",
+]
 
 START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 30.0
@@ -36,9 +44,28 @@ class Running:
         Raises:
             OSError: this system has no /proc.
         """
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
-        kilobytes = next(line.split()[1] for line in status.splitlines() if "VmRSS:" in line)
-        return int(kilobytes) * 1_024 / 1e6
+        return _megabytes("VmRSS:", str(self.process.pid))
+
+
+def forget_peak() -> float:
+    """From here on a new peak counts. Returns the memory that this process holds now.
+
+    Raises:
+        OSError: this system has no /proc.
+    """
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5)
+    return _megabytes("VmRSS:")
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process held since then, in 10^6 bytes."""
+    return _megabytes("VmHWM:")
+
+
+def _megabytes(name: str, process: str = "self") -> float:
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    kilobytes = next(line.split()[1] for line in status.splitlines() if name in line)
+    return int(kilobytes) * 1_024 / 1e6
 
 
 def environment(folder: Path, *hosts: str) -> dict[str, str]:

@@ -26,8 +26,8 @@ from channelsync.engine.core import Engine
 from channelsync.engine.deliver import Outgoing, open_outgoing
 from channelsync.engine.kept import KeptCredentials
 from channelsync.engine.notify import Notifying
-from channelsync.engine.plan import Proposal
 from channelsync.engine.policy import Policy
+from channelsync.engine.propose import Proposal
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
 from channelsync.engine.vault import endpoints_key
 from channelsync.engine.witness import Witness

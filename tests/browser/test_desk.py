@@ -14,7 +14,7 @@ from channelsync.configuration.editing import MerchantFile
 from channelsync.configuration.loading import load_bytes
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.alarms import raise_alarm
-from channelsync.engine.plan import Proposal
+from channelsync.engine.propose import Proposal
 from channelsync.store import tables
 from channelsync.web.app import WebOptions, build_app
 from tests.browser.site import Site

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from math import inf
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.errors import InvariantViolated
-from channelsync.domain.escrow import Grant, Push, SettleReason
-from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
+from channelsync.domain.escrow import Grant
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.listing_rows import (
+    Listing,
+    from_row,
+    listing_values,
+    push_state,
+    push_values,
+    selected,
+)
 from channelsync.engine.recipes import neighbours_of, recipes_of
-from channelsync.sdk.types import ListingRef
 from channelsync.store import tables
 from channelsync.store.database import is_writing
 from channelsync.store.ledger import ExposureMove, move_exposures
 from channelsync.store.locks import in_parts, lock_items
 from channelsync.store.many import among, inserting, updating
-from channelsync.store.tables import ListingState, MovementKind, PushState
+from channelsync.store.tables import MovementKind, PushState
 from channelsync.tracing import causes_here, written_causes
 
 __all__ = ["Grants", "Listing", "PushNote"]
@@ -42,39 +48,6 @@ _OPEN_PUSHES: Final = inserting(
     *("shown_before", "cause", "trace"),
     *_PUSH_VALUES,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """One channel's offer, with its account and what is known of it."""
-
-    id: int
-    channel: str
-    pool: str
-    sku: str
-    external: Mapping[str, str]
-    state: ListingState
-    recipe: Mapping[int, int]
-    grant: Grant
-    target: int = 0
-    drain_target: int | None = None
-    remote: int | None = None
-    remote_at: Instant | None = None
-    told: int | None = None
-    """What a live channel was last told that it holds."""
-    settled_from: Instant | None = None
-    settled_to: Instant | None = None
-    """The last settling read was true at some instant from the one to the other."""
-    settled_at: Instant | None = None
-    last_push_at: Instant | None = None
-    request_id: str | None = None
-    """The request that carries the open push."""
-    demand: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def ref(self) -> ListingRef:
-        """The name that its connector knows it by."""
-        return ListingRef(listing_id=str(self.id), sku=self.sku, external=self.external)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +93,8 @@ class Grants:
             recipes = await recipes_of(self._tx, wanted)
         for part in in_parts(wanted):
             query = self._select(among(self._tx, tables.listings.c.id, part))
-            for row in await self._tx.execute(query):
-                listing = _from_row(row, recipes.get(row.id, {}))
+            for row in (await self._tx.execute(query)).all():
+                listing = from_row(row, recipes)
                 self._stored[listing.id] = self._current[listing.id] = listing
 
     async def load_items(self, item_ids: Iterable[int]) -> None:
@@ -154,7 +127,7 @@ class Grants:
         return True
 
     def _select(self, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        query = _select(condition).order_by(tables.listings.c.id)
+        query = selected(condition).order_by(tables.listings.c.id)
         if not self._takes_turns:
             return query
         return query.with_for_update(of=tables.listings, key_share=True)
@@ -217,7 +190,7 @@ class Grants:
     def _note_push(self, before: Listing, grant: Grant, note: PushNote) -> None:
         old, new = before.grant.push, grant.push
         if old is not None and (new is None or new.push_id != old.push_id):
-            self._pushed[old.push_id] = _push_values(old) | {
+            self._pushed[old.push_id] = push_values(old) | {
                 "state": PushState.CLOSED,
                 "closed_at": self._now,
                 "result": note.result or ("settled" if new is None else "overtaken"),
@@ -239,8 +212,8 @@ class Grants:
                 "trace": written_causes(causes_here()[:1]),
             }
         if old != new:
-            self._pushed[new.push_id] = _push_values(new) | {
-                "state": _push_state(new),
+            self._pushed[new.push_id] = push_values(new) | {
+                "state": push_state(new),
                 "closed_at": None,
                 "result": note.result or None,
                 "reason": note.reason,
@@ -251,7 +224,7 @@ class Grants:
     async def flush(self) -> None:
         """Write everything that changed, in a fixed order."""
         changed = [one for key, one in sorted(self._current.items()) if one != self._stored[key]]
-        await _WRITE_LISTINGS.run(self._tx, [_listing_values(listing) for listing in changed])
+        await _WRITE_LISTINGS.run(self._tx, [listing_values(listing) for listing in changed])
         await self._write_pushes()
         await move_exposures(self._tx, self._moves)
         self._stored = dict(self._current)
@@ -274,127 +247,3 @@ def _same_push(before: Grant, after: Grant) -> bool:
     if before.push is None or after.push is None:
         return False
     return before.push.push_id == after.push.push_id
-
-
-def _select(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    listings, pushes, channels = tables.listings, tables.pushes, tables.channels
-    open_push = sa.and_(pushes.c.listing_id == listings.c.id, pushes.c.closed_at.is_(None))
-    return (
-        sa.select(
-            listings,
-            channels.c.pool,
-            pushes.c.id.label("push_id"),
-            pushes.c.request_id,
-            pushes.c.kind,
-            pushes.c.units,
-            pushes.c.compare_with,
-            pushes.c.state.label("push_state"),
-            pushes.c.charged,
-            pushes.c.copies,
-            pushes.c.refused,
-            pushes.c.retry_until,
-            pushes.c.release_after,
-        )
-        .join(channels, channels.c.name == listings.c.channel)
-        .outerjoin(pushes, open_push)
-        .where(condition)
-    )
-
-
-def _from_row(row: Any, recipe: Mapping[int, int]) -> Listing:
-    push = None
-    if row.push_id is not None:
-        push = Push(
-            push_id=row.push_id,
-            kind=PushKind(row.kind),
-            units=row.units,
-            compare=row.compare_with,
-            retry_until=row.retry_until,
-            charged=row.charged,
-            copies=row.copies,
-            refused=row.refused,
-            release_after=row.release_after,
-            closed_to_retry=row.push_state == PushState.DOUBTFUL,
-        )
-    grant = Grant(
-        semantics=PushSemantics(row.semantics),
-        exposure=row.exposure,
-        push=push,
-        push_seq=row.push_seq,
-        attempts_open=row.attempts_open,
-        outstanding_until=_or_never(row.outstanding_until),
-        lowered_until=_or_never(row.lowered_until),
-        swallows_units=row.swallows_units,
-        settle_reasons=frozenset(SettleReason(reason) for reason in row.settle_reasons),
-    )
-    return Listing(
-        id=row.id,
-        channel=row.channel,
-        pool=row.pool,
-        sku=row.sku,
-        external=row.external,
-        state=ListingState(row.state),
-        recipe=recipe,
-        grant=grant,
-        target=row.target,
-        drain_target=row.drain_target,
-        remote=row.remote,
-        remote_at=row.remote_at,
-        told=row.told,
-        settled_from=row.settled_from,
-        settled_to=row.settled_to,
-        settled_at=row.settled_at,
-        last_push_at=row.last_push_at,
-        request_id=row.request_id,
-        demand=row.demand,
-    )
-
-
-def _listing_values(listing: Listing) -> dict[str, Any]:
-    grant = listing.grant
-    return {
-        "id": listing.id,
-        "exposure": grant.exposure,
-        "push_seq": grant.push_seq,
-        "attempts_open": grant.attempts_open,
-        "outstanding_until": _or_null(grant.outstanding_until),
-        "lowered_until": _or_null(grant.lowered_until),
-        "swallows_units": grant.swallows_units,
-        "settle_reasons": sorted(grant.settle_reasons),
-        "settle_wanted": bool(grant.settle_reasons) or grant.exposure is None,
-        "settled_at": listing.settled_at,
-        "settled_from": listing.settled_from,
-        "settled_to": listing.settled_to,
-        "remote": listing.remote,
-        "remote_at": listing.remote_at,
-        "target": listing.target,
-        "drain_target": listing.drain_target,
-        "last_push_at": listing.last_push_at,
-        "demand": dict(listing.demand),
-    }
-
-
-def _push_values(push: Push) -> dict[str, Any]:
-    return {
-        "charged": push.charged,
-        "copies": push.copies,
-        "refused": push.refused,
-        "retry_until": push.retry_until,
-        "release_after": push.release_after,
-    }
-
-
-def _push_state(push: Push) -> PushState:
-    if push.release_after is not None:
-        return PushState.QUARANTINE
-    if push.closed_to_retry:
-        return PushState.DOUBTFUL
-    return PushState.SENDING if push.copies else PushState.PLANNED
-
-
-def _or_never(at: Instant | None) -> Instant:
-    return -inf if at is None else at
-
-
-def _or_null(at: Instant) -> Instant | None:
-    return None if at == -inf else at

@@ -31,6 +31,7 @@ from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.recipes import related_items
 from channelsync.store import tables
+from channelsync.store.many import among
 from channelsync.store.tables import ChannelState
 from channelsync.store.tables import ListingState as StoredState
 
@@ -151,8 +152,8 @@ def views_of(engine: Engine, facts: Facts, grants: Grants, item_id: int) -> list
 
 async def _items(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[int, Any]:
     items = tables.items
-    rows = await tx.execute(sa.select(items).where(items.c.id.in_(sorted(item_ids))))
-    return {row.id: row for row in rows}
+    rows = await tx.execute(sa.select(items).where(among(tx, items.c.id, sorted(item_ids))))
+    return {row.id: row for row in rows.all()}
 
 
 async def channel_facts(

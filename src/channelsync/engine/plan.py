@@ -1,15 +1,10 @@
-"""Plan: what would be pushed now and why, under the present configuration or a proposed one.
-
-Nothing is written. A proposed configuration is tried on temporary copies of the two tables that
-it speaks of, in front of the real ones, inside a read transaction that is rolled back: no lock is
-taken, the daemon goes on undisturbed.
-"""
+"""Plan: what would be pushed now and why. Nothing is written."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,22 +17,22 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.item_view import ItemView, read_facts, views_of
-from channelsync.engine.policy import Policy
-from channelsync.engine.setup import Setup
 from channelsync.engine.stock_errors import UnknownItem
 from channelsync.store.stock_queries import Item, closest, find_items, load_items
-from channelsync.store.tables import ChannelState, MovementKind, channels, locations, recipes
+from channelsync.store.tables import (
+    MovementKind,
+    items,
+    recipes,
+)
 
 __all__ = [
     "ItemPlan",
     "ListingPlan",
     "PlannedPush",
-    "Proposal",
     "StockNumbers",
     "StockPlan",
     "drop_unsent",
     "planned_push",
-    "propose",
     "view_plan",
     "waits_for",
 ]
@@ -45,10 +40,6 @@ __all__ = [
 NOTES_MAX = 50
 ITEMS_AT_ONCE = 500
 """Items whose rows are read together: memory stays the same however many there are."""
-_COPIES = (
-    "CREATE TEMPORARY TABLE channels AS SELECT * FROM channels",
-    "CREATE TEMPORARY TABLE locations AS SELECT * FROM locations",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,28 +109,48 @@ class ItemPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockPlan:
-    """Every item asked for, and what else a person should know."""
+    """The items asked for, summed up, and what else a person should know."""
 
     at: Instant
+    looked_at: int
+    """Items that were planned, each counted once for every pool that lists it."""
     items: tuple[ItemPlan, ...]
+    """Those that were to be kept."""
+    by_kind: Mapping[str, int]
+    """Pushes that would be sent, of all items."""
+    shadow_pushes: int
+    """How many more would be sent were their channels live."""
     notes: tuple[str, ...]
 
     def counts(self) -> Counter[str]:
         """Pushes that would be sent, by kind."""
-        return Counter(push.kind for push in self._pushes() if not push.shadow)
+        return Counter(self.by_kind)
 
     @property
     def pushes(self) -> int:
         """How many pushes would be sent."""
-        return sum(self.counts().values())
+        return sum(self.by_kind.values())
 
-    @property
-    def shadow_pushes(self) -> int:
-        """How many would be sent were their channels live."""
-        return sum(push.shadow for push in self._pushes())
 
-    def _pushes(self) -> Iterable[PlannedPush]:
-        return (one.push for item in self.items for one in item.listings if one.push is not None)
+@dataclass(slots=True)
+class _Sums:
+    """What is counted of every item, kept or not."""
+
+    looked_at: int = 0
+    by_kind: Counter[str] = field(default_factory=Counter)
+    shadow_pushes: int = 0
+
+    def take(self, item: ItemPlan) -> None:
+        self.looked_at += 1
+        for listing in item.listings:
+            if listing.push is not None and listing.push.shadow:
+                self.shadow_pushes += 1
+            elif listing.push is not None:
+                self.by_kind[listing.push.kind] += 1
+
+
+def _every(_item: ItemPlan) -> bool:
+    return True
 
 
 async def view_plan(
@@ -149,41 +160,76 @@ async def view_plan(
     *,
     notes: Sequence[str] = (),
     on_item: Callable[[int, int], None] = lambda _done, _of: None,
+    keep: Callable[[ItemPlan], bool] = _every,
+    at_once: int = ITEMS_AT_ONCE,
 ) -> StockPlan:
     """Plan these items, or every item that is listed.
 
-    `on_item` hears how many items are done, and of how many.
+    `on_item` hears how many items are done, and of how many. Items that `keep` does not want are
+    counted and forgotten: what they take is the same for a thousand of them and for a million.
 
     Raises:
         UnknownItem: one of `skus` does not exist.
     """
     now = engine.now()
-    said = list(notes)
-    wanted = await _wanted(tx, skus)
-    planned: list[ItemPlan] = []
-    for first in range(0, len(wanted), ITEMS_AT_ONCE):
-        on_item(first, len(wanted))
-        group = wanted[first : first + ITEMS_AT_ONCE]
+    said, kept, sums, done = list(notes), list[ItemPlan](), _Sums(), 0
+    of, groups = await _wanted(tx, skus, at_once)
+    async for group in groups:
+        on_item(done, of)
+        done += len(group)
         grants = Grants(tx, now, "plan")
         facts = await read_facts(engine, tx, grants, [item.id for item in group], now=now)
         drop_unsent(grants)
         for item in group:
             views = views_of(engine, facts, grants, item.id)
-            planned += [_item_plan(view, grants) for view in views]
-            if not views:
+            if not views and len(said) < NOTES_MAX:
                 said.append(f"{item.sku} is listed on no channel")
-    return StockPlan(at=now, items=tuple(planned), notes=tuple(said[:NOTES_MAX]))
+            for planned in (_item_plan(view, grants) for view in views):
+                sums.take(planned)
+                if keep(planned):
+                    kept.append(planned)
+    return StockPlan(
+        at=now,
+        looked_at=sums.looked_at,
+        items=tuple(kept),
+        by_kind=sums.by_kind,
+        shadow_pushes=sums.shadow_pushes,
+        notes=tuple(said[:NOTES_MAX]),
+    )
 
 
-async def _wanted(tx: AsyncConnection, skus: Sequence[str]) -> list[Item]:
+async def _wanted(
+    tx: AsyncConnection, skus: Sequence[str], at_once: int
+) -> tuple[int, AsyncIterator[Sequence[Item]]]:
+    """How many items are to be planned, and they themselves, some at a time."""
     if not skus:
-        listed = set((await tx.execute(sa.select(recipes.c.item_id).distinct())).scalars())
-        return [item for item in await load_items(tx) if item.id in listed]
+        listed = sa.select(sa.func.count(sa.distinct(recipes.c.item_id)))
+        return int((await tx.execute(listed)).scalar_one()), _listed(tx, at_once)
     found = await find_items(tx, skus)
     for sku in skus:
         if sku not in found:
             raise UnknownItem(sku, closest(sku, [item.sku for item in await load_items(tx)]))
-    return [found[sku] for sku in dict.fromkeys(skus)]
+    return len(found), _parts([found[sku] for sku in dict.fromkeys(skus)], at_once)
+
+
+async def _parts(wanted: Sequence[Item], at_once: int) -> AsyncIterator[Sequence[Item]]:
+    for first in range(0, len(wanted), at_once):
+        yield wanted[first : first + at_once]
+
+
+async def _listed(tx: AsyncConnection, at_once: int) -> AsyncIterator[Sequence[Item]]:
+    """Items that are listed, in the order of their SKUs."""
+    is_listed = sa.exists().where(recipes.c.item_id == items.c.id)
+    query = sa.select(items.c.id, items.c.sku, items.c.name).where(is_listed)
+    query = query.order_by(items.c.sku).limit(at_once)
+    last = None
+    while True:
+        page = query if last is None else query.where(items.c.sku > last)
+        rows = (await tx.execute(page)).all()
+        if not rows:
+            return
+        yield [Item(id=key, sku=sku, name=name) for key, sku, name in rows]
+        last = rows[-1].sku
 
 
 def drop_unsent(grants: Grants) -> None:
@@ -281,85 +327,3 @@ def _at_rest(view: ItemView, key: str) -> str | None:
     if state.takeable_elsewhere == 0:
         return "nothing is free of another item in it"
     return "its turn has not come (a push just now, or units on their way back)"
-
-
-# ------------------------------------------------------------------ a proposed configuration
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """A configuration that somebody proposes, as the engine would use it."""
-
-    setup: Setup
-    policy: Policy
-
-
-async def propose(tx: AsyncConnection, setup: Setup, *, now: Instant) -> tuple[str, ...]:
-    """From here on the transaction reads as if `setup` were applied. Returns what would change.
-
-    Temporary tables come before real ones of the same name, on SQLite and PostgreSQL alike, and
-    go when the caller rolls back, as `Database.read` always does.
-    """
-    known = {row.name: row.state for row in await tx.execute(sa.select(channels))}
-    places = {row.code: row.active for row in await tx.execute(sa.select(locations))}
-    for statement in _COPIES:
-        await tx.execute(sa.text(statement))
-    await _propose_channels(tx, setup, known, now)
-    await _propose_locations(tx, setup, places)
-    return (*_channel_notes(setup, known), *_location_notes(setup, places))
-
-
-async def _propose_channels(
-    tx: AsyncConnection, setup: Setup, known: Mapping[str, str], now: Instant
-) -> None:
-    names = [channel.name for channel in setup.channels]
-    for channel in setup.channels:
-        values: dict[str, object] = {
-            "connector": channel.connector,
-            "pool": channel.pool,
-            "mode": channel.mode,
-        }
-        if known.get(channel.name) in {None, ChannelState.REMOVED}:
-            values["state"] = ChannelState.ADOPTING
-        if channel.name in known:
-            statement = sa.update(channels).where(channels.c.name == channel.name)
-            await tx.execute(statement.values(values))
-        else:
-            await tx.execute(
-                sa.insert(channels).values(values | {"name": channel.name, "baseline_at": now})
-            )
-    gone = sa.update(channels).where(channels.c.name.not_in(names))
-    await tx.execute(gone.values(state=ChannelState.REMOVED))
-
-
-async def _propose_locations(tx: AsyncConnection, setup: Setup, places: Collection[str]) -> None:
-    """A new location holds nothing yet, so it changes no plan."""
-    codes = [location.code for location in setup.locations]
-    for location in setup.locations:
-        if location.code in places:
-            values = {"pool": location.pool, "priority": location.priority, "active": True}
-            statement = sa.update(locations).where(locations.c.code == location.code)
-            await tx.execute(statement.values(values))
-    gone = sa.update(locations).where(locations.c.code.not_in(codes))
-    await tx.execute(gone.values(active=False))
-
-
-def _channel_notes(setup: Setup, known: Mapping[str, str]) -> Iterable[str]:
-    names = {channel.name for channel in setup.channels}
-    for name in sorted(names - known.keys()):
-        yield (
-            f"channel {name} is new: its listings are found when the daemon adopts it, and nothing"
-            " of their items is raised anywhere until they are settled"
-        )
-    for name in sorted(known.keys() - names):
-        if known[name] != ChannelState.REMOVED:
-            yield f"channel {name} is not in the file: what it may still sell is taken back"
-
-
-def _location_notes(setup: Setup, places: Mapping[str, bool]) -> Iterable[str]:
-    codes = {location.code for location in setup.locations}
-    for code in sorted(codes - places.keys()):
-        yield f"location {code} is new: it holds no stock yet"
-    for code in sorted(places.keys() - codes):
-        if places[code]:
-            yield f"location {code} is not in the file: its stock is offered no more"

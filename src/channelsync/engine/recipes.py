@@ -21,9 +21,10 @@ async def recipes_of(tx: AsyncConnection, listing_ids: Iterable[int]) -> dict[in
     """Units by item id, by listing id."""
     found: dict[int, dict[int, int]] = {}
     for part in in_parts(sorted(set(listing_ids))):
-        query = sa.select(recipes).where(among(tx, recipes.c.listing_id, part))
-        for row in await tx.execute(query):
-            found.setdefault(row.listing_id, {})[row.item_id] = row.units
+        columns = recipes.c.listing_id, recipes.c.item_id, recipes.c.units
+        query = sa.select(*columns).where(among(tx, recipes.c.listing_id, part))
+        for listing_id, item_id, units in (await tx.execute(query)).all():
+            found.setdefault(listing_id, {})[item_id] = units
     return found
 
 
@@ -61,8 +62,8 @@ async def _neighbours(tx: AsyncConnection, item_ids: set[int]) -> dict[int, set[
         .distinct()
     )
     found = {item: {item} for item in item_ids}
-    for row in await tx.execute(query):
-        found[row.item_id].add(row.other_id)
+    for item_id, other_id in (await tx.execute(query)).all():
+        found[item_id].add(other_id)
     return found
 
 

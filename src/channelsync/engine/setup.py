@@ -17,7 +17,7 @@ from channelsync.engine.core import Engine
 from channelsync.engine.events import EVENTS_KEY
 from channelsync.engine.notify import NOTICES_KEY
 from channelsync.engine.seal import LEDGER_KEY
-from channelsync.engine.work import WorkKind, mark, mark_items
+from channelsync.engine.work import WorkKind, mark, mark_every_item
 from channelsync.store import tables
 from channelsync.store.audit_chain import Change
 from channelsync.store.locks import lock_setup
@@ -94,12 +94,12 @@ async def apply_setup(engine: Engine, setup: Setup) -> None:
         await tx.execute(
             sa.insert(tables.configurations).values(fingerprint=setup.fingerprint, applied_at=now)
         )
-        await mark_items(tx, (await tx.execute(sa.select(tables.items.c.id))).scalars(), now)
         await mark(tx, WorkKind.EXPIRE, "holds", not_before=now)
         for kind in (WorkKind.SEAL, WorkKind.ANCHOR):
             await mark(tx, kind, LEDGER_KEY, not_before=now)
         await mark(tx, WorkKind.SEQUENCE, EVENTS_KEY, not_before=now)
         await mark(tx, WorkKind.NOTIFY, NOTICES_KEY, not_before=now)
+        await mark_every_item(tx, now)
 
     await engine.database.transact(act)
 

@@ -22,6 +22,7 @@ from channelsync.engine.work_statements import (
     ENDS,
     HELD_BY,
     MARK,
+    MARK_EVERY_ITEM,
     MARK_TRACED,
     NEXT_DUE,
     TAKEN,
@@ -41,6 +42,7 @@ __all__ = [
     "finish",
     "finish_together",
     "mark",
+    "mark_every_item",
     "mark_items",
     "mark_many",
     "marks_taken_back",
@@ -121,6 +123,15 @@ async def mark_items(tx: AsyncConnection, item_ids: Iterable[int], now: Instant)
     """Ask for the targets and grants of items to be looked at."""
     keys = sorted({str(item_id) for item_id in item_ids})
     await mark_many(tx, WorkKind.RECONCILE, keys, not_before=now)
+
+
+async def mark_every_item(tx: AsyncConnection, now: Instant) -> None:
+    """Ask for all items there are, in one statement: a changed policy bears on every one of them.
+
+    The last thing that the caller does: the keys are held until the commit.
+    """
+    tx.info.setdefault("marked", set()).add(WorkKind.RECONCILE)
+    await tx.execute(MARK_EVERY_ITEM[tx.dialect.name], {"_now": now})
 
 
 async def mark_many(

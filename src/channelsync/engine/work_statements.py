@@ -6,12 +6,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from channelsync.store.many import inserting
-from channelsync.store.tables import work
+from channelsync.store.tables import items, work
 from channelsync.tracing import CAUSE_CHARACTERS_MAX, CAUSES_MAX
 
-__all__ = ["DUE_KINDS", "ENDS", "HELD_BY", "MARK", "MARK_TRACED", "NEXT_DUE", "TAKEN"]
+__all__ = [
+    "DUE_KINDS",
+    "ENDS",
+    "HELD_BY",
+    "MARK",
+    "MARK_EVERY_ITEM",
+    "MARK_TRACED",
+    "NEXT_DUE",
+    "TAKEN",
+]
 
 _DUE: Final = work.c.done_version < work.c.want_version
 _DONE: Final = (
@@ -88,6 +98,23 @@ def _again(insert: Any, more: Mapping[str, Any]) -> Any:
 
 
 MARK: Final = inserting(work, "kind", "key", "not_before", conflict=_marked_again)
+MARK_EVERY_ITEM: Final = {
+    name: _marked_again(
+        dialect.insert(work).from_select(
+            ["kind", "key", "not_before"],
+            sa.select(
+                sa.literal_column("'reconcile'"),
+                sa.cast(items.c.id, sa.Text),
+                sa.bindparam("_now", type_=work.c.not_before.type),
+            )
+            # SQLite would take the conflict for a join's condition.
+            .where(sa.true())
+            .order_by(sa.collate(sa.cast(items.c.id, sa.Text), collation)),
+        )
+    )
+    for name, dialect, collation in (("sqlite", sqlite, "BINARY"), ("postgresql", postgresql, "C"))
+}
+"""One statement for a catalogue of any size; keys in the order in which all writers lock them."""
 MARK_TRACED: Final = inserting(work, "kind", "key", "not_before", "trace", conflict=_traced_again)
 
 _NOW: Final = sa.bindparam("_now", type_=work.c.not_before.type)

@@ -11,6 +11,7 @@ on (`channelsync.store.locks`); a reader has one snapshot (REPEATABLE READ, READ
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -302,11 +303,24 @@ def _postgresql_engine(url: str, answer_seconds: float | None) -> AsyncEngine:
     return engine
 
 
+def _from_json(text: str) -> Any:
+    """Most of what is kept as JSON is empty, and a catalogue is read by the hundred thousand."""
+    match text:
+        case "{}":
+            return {}
+        case "[]":
+            return []
+        case _:
+            return json.loads(text)
+
+
 def _sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) -> AsyncEngine:
     options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
     if connect is not None:
         options = {"async_creator": connect}
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, **options)
+    engine = create_async_engine(
+        url, pool_size=size, max_overflow=0, json_deserializer=_from_json, **options
+    )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:

@@ -132,11 +132,21 @@ def updating(
 def among(
     tx: AsyncConnection, column: sa.ColumnElement[Any], values: Sequence[Any]
 ) -> sa.ColumnElement[bool]:
-    """Whether a column has one of the values: one parameter on PostgreSQL, however many they are.
+    """Whether a column has one of the values: one parameter, however many they are.
 
-    An `IN` list there is a new statement for every length, to be written out, parsed and planned.
+    An `IN` list is a new statement for every length, to be written out, parsed and planned. On
+    SQLite texts are listed all the same: JSON cannot say all of them.
     """
     if tx.dialect.name == "sqlite":
-        return column.in_(values)
+        return column.in_(_listed(values) if _are_numbers(values) else values)
     every = sa.bindparam(None, list(values), type_=sa.ARRAY(column.type, dimensions=1))
     return column == sa.any_(every)
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    return len(values) > 1 and all(type(value) is int for value in values)
+
+
+def _listed(values: Sequence[int]) -> sa.Select[tuple[int]]:
+    each = sa.func.json_each(json.dumps(list(values))).table_valued("value")
+    return sa.select(each.c.value)

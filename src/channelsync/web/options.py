@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from channelsync.configuration.editing import MerchantFile
 from channelsync.engine.notify import Notifying
-from channelsync.engine.plan import Proposal
+from channelsync.engine.propose import Proposal
 from channelsync.security.passwords import Passwords
 
 __all__ = ["LOOPBACK", "Button", "Exhibit", "Stage", "WebOptions"]

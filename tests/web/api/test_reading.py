@@ -14,7 +14,7 @@ from channelsync.configuration.problems import ConfigurationInvalid
 from channelsync.configuration.problems import Problem as Mistake
 from channelsync.domain.allocation_rules import Rule
 from channelsync.domain.permissions import Permission, Reach, Role
-from channelsync.engine.plan import Proposal
+from channelsync.engine.propose import Proposal
 from channelsync.engine.stock_desk import StockDesk
 from tests.support.house import House, setup_for
 from tests.support.signed_in import Door

@@ -11,7 +11,7 @@ from channelsync.bootstrap import policy_of, setup_of
 from channelsync.configuration.editing import MerchantFile
 from channelsync.configuration.loading import load_bytes
 from channelsync.domain.permissions import Role
-from channelsync.engine.plan import Proposal
+from channelsync.engine.propose import Proposal
 from channelsync.store import tables
 from tests.support.desk import open_page
 from tests.support.house import House

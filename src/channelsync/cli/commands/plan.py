@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,18 +31,37 @@ async def plan(
     Exit code 2: there is something to push.
     """
     from channelsync.bootstrap import setup_of
-    from channelsync.engine.plan import propose, view_plan
+    from channelsync.engine.plan import view_plan
+    from channelsync.engine.propose import propose
 
     configuration = session.configuration()
     async with session.store() as database, database.read() as tx:
         engine = session.engine(database, configuration)
         notes = await propose(tx, setup_of(configuration), now=engine.now())
         with session.output.progress("planning") as progress:
-            planned = await view_plan(engine, tx, skus or (), notes=notes, on_item=progress)
-    session.output.result(_json(planned), lambda screen: _show(screen, planned, whole=bool(skus)))
+            changed = _Changed(every=bool(skus) or session.options.as_json)
+            planned = await view_plan(
+                engine, tx, skus or (), notes=notes, on_item=progress, keep=changed.keep
+            )
+    session.output.result(_json(planned), lambda screen: _show(screen, planned, changed))
     for note in planned.notes:
         session.output.warn(f"note: {note}")
     return ExitCode.CHANGES if planned.pushes else ExitCode.DONE
+
+
+@dataclass(slots=True)
+class _Changed:
+    """Which items are shown: all that were named, else the first of those that change."""
+
+    every: bool
+    found: int = 0
+
+    def keep(self, item: ItemPlan) -> bool:
+        """Whether an item is kept to be shown."""
+        if not self.every and not any(one.push is not None for one in item.listings):
+            return False
+        self.found += 1
+        return self.every or self.found <= ITEMS_SHOWN_MAX
 
 
 def _json(planned: StockPlan) -> dict[str, object]:
@@ -49,7 +69,7 @@ def _json(planned: StockPlan) -> dict[str, object]:
         "at": planned.at,
         "items": planned.items,
         "summary": {
-            "items": len(planned.items),
+            "items": planned.looked_at,
             "pushes": planned.pushes,
             "by_kind": dict(sorted(planned.counts().items())),
             "shadow_pushes": planned.shadow_pushes,
@@ -58,21 +78,16 @@ def _json(planned: StockPlan) -> dict[str, object]:
     }
 
 
-def _show(screen: Screen, planned: StockPlan, *, whole: bool) -> None:
-    shown = [item for item in planned.items if whole or _changes(item)]
-    for item in shown[:ITEMS_SHOWN_MAX]:
+def _show(screen: Screen, planned: StockPlan, changed: _Changed) -> None:
+    for item in planned.items[:ITEMS_SHOWN_MAX]:
         _show_item(screen, item)
         screen.line()
-    if (more := len(shown) - ITEMS_SHOWN_MAX) > 0:
+    if (more := changed.found - ITEMS_SHOWN_MAX) > 0:
         screen.line(f"… and {more} more items; --json has them all")
-    if not planned.items:
+    if not planned.looked_at:
         screen.line("Nothing is listed yet: the daemon finds the listings when it runs.")
         return
     screen.line(_summary(planned), style="bold")
-
-
-def _changes(item: ItemPlan) -> bool:
-    return any(listing.push is not None for listing in item.listings)
 
 
 def _show_item(screen: Screen, item: ItemPlan) -> None:
@@ -122,7 +137,7 @@ def push_text(push: PlannedPush | None) -> str:
 def _summary(planned: StockPlan) -> str:
     counts = planned.counts()
     if not counts and not planned.shadow_pushes:
-        return f"Plan: nothing to push; {counted(len(planned.items), 'item')} looked at."
+        return f"Plan: nothing to push; {counted(planned.looked_at, 'item')} looked at."
     said = [f"{count} {kind}" for kind, count in sorted(counts.items())]
     if planned.shadow_pushes:
         said.append(f"{planned.shadow_pushes} in shadow, computed and not sent")

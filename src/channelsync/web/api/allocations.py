@@ -17,7 +17,8 @@ from channelsync.configuration.problems import ConfigurationInvalid
 from channelsync.engine.business import DAYS_MAX, view_business
 from channelsync.engine.core import Engine
 from channelsync.engine.explain import explain
-from channelsync.engine.plan import Proposal, StockPlan, propose, view_plan
+from channelsync.engine.plan import StockPlan, view_plan
+from channelsync.engine.propose import Proposal, propose
 from channelsync.engine.stock_errors import UnknownItem
 from channelsync.store.tables import recipes
 from channelsync.web.api.books import require_everywhere

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.configuration.problems import Problem
 from channelsync.engine.core import Engine
-from channelsync.engine.plan import PlannedPush, Proposal, StockPlan, propose, view_plan
+from channelsync.engine.plan import PlannedPush, StockPlan, view_plan
+from channelsync.engine.propose import Proposal, propose
 from channelsync.store.tables import items, recipes
 
 __all__ = ["Line", "PlanPreview", "TargetChange", "difference", "marked_lines", "plan_preview"]

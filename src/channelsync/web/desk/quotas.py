@@ -21,7 +21,7 @@ from channelsync.configuration.problems import ConfigurationInvalid, masked_line
 from channelsync.configuration.problems import Problem as Mistake
 from channelsync.configuration.shares import Sheet, changes_of, rule_names, sheet_of
 from channelsync.engine.core import Engine
-from channelsync.engine.plan import Proposal
+from channelsync.engine.propose import Proposal
 from channelsync.store.tables import configurations
 from channelsync.web.api.counter import Deed, UseCase
 from channelsync.web.api.shapes import Shown
