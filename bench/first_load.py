@@ -24,6 +24,7 @@ from bench.scale import Scale
 from bench.virtual_time import VirtualLoop, run_virtually
 from channelsync.domain.allocation_rules import Rule
 from channelsync.engine.core import Engine
+from channelsync.engine.first_load import load_of, seconds_allowed
 from channelsync.engine.policy import Policy
 from channelsync.engine.recover import recover
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup, apply_setup
@@ -156,21 +157,27 @@ class _Load:
 
     async def _until(self, engine: Engine, written: int | None) -> None:
         """Until so many numbers have left, or (None) until the load is over."""
-        columns, name = tables.channels.c, self._played.channel
-        query = sa.select(columns.discovered_at, columns.loaded_at).where(columns.name == name)
+        channels, name = tables.channels, self._played.channel
+        query = sa.select(channels).where(channels.c.name == name)
         while self._loop.time() - self._began < SECONDS_MAX:
             await asyncio.sleep(LOOK_SECONDS)
             async with engine.database.read() as tx:
-                found, loaded = (await tx.execute(query)).one()
-            if found is not None and not self._played.found_after:
+                row = (await tx.execute(query)).one()
+                if row.discovered_at is None:
+                    continue
+                over = await load_of(tx, row, now=engine.now()) is None
+            if not self._played.found_after:
                 self._played.found_after = self._loop.time() - self._began
-            sent = len(self._market.written)
-            if loaded is not None or (written is not None and sent >= written):
+            if over or (written is not None and len(self._market.written) >= written):
                 return
         raise RuntimeError(f"the load of {name} is not over after a day")
 
     async def _allowed(self, engine: Engine) -> float:
-        """Catalogue; reading and writing side by side; orders to be counted; late application."""
+        """The shortest that a load can be.
+
+        A number is written when its listing is proven, and a listing is proven when every order
+        is visible that was placed before it was read.
+        """
         columns = tables.channels.c
         async with engine.database.read() as tx:
             rates = (await tx.execute(sa.select(columns.load_rates))).scalar_one()
@@ -178,11 +185,10 @@ class _Load:
         if running is None:
             raise RuntimeError("the channel is not open")
         count, manifest = self._played.listings, running.manifest
-        catalogue = count / rates["found"]
-        side_by_side = max(count / rates["read"], count / rates["written"])
-        orders = manifest.visibility_lag_seconds + manifest.poll_interval_seconds
-        late = rates["tail"] + count / rates["read"] + orders if rates["tail"] else 0.0
-        return float(catalogue + side_by_side + orders + late)
+        calls = seconds_allowed(count, count, rates)
+        slower = max(count / rates["read"], count / rates["written"])
+        after_orders = manifest.visibility_lag_seconds + manifest.clock_skew_seconds + slower
+        return float(count / rates["found"] + max(calls, after_orders))
 
     async def _rest(self) -> None:
         """What was taken in applies."""
@@ -241,4 +247,5 @@ class _Load:
             bus=InProcessBus(),
             policy=Policy(rules={"main": (rule,)}, safety_stock={"main": 0}),
         )
+        engine.database.on_marked = engine.wake
         return engine, channels

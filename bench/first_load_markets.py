@@ -117,8 +117,8 @@ def _written_at_shopify(request: httpx.Request) -> Iterable[str]:
 
 def _square(names: Sequence[str], now: Callable[[], float]) -> Market:
     square = SquareSimulator(now=now, rng=Random(1))
-    for sku in names:
-        square.shop.add_item(sku)
+    shop = square.shop
+    made = {sku: shop.add_item(sku) for sku in names}
     settings = {
         "access_token": square.account.access_token,
         "location_id": square.location_id,
@@ -130,7 +130,7 @@ def _square(names: Sequence[str], now: Callable[[], float]) -> Market:
         connector=SquareConnector(),
         settings=SquareSettings.model_validate(settings),
         transport=square.transport(),
-        shown=square.shop.shown,
+        shown=lambda sku: shop.books.shown(made[sku], shop.place),
         written_in=_written_at_square,
     )
 

@@ -91,6 +91,7 @@ class ShopifyChannel(
             found=PAGE_SIZE * calls(VARIANTS.name, most=MANIFEST.requests_per_second),
             read=ITEMS_MAX * calls(LEVELS.name, most=MANIFEST.requests_per_second),
             written=BATCH_SIZE * calls(ADJUST.name, most=MANIFEST.requests_per_second),
+            shared=True,
         )
 
     async def ensure_subscriptions(self, url: str) -> SubscriptionReport:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from channelsync.sdk.types import Instant
+from channelsync_shopify.documents import LEVELS, VARIANTS
 
 __all__ = ["READ_RESERVE", "CostBucket"]
 
@@ -20,6 +21,9 @@ COST_UNKNOWN: Final = 10.0
 """A mutation's price, taken for every call until its own is known."""
 RATE_UNKNOWN: Final = 100.0
 """Points a second of the smallest plan."""
+PRICES_FIRST: Final = {VARIANTS.name: 502.0, LEVELS.name: 251.0}
+"""What whole pages come to by Shopify's published rules, taken until one was paid for. Today's real
+prices are lower, never higher."""
 COST_STEP: Final = 0.001
 """Less than this is rounding: costs are whole points."""
 WAIT_SECONDS_MAX: Final = 60.0
@@ -36,6 +40,7 @@ class CostBucket:
         self._known_at = 0.0
         self._in_flight = 0.0
         self._costs: dict[str, float] = {}
+        self._paid: dict[str, float] = {}
 
     def cost_of(self, operation: str) -> float:
         """What the last call of this name was estimated at."""
@@ -54,9 +59,14 @@ class CostBucket:
         return min(wait, WAIT_SECONDS_MAX)
 
     def calls_per_second(self, operation: str, *, most: float) -> float:
-        """How many calls of this name the budget pays for, and `most` allows."""
+        """How many calls of this name the budget pays for, and `most` allows.
+
+        Every call must find its estimated cost in the bucket, and gets back what it did not need.
+        """
         rate = self._rate if self._maximum is not None else RATE_UNKNOWN
-        return min(rate / max(self.cost_of(operation), 1.0), most)
+        expected = PRICES_FIRST.get(operation, self.cost_of(operation))
+        price = self._paid.get(operation, expected)
+        return min(rate / max(price, 1.0), most)
 
     def begin(self, operation: str) -> float:
         """Reserve the cost of a call that leaves now; give it back to `end`."""
@@ -73,6 +83,9 @@ class CostBucket:
         requested = cost.get("requestedQueryCost")
         if isinstance(requested, int | float):
             self._costs[operation] = float(requested)
+        paid = cost.get("actualQueryCost")
+        if isinstance(paid, int | float):
+            self._note_paid(operation, float(paid))
         status = cost.get("throttleStatus")
         if not isinstance(status, Mapping):
             return
@@ -82,6 +95,11 @@ class CostBucket:
         if all(isinstance(number, int | float) for number in numbers):
             self._maximum, self._available, self._rate = (float(number or 0) for number in numbers)
             self._known_at = self._now()
+
+    def _note_paid(self, operation: str, paid: float) -> None:
+        """The dearest call of a name is a whole page; the last page of a search says nothing."""
+        known = self._paid.get(operation, 0.0)
+        self._paid[operation] = max(known, paid)
 
     def retry_after(self, cost: Mapping[str, Any], operation: str) -> float:
         """After a refusal for want of budget: seconds until the bucket holds the call's cost."""

@@ -29,7 +29,7 @@ from channelsync.sdk.types import (
 )
 from channelsync_square.api import SquareApi
 from channelsync_square.catalogue import PAGE_SIZE, Catalogue
-from channelsync_square.feed import VISIBILITY_LAG_SECONDS, Feed
+from channelsync_square.feed import LEDGER_PAGE_SIZE, VISIBILITY_LAG_SECONDS, Feed
 from channelsync_square.health import SelfTest
 from channelsync_square.mirror import Mirror
 from channelsync_square.names import Names
@@ -100,13 +100,15 @@ class SquareChannel(WithPushing, WithReading, _Seller):
         self._reading = self._counts
 
     def load_rates(self, listings: int) -> LoadRates:
-        """By the rate that we keep to: Square publishes none."""
+        """By the rate that we keep to: Square publishes none, and one for all calls."""
         calls = MANIFEST.requests_per_second
         return LoadRates(
             found=PAGE_SIZE * calls,
             # One call tells the variations, one what is counted of them.
             read=GROUP_SIZE * calls / 2,
-            written=BATCH_SIZE * calls,
+            # What is written stands in the ledger, which is read.
+            written=calls / (1 / BATCH_SIZE + 1 / LEDGER_PAGE_SIZE),
+            shared=True,
         )
 
 

@@ -13,7 +13,11 @@ from channelsync.sdk.types import Instant
 __all__ = ["OVERLAP_SECONDS", "Cursor", "Phase"]
 
 OVERLAP_SECONDS: Final = 300.0
-"""Every window reaches this far back: rows may become visible a little out of order."""
+"""Windows reach this far back: rows may become visible a little out of order."""
+MARGIN_SECONDS: Final = 15.0
+"""A window that reaches back no further than it must, reaches this far beyond the lag."""
+SWEEP_SECONDS: Final = 900.0
+"""So old the last window may be that reached back in full."""
 
 
 class Phase(StrEnum):
@@ -39,6 +43,11 @@ class Cursor(BaseModel):
     """Square's time when the first page of this window was asked for."""
     after: str | None = None
     """Square's own cursor within the phase."""
+    swept: Instant | None = None
+    """When the last window began that reached back in full. None: no window has ended yet."""
+    brief: bool = False
+    """Whether the last window was longer than a page of the ledger: to read much of it again costs
+    calls that a busy shop needs."""
 
     @classmethod
     def first(cls, since: Instant) -> Cursor:
@@ -64,16 +73,38 @@ class Cursor(BaseModel):
         """As it is handed out."""
         return self.model_dump_json(exclude_none=True)
 
+    def orders_from(self, lag_seconds: float) -> Instant:
+        """The start of the window of orders, the overlap included."""
+        return max(self.since - max(OVERLAP_SECONDS, lag_seconds + MARGIN_SECONDS), 0.0)
+
+    def ledger_from(self, lag_seconds: float) -> Instant:
+        """The start of the window of the ledger, the overlap included.
+
+        Whatever may have been invisible to the window before is read: what became visible within
+        the lag, which is what the watermark rests on. Rows that break it are looked for behind it:
+        in every window while that costs no call, else now and then.
+        """
+        needed = self.since - lag_seconds - MARGIN_SECONDS
+        if self._is_brief:
+            return max(needed, 0.0)
+        swept = self.since if self.swept is None else self.swept
+        return max(min(needed, swept - OVERLAP_SECONDS), 0.0)
+
     @property
-    def reaches_back_to(self) -> Instant:
-        """The window's start, the overlap included."""
-        return max(self.since - OVERLAP_SECONDS, 0.0)
+    def _is_brief(self) -> bool:
+        return self.brief and self.swept is not None and self.since - self.swept < SWEEP_SECONDS
 
     def onward(self, after: str | None, *, started: Instant) -> Cursor:
         """The next page, the next phase, or the next window."""
         if after:
             return self.model_copy(update={"after": after, "started": started})
         following = {Phase.OPEN: Phase.CHANGED, Phase.CHANGED: Phase.LEDGER}.get(self.phase)
-        if following is None:
-            return Cursor(phase=Phase.CHANGED, since=started)
-        return Cursor(phase=following, since=self.since, started=started)
+        if following is not None:
+            changed = {"phase": following, "started": started, "after": None}
+            return self.model_copy(update=changed)
+        return Cursor(
+            phase=Phase.CHANGED,
+            since=started,
+            swept=self.swept if self._is_brief else started,
+            brief=self.after is not None,
+        )

@@ -17,7 +17,7 @@ from channelsync_square.times import iso
 from channelsync_square.wire import ChangesPage, PhysicalCount, understood
 from channelsync_square.wire_orders import Order, OrdersPage
 
-__all__ = ["VISIBILITY_LAG_SECONDS", "Feed"]
+__all__ = ["LEDGER_PAGE_SIZE", "VISIBILITY_LAG_SECONDS", "Feed"]
 
 VISIBILITY_LAG_SECONDS: Final = 60.0
 """How long a row may stay invisible (undocumented; the overlap of the windows is longer)."""
@@ -82,7 +82,7 @@ class Feed:
         if here.phase is Phase.OPEN:
             filters = {"state_filter": {"states": ["OPEN"]}}
         else:
-            filters["date_time_filter"] = {field: {"start_at": iso(here.reaches_back_to)}}
+            filters["date_time_filter"] = {field: {"start_at": iso(here.orders_from(self._lag))}}
         content: dict[str, Any] = {
             "location_ids": [self._settings.location_id],
             "limit": ORDERS_PAGE_SIZE,
@@ -142,7 +142,7 @@ class Feed:
         content: dict[str, Any] = {
             "types": ["ADJUSTMENT", "PHYSICAL_COUNT"],
             "location_ids": [self._settings.location_id],
-            "updated_after": iso(here.reaches_back_to),
+            "updated_after": iso(here.ledger_from(self._lag)),
             "limit": LEDGER_PAGE_SIZE,
         }
         if here.after is not None:

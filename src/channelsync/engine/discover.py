@@ -43,6 +43,8 @@ BATCH = 500
 RUN_SECONDS = 20.0
 """A run reads and maps for so long at most; its lease is longer, and the next run goes on."""
 EVERY_SECONDS = 3_600.0
+SHARE_MAX = 0.1
+"""Searches take no more of the time than this: the channel's calls are needed for other things."""
 RECIPE_CHANGED = "its recipe changed: it is taken to 0, and sold by the new recipe from then on"
 
 
@@ -76,7 +78,7 @@ async def discover(engine: Engine, held: Claim) -> Instant | None:
         await require_lease(tx, held, now=now)
         await _mark_gone(tx, running.name, seen, now)
         await _finish(tx, running, started_at, now)
-    return engine.now() + EVERY_SECONDS
+    return _again_at(started_at, engine.now())
 
 
 async def _in_pages(
@@ -117,7 +119,12 @@ async def _in_pages(
         await _mark_gone(tx, running.name, {one.sku for one in offers}, now)
         await end_search(tx, running.name)
         await _finish(tx, running, search.began_at, now)
-    return engine.now() + EVERY_SECONDS
+    return _again_at(search.began_at, engine.now())
+
+
+def _again_at(began_at: Instant, now: Instant) -> Instant:
+    """When to search again; what the channel tells of its offers meanwhile is looked at at once."""
+    return now + max(EVERY_SECONDS, (now - began_at) * (1 / SHARE_MAX - 1))
 
 
 async def _take_in(

@@ -1,13 +1,14 @@
 """First load: how far a new channel's listings are, how long the rest takes, how quick it was.
 
 A load has three stages. The catalogue is read to its end; every listing is proven by a first
-read-back; every listing is brought to its number. A channel that applies later, after it took a
-number in, is read back once more. What the marketplace allows in each stage is told by the
+read-back; every listing is brought to its number, which is over when the channel has taken it in:
+what it applies later is proven later. What the marketplace allows in each stage is told by the
 connector and kept with the channel, so that whoever looks from outside can reckon too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +17,6 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.engine.core import limits_of
 from channelsync.engine.work import WorkKind
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import TellsRates
@@ -24,7 +24,7 @@ from channelsync.sdk.types import LoadRates
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
-__all__ = ["Load", "begin_load", "load_of", "note_load", "view_loads"]
+__all__ = ["Load", "begin_load", "load_of", "note_load", "seconds_allowed", "view_loads"]
 
 _log = structlog.get_logger("channelsync.load")
 
@@ -90,30 +90,24 @@ async def note_load(tx: AsyncConnection, running: RunningChannel, *, now: Instan
         listings=counts["found"],
         took=_spoken(seconds),
         listings_per_second=round(counts["found"] / seconds, 1),
-        limits_allow_seconds=round(_seconds(counts["found"], counts["found"], rates)),
+        limits_allow_seconds=round(seconds_allowed(counts["found"], counts["found"], rates)),
     )
 
 
 def _rates(running: RunningChannel, listings: int) -> dict[str, float]:
-    """What the limits allow; `tail` is what passes before late writes can be proven, else 0."""
+    """What the limits allow; a channel that does not tell has one budget for everything."""
     manifest, channel = running.manifest, running.channel
-    each = manifest.requests_per_second
-    rates = LoadRates(
-        found=each * manifest.batch_size,
-        read=each * manifest.batch_size,
-        written=each * manifest.batch_size,
-    )
+    each = manifest.requests_per_second * manifest.batch_size
+    rates = LoadRates(found=each, read=each, written=each, shared=True)
     if isinstance(channel, TellsRates):
         rates = channel.load_rates(max(listings, 1))
-    late = 0.0 if manifest.confirms_at_once else limits_of(running).apply_limit_seconds
-    return asdict(rates) | {"tail": late}
+    return asdict(rates)
 
 
-def _seconds(to_prove: int, to_write: int, rates: dict[str, float]) -> float:
-    """Reading and writing go on side by side; late writes are read back after them."""
-    side_by_side = max(to_prove / rates["read"], to_write / rates["written"])
-    tail = rates["tail"] + to_write / rates["read"] if rates["tail"] else 0.0
-    return side_by_side + tail
+def seconds_allowed(to_prove: int, to_write: int, rates: Mapping[str, float]) -> float:
+    """What the limits make of it: reading and writing go on side by side unless they share one."""
+    read, written = to_prove / rates["read"], to_write / rates["written"]
+    return read + written if rates.get("shared") else max(read, written)
 
 
 async def view_loads(tx: AsyncConnection, *, now: Instant) -> dict[str, Load]:
@@ -154,7 +148,7 @@ def _load(
         return None
     # What is not proven yet is to be written as well, as far as anybody knows.
     rest = to_prove + to_write
-    left = None if rates is None else _seconds(to_prove, rest, rates)
+    left = None if rates is None else seconds_allowed(to_prove, rest, rates)
     return Load(
         stage="proving" if to_prove else "writing",
         found=listings,

@@ -36,7 +36,15 @@ from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.listings import emptied
 from channelsync.engine.measure import Settled, judge, look_for_applied
 from channelsync.engine.settle_due import Wanted, due_reads
-from channelsync.engine.work import Claim, WorkKind, mark, mark_items, mark_many, require_lease
+from channelsync.engine.work import (
+    Claim,
+    WorkKind,
+    is_under_way,
+    mark,
+    mark_items,
+    mark_many,
+    require_lease,
+)
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import Reads
 from channelsync.sdk.types import Assumption, AssumptionFinding, RemoteReading
@@ -46,6 +54,9 @@ from channelsync.store.tables import MovementKind
 __all__ = ["settle"]
 
 _log = structlog.get_logger("channelsync.settle")
+
+POLL_SECONDS: Final = 1.0
+"""A short poll takes about so long."""
 
 # Asked again and again: made once, for making them costs more than running them.
 _readings, _listings = tables.readings, tables.listings
@@ -91,27 +102,33 @@ async def settle(engine: Engine, held: Claim) -> Instant | None:
     async with engine.database.write() as tx:
         await require_lease(tx, held, now=engine.now())
         waiting_for = await _use_readings(engine, tx, running)
+        ask_at = None
         if waiting_for is not None:
-            await _ask_for_poll(tx, running.name, waiting_for, engine.now())
+            ask_at = await _ask_for_poll(tx, running.name, waiting_for, engine.now())
         wanted, later = await due_reads(tx, running, engine.now())
     if wanted:
         await _read(engine, held, running, wanted)
         return engine.now()
     look_at = await look_for_applied(engine, held, running)
-    return min((at for at in (later, look_at) if at is not None), default=None)
+    return min((at for at in (ask_at, later, look_at) if at is not None), default=None)
 
 
 async def _ask_for_poll(
     tx: AsyncConnection, channel: str, waiting_for: Instant, now: Instant
-) -> None:
+) -> Instant | None:
     """Readings prove nothing before the orders up to them are counted: by a poll, which marks us.
 
     One that ran too early is followed by another. Where one has run and did not suffice, a line
-    that is not counted holds the watermark back, and hurry would not help.
+    that is not counted holds the watermark back, and hurry would not help. Returns when to come
+    back because one runs now: what is asked of it meanwhile it would do at once.
     """
     at = waiting_for + await _watermark_lag(tx, channel)
-    if at > now:
-        await mark(tx, WorkKind.POLL, channel, not_before=at)
+    if at <= now:
+        return None
+    if await is_under_way(tx, WorkKind.POLL, channel, now=now):
+        return now + POLL_SECONDS
+    await mark(tx, WorkKind.POLL, channel, not_before=at)
+    return None
 
 
 # ------------------------------------------------------------------ reading

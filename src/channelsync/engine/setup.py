@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -89,7 +89,7 @@ async def apply_setup(engine: Engine, setup: Setup) -> None:
         await lock_setup(tx)
         now = engine.now()
         await _locations(tx, setup.locations)
-        await _channels(tx, setup.channels, now)
+        await _channels(tx, setup, now)
         await _removed(tx, {channel.name for channel in setup.channels}, now)
         await tx.execute(
             sa.insert(tables.configurations).values(fingerprint=setup.fingerprint, applied_at=now)
@@ -169,10 +169,11 @@ async def _locations(tx: AsyncConnection, wanted: Iterable[LocationSetup]) -> No
     await tx.execute(gone)
 
 
-async def _channels(tx: AsyncConnection, wanted: Iterable[ChannelSetup], now: Instant) -> None:
+async def _channels(tx: AsyncConnection, setup: Setup, now: Instant) -> None:
     channels = tables.channels
     known = {row.name: row for row in await tx.execute(sa.select(channels))}
-    for channel in wanted:
+    same = await _is_in_force(tx, setup.fingerprint)
+    for channel in setup.channels:
         values: dict[str, object] = {
             "connector": channel.connector,
             "pool": channel.pool,
@@ -193,7 +194,27 @@ async def _channels(tx: AsyncConnection, wanted: Iterable[ChannelSetup], now: In
             statement = sa.update(channels).where(channels.c.name == channel.name)
             await tx.execute(statement.values(values))
         for kind in CHANNEL_WORK:
+            if kind is WorkKind.DISCOVER and same and _is_being_loaded(row):
+                continue
             await mark(tx, kind, channel.name, not_before=now)
+
+
+async def _is_in_force(tx: AsyncConnection, fingerprint: str) -> bool:
+    """Whether the last configuration that was applied is this one."""
+    applied = tables.configurations
+    query = sa.select(applied.c.fingerprint).where(applied.c.error.is_(None))
+    last = await tx.execute(query.order_by(applied.c.id.desc()).limit(1))
+    return last.scalar() == fingerprint
+
+
+def _is_being_loaded(row: Any) -> bool:
+    """Whether a first load goes on whose catalogue is known: the next search keeps its time.
+
+    To read a large catalogue again takes as many calls as the load itself.
+    """
+    if row is None or row.state == ChannelState.REMOVED:
+        return False
+    return row.discovered_at is not None and row.loaded_at is None
 
 
 async def _doubt_listings(tx: AsyncConnection, channel: str) -> None:

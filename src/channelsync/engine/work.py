@@ -41,6 +41,7 @@ __all__ = [
     "due_kinds",
     "finish",
     "finish_together",
+    "is_under_way",
     "mark",
     "mark_every_item",
     "mark_items",
@@ -168,6 +169,13 @@ def marks_taken_back(tx: AsyncConnection, kind: WorkKind) -> dict[str, Instant]:
         last.causes.pop((kind, key), None)
     tx.info["marked"].discard(kind)
     return mine
+
+
+async def is_under_way(tx: AsyncConnection, kind: WorkKind, key: str, *, now: Instant) -> bool:
+    """Whether somebody works on the key now. A mark for later would only be done at once."""
+    query = sa.select(work.c.lease_until).where(work.c.kind == kind, work.c.key == key)
+    held_until: Instant | None = (await tx.execute(query)).scalar()
+    return held_until is not None and held_until > now
 
 
 @dataclass(slots=True)

@@ -95,6 +95,8 @@ class LoadRates:
     """Quantities read back."""
     written: float
     """Quantities written, with as many in one request as there may be."""
+    shared: bool = False
+    """Whether reading and writing draw on one budget, so that neither goes on beside the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.status import ChannelStatus, view_status
@@ -13,7 +14,6 @@ from channelsync.store import tables
 from tests.support.house import Build, House
 
 CAS = PushSemantics.KEYED_COMPARE_AND_SET
-ABSOLUTE = PushSemantics.ABSOLUTE
 SKUS = ("A", "B", "C", "D")
 
 
@@ -48,7 +48,7 @@ async def shop(build: Build, channel: list[Slow], **declared: object) -> House:
     return await build(
         stock=dict.fromkeys(SKUS, 10),
         quotas={"a": 10_000},
-        semantics={"a": declared.pop("semantics", CAS)},
+        semantics={"a": CAS},
         declared=declared,
         open_channel=opened,
     )
@@ -84,17 +84,16 @@ async def test_what_is_left_is_reckoned_by_the_marketplaces_limits(build: Build)
     assert "0 of 4 listings proven, 0 written, about 4 s left" in load.words
 
 
-async def test_numbers_that_apply_late_are_read_back_after_their_limit(build: Build) -> None:
+async def test_what_shares_one_budget_is_done_one_after_the_other(build: Build) -> None:
     channels: list[Slow] = []
-    house = await shop(
-        build, channels, semantics=ABSOLUTE, confirms_at_once=False, apply_limit_seconds=300.0
-    )
+    house = await shop(build, channels)
     channels[0].closed = False
+    channels[0].rates = replace(channels[0].rates, shared=True)
     house.markets["a"].offline = True
     await house.settle_down()
     load = (await status_of(house)).load
     assert load is not None
-    assert load.seconds_left == 4.0 + 300.0 + 2.0
+    assert load.seconds_left == 4 / 2.0 + 4 / 1.0
 
 
 async def test_a_load_ends_once_and_for_all(build: Build) -> None:

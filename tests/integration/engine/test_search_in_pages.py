@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import pytest
 
 from channelsync.domain.vocabulary import PushSemantics
+from channelsync.engine.setup import apply_setup
+from channelsync.engine.work import WorkKind
 from channelsync.sdk.errors import Retryable
 from channelsync.sdk.testing.memory import MemoryChannel, MemoryMarket
 from channelsync.sdk.types import OfferPage, RemoteListing
 from channelsync.store import tables
-from tests.support.house import Build, House, neighbour
+from tests.support.house import Build, House, neighbour, setup_for
 
 CAS = PushSemantics.KEYED_COMPARE_AND_SET
 PAGE = 2
@@ -98,6 +102,47 @@ async def test_another_daemon_goes_on_where_the_first_one_stopped(build: Build) 
         await second.engine.database.close()
     assert shelves.asked == [None, "2", "4", "4"]
     assert len(await listed(house)) == 5
+
+
+@pytest.mark.parametrize(("fingerprint", "searched"), [("test", 1), ("another", 2)])
+async def test_a_restart_in_a_first_load_searches_again_only_if_the_configuration_changed(
+    build: Build, fingerprint: str, searched: int
+) -> None:
+    shelves = Shelves(["A", "B", "C"])
+    house = await shop(build, shelves)
+    house.markets["a"].offline = True
+    await house.settle_down(60)
+    assert (await house.rows(tables.channels))[0].loaded_at is None
+    again = setup_for({"a": CAS}, ("dc",))
+    await apply_setup(house.engine, replace(again, fingerprint=fingerprint))
+    await house.settle_down(60)
+    assert shelves.asked == [None, "2"] * searched
+
+
+async def test_a_restart_after_the_first_load_searches_again(build: Build) -> None:
+    shelves = Shelves(["A", "B", "C"])
+    house = await shop(build, shelves)
+    await house.settle_down(120)
+    assert (await house.rows(tables.channels))[0].loaded_at is not None
+    await apply_setup(house.engine, setup_for({"a": CAS}, ("dc",)))
+    await house.settle_down(60)
+    assert shelves.asked == [None, "2"] * 2
+
+
+async def test_a_search_rests_nine_times_as_long_as_it_took(build: Build) -> None:
+    """A catalogue of hours would be read all day long otherwise."""
+    shelves = Shelves([f"SKU-{number:02}" for number in range(40)])
+    house = await shop(build, shelves)
+
+    def slowly() -> None:
+        house.clock.at += 30.0
+
+    shelves.before_page = slowly
+    began = house.clock.at
+    for _ in shelves.skus:
+        await house.settle_down(1.0)
+    [search] = [one for one in await house.rows(tables.work) if one.kind == WorkKind.DISCOVER]
+    assert search.not_before == pytest.approx(began + 10 * 600.0, abs=60.0)
 
 
 async def test_a_search_that_is_too_old_begins_anew(build: Build) -> None:

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from channelsync.domain.vocabulary import PushKind, PushSemantics
 from channelsync.engine.settle import request_drift_check
-from channelsync.engine.work import WorkKind, mark
+from channelsync.engine.work import WorkKind, claim, finish, mark
 from channelsync.sdk.testing.memory import MemoryChannel
 from channelsync.sdk.types import OrderPage
 from channelsync.store import tables
@@ -77,3 +77,27 @@ async def test_a_poll_that_came_too_early_for_a_reading_is_followed_by_another(
         await mark(tx, WorkKind.POLL, "a", not_before=house.clock())
     took = await settled_after(house, applied_at)
     assert took < 100 + SHOWN_SECONDS + 20
+
+
+async def test_a_poll_under_way_is_not_asked_to_begin_again(build: Build) -> None:
+    """It would at once, for as long as readings wait: a mark of its run's time is spent."""
+    house = await build(
+        stock={"MUG": 10},
+        quotas={"a": 10_000},
+        semantics={"a": PushSemantics.KEYED_COMPARE_AND_SET},
+        open_channel=lambda _name, market: SlowToShow(market),
+    )
+    await house.settle_down()
+    assert await house.rows(tables.readings)
+    house.clock.at += 100.0
+    async with house.engine.database.write() as tx:
+        now = house.clock()
+        [held] = await claim(tx, WorkKind.POLL, now=now, lease_seconds=60.0, token="one")
+        await mark(tx, WorkKind.SETTLE, "a", not_before=now)
+    await house.settle_down()
+    async with house.engine.database.write() as tx:
+        await finish(tx, held, again_at=now + 600.0)
+    [poll] = [one for one in await house.rows(tables.work) if one.kind == WorkKind.POLL]
+    assert poll.not_before == now + 600.0
+    [settle] = [one for one in await house.rows(tables.work) if one.kind == WorkKind.SETTLE]
+    assert settle.not_before < now + 10.0

@@ -63,3 +63,12 @@ def test_after_a_refusal_there_is_always_a_pause() -> None:
     bucket = CostBucket(Clock())
     assert bucket.retry_after(cost(252, 2000), "CsOrders") == 1.0
     assert bucket.retry_after(cost(252, 0), "CsOrders") == 2.52
+
+
+def test_the_rate_of_calls_is_by_what_a_whole_page_was_paid_with() -> None:
+    bucket = CostBucket(Clock())
+    assert bucket.calls_per_second("CsLevels", most=5.0) == 100 / 251
+    assert bucket.calls_per_second("CsSet", most=5.0) == 5.0
+    bucket.learn("CsLevels", cost(500, 2000) | {"actualQueryCost": 50})
+    bucket.learn("CsLevels", cost(500, 2000) | {"actualQueryCost": 4})
+    assert bucket.calls_per_second("CsLevels", most=5.0) == 2.0
