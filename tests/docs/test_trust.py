@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
+
 from spec.runs import RIGHT, SELLING_OUT, WRONG
-from tests.docs.trust_page import PAGE, RECORDS, SECTIONS, assertions, page, read, told
+from tests.docs.trust_page import PAGE, SECTIONS, assertions, page, read, told
 from tests.fuzz.targets import TARGETS
+from tests.support.records import RECORDS, VARIABLE, keep
 
 
 def test_the_page_is_made_of_its_records() -> None:
@@ -55,3 +59,17 @@ def test_assertions_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "sample.py"
     path.write_text("assert 1\nwith pytest.raises(ValueError):\n    assert 2\n", encoding="utf-8")
     assert assertions(path) == 3
+
+
+def test_figures_of_a_run_are_kept_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {"kills": (12, "kills")}
+    monkeypatch.delenv(VARIABLE, raising=False)
+    keep("kills", "./run test", figures, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv(VARIABLE, "1")
+    keep("kills", "./run test", figures, folder=tmp_path)
+    (row,) = json.loads((tmp_path / "kills.json").read_text(encoding="utf-8"))
+    command = "CHANNELSYNC_RECORD=1 ./run test"
+    assert row == {"name": "kills", "value": 12, "unit": "kills", "command": command}

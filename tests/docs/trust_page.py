@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.checkout import ROOT
+from tests.support.records import RECORDS
 
-RECORDS: Final = ROOT / "docs" / "trust" / "records"
 PAGE: Final = ROOT / "docs" / "trust.md"
 Record = Mapping[str, Any]
 
@@ -76,8 +76,8 @@ def model(record: Record) -> Iterator[str]:
         yield f"| {one['name']} | {one['states']:,} | {one['depth']} | {one['result']} |"
 
 
-def simulation(record: Record) -> Iterator[str]:
-    """Whatever the simulation of the whole daemon counted, row by row."""
+def figures(record: Record) -> Iterator[str]:
+    """Whatever was counted, row by row."""
     yield "| what | how much |\n|---|---:|"
     for row in record["rows"]:
         yield f"| {row['name']} | {row['value']:,} {row['unit']} |"
@@ -140,7 +140,19 @@ SECTIONS: Final[tuple[tuple[str, str, str, Teller], ...]] = (
         "The whole daemon on virtual time",
         "simulation",
         "./run soak",
-        simulation,
+        figures,
+    ),
+    (
+        "A crash at every gate",
+        "crashes",
+        "./run test tests/simulation/test_crash_at_every_gate.py",
+        figures,
+    ),
+    (
+        "Real servers and processes, killed",
+        "killed_servers",
+        "./run test tests/e2e/test_killed_servers.py",
+        figures,
     ),
     (
         "Days on three marketplaces",

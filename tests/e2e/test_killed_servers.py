@@ -19,11 +19,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.clocks import clock_set_off
-from tests.support.fleet import Fleet, fleet
+from tests.support.fleet import ITEMS, Fleet, fleet
+from tests.support.records import keep
 from tests.support.servers import ServerMissing, running_postgres, running_redis
+from tests.support.shops import accepted
 
 ROUNDS = int(os.environ.get("CHANNELSYNC_CHAOS_ROUNDS", "1"))
-LEASE_AND_MORE_SECONDS = 70.0
+FROZEN_SECONDS = 70.0 if ROUNDS > 1 else 3.0
 
 
 async def lose_the_database(all_of_it: Fleet) -> None:
@@ -55,7 +57,7 @@ async def lose_the_web_and_a_worker(all_of_it: Fleet) -> None:
 async def freeze_a_worker(all_of_it: Fleet) -> None:
     worker = all_of_it.processes["run-2"]
     worker.send_signal(signal.SIGSTOP)
-    await all_of_it.shop_for(LEASE_AND_MORE_SECONDS if ROUNDS > 1 else 3.0)
+    await all_of_it.shop_for(FROZEN_SECONDS)
     worker.send_signal(signal.SIGCONT)
 
 
@@ -69,6 +71,18 @@ async def lose_everything(all_of_it: Fleet) -> None:
     all_of_it.postgres.kill()
     await asyncio.to_thread(all_of_it.postgres.start)
     await all_of_it.start()
+
+
+HAPPENINGS = {
+    lose_the_database: "PostgreSQL killed",
+    lose_the_web_and_a_worker: "web and a worker killed, a clock set back",
+    empty_redis: "Redis killed, back empty",
+    freeze_the_database: "PostgreSQL frozen",
+    lose_every_session: "every session of PostgreSQL ended",
+    freeze_a_worker: f"a worker frozen for {FROZEN_SECONDS:g} s; a lease lasts 60 s",
+    lose_everything: "everything killed at once",
+}
+"""What happens in each round, and how the record tells it."""
 
 
 def test_the_clocks_are_really_wrong() -> None:
@@ -92,7 +106,9 @@ async def test_whatever_is_killed_costs_time_and_never_stock(tmp_path: Path) -> 
             async with fleet(tmp_path, postgres, redis, seed=11) as all_of_it:
                 await all_of_it.start()
                 await all_of_it.shop_for(3.0)
-                for _ in range(ROUNDS):
+                for number in range(ROUNDS):
+                    if number:
+                        await all_of_it.restock()
                     await _play(all_of_it)
                 # For good: from here on workers find their work by themselves.
                 all_of_it.redis.kill()
@@ -102,20 +118,28 @@ async def test_whatever_is_killed_costs_time_and_never_stock(tmp_path: Path) -> 
                 ended = await all_of_it.kill(*all_of_it.ports, how=signal.SIGTERM)
                 assert ended == [0, 0, 0]
                 await all_of_it.require_sound()
+                _record(all_of_it)
     except ServerMissing as missing:
         pytest.skip(str(missing))
 
 
 async def _play(all_of_it: Fleet) -> None:
-    for happens in (
-        lose_the_database,
-        lose_the_web_and_a_worker,
-        empty_redis,
-        freeze_the_database,
-        lose_every_session,
-        freeze_a_worker,
-        lose_everything,
-    ):
+    for happens in HAPPENINGS:
         await happens(all_of_it)
         await all_of_it.shop_for(all_of_it.rng.uniform(1.0, 2.0))
         await all_of_it.require_alive()
+
+
+def _record(all_of_it: Fleet) -> None:
+    sold = sum(accepted(all_of_it.shops, ITEMS).values())
+    figures = {
+        **dict.fromkeys(HAPPENINGS.values(), (ROUNDS, "times")),
+        "processes started": (all_of_it.starts, "processes"),
+        "orders placed meanwhile": (all_of_it.orders, "orders"),
+        "units sold, net": (sold, "units"),
+        "units oversold": (0, "units"),
+        "webhooks acknowledged": (len(all_of_it.acknowledged), "webhooks"),
+        "of them lost": (0, "webhooks"),
+    }
+    command = f"CHANNELSYNC_CHAOS_ROUNDS={ROUNDS} ./run test tests/e2e/test_killed_servers.py"
+    keep("killed_servers", command, figures)

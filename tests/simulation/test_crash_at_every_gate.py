@@ -34,6 +34,7 @@ from tests.simulation.crash_scene import (
     first_life,
     next_life,
 )
+from tests.support.records import keep
 
 PARTS = 10
 """So that several cores share the crashes."""
@@ -51,6 +52,8 @@ class Diary:
     scene: Scene | None = None
     crossed: Counter[str] = field(default_factory=Counter)
     moments: list[Moment] = field(default_factory=list)
+    lived: dict[int, int] = field(default_factory=dict)
+    """Lives after a crash, by part."""
     _committed: bytes = b""
     _digest: bytes = b""
     _known: set[bytes] = field(default_factory=set)
@@ -111,6 +114,17 @@ def diary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Diary]:
     gc.freeze()  # what was imported and written down is not looked through after every life
     yield written
     gc.unfreeze()
+    if len(written.lived) == PARTS:
+        keep(
+            "crashes",
+            "./run test tests/simulation/test_crash_at_every_gate.py",
+            {
+                "gates crossed by the story": (written.crossed.total(), "gates"),
+                "crashes that leave something else behind": (len(written.moments), "crashes"),
+                "of them started again from": (len(written.moments), "crashes"),
+                "lives of their own after that": (sum(written.lived.values()), "lives"),
+            },
+        )
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -126,6 +140,7 @@ async def test_a_crash_at_any_gate_loses_nothing_and_doubles_nothing(
             await _live_on(disk, moment, found)
     finally:
         await disk.database.close()
+    diary.lived[part] = len(found)
     kinds = {where.rpartition(" ")[2] for where in diary.crossed}
     assert kinds >= {"commit", "push", "read", "poll"}, diary.crossed
     with capsys.disabled():

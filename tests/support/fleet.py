@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,8 +30,9 @@ __all__ = ["CONFIG", "ITEMS", "SECRETS", "UNITS", "Fleet", "fleet", "shop_settin
 
 ITEMS = 6
 UNITS = 12
+SKUS = tuple(f"SKU-{number}" for number in range(ITEMS))
 DATABASE = "channelsync"
-READY_SECONDS_MAX = 60.0
+READY_SECONDS_MAX = 240.0
 QUIET_SECONDS_MAX = 90.0
 SECRETS = {"SHOP_TOKEN": "shpat_simulated", "SHOP_SECRET": "simulated-secret"}
 CONFIG = """\
@@ -76,6 +78,9 @@ class Fleet:
     acknowledged: set[str] = field(default_factory=set)
     """SHA-256 of the bodies of webhooks that were answered with a success."""
     starts: int = 0
+    stock: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(SKUS, UNITS)))
+    """Units that were ever there."""
+    orders: int = 0
     clocks: dict[str, int] = field(default_factory=lambda: {"web": -600, "run-2": 600})
     """By process: seconds that its clock is before the others' (negative: behind)."""
 
@@ -144,6 +149,15 @@ class Fleet:
             shops=self.shops, rng=self.rng, items=ITEMS, cancel_share=0.15, pause_seconds_max=0.15
         )
         await shoppers.shop_for(seconds)
+        self.orders += shoppers.orders
+
+    async def restock(self) -> None:
+        """Goods arrive of what is nearly sold out."""
+        sold = accepted(self.shops, ITEMS)
+        left = {sku: self.stock[sku] - sum(sold[name, sku] for name in self.shops) for sku in SKUS}
+        sku = min(SKUS, key=lambda one: left[one])
+        await self.command("stock", "adjust", sku, str(UNITS), "--reason", "goods arrived")
+        self.stock[sku] += UNITS
 
     # ------------------------------------------------------------ what must hold
 
@@ -183,9 +197,9 @@ class Fleet:
         assert not lost, f"{len(lost)} of {len(self.acknowledged)} webhooks"
         await self.command("verify", "--json")
         sold = accepted(self.shops, ITEMS)
-        for number in range(ITEMS):
-            units = sum(sold[name, f"SKU-{number}"] for name in self.shops)
-            assert units <= UNITS, f"SKU-{number}: {units} sold of {UNITS}"
+        for sku in SKUS:
+            units = sum(sold[name, sku] for name in self.shops)
+            assert units <= self.stock[sku], f"{sku}: {units} sold of {self.stock[sku]}"
         assert sum(sold.values()) > 0
 
 
@@ -230,7 +244,7 @@ async def fleet(
 async def _prepare(built: Fleet) -> None:
     await built.postgres.execute(f"CREATE DATABASE {DATABASE}")
     await built.command("db", "upgrade")
-    rows = "".join(f"SKU-{n},dc,{UNITS}\n" for n in range(ITEMS))
+    rows = "".join(f"{sku},dc,{UNITS}\n" for sku in SKUS)
     sheet = built.folder / "stock.csv"
     sheet.write_text("sku,location,on_hand\n" + rows)
     await built.command("stock", "import", "--create-items", str(sheet))
