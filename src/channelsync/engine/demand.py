@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from channelsync.domain.demand import NO_SALES_YET, Velocity, count_exposure, count_sold
 from channelsync.domain.vocabulary import Instant
+from channelsync.store import tables
 
-__all__ = ["HALF_LIFE_SECONDS", "last_sale_at", "record_sale", "record_time", "velocity_of"]
+__all__ = [
+    "HALF_LIFE_SECONDS",
+    "LAST_SALE_AT",
+    "last_sale_at",
+    "record_sale",
+    "record_time",
+    "velocity_of",
+]
 
 HALF_LIFE_SECONDS = 7 * 86_400.0
+LAST_SALE_AT: Final = tables.listings.c.demand["last_sale_at"].as_float()
+"""`last_sale_at`, for the database to look up."""
 
 
 def velocity_of(stored: Mapping[str, Any]) -> Velocity:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.permissions import EVERYWHERE, Reach
 from channelsync.domain.stock import PoolStock, StockLevel, pool_stock
-from channelsync.domain.vocabulary import Instant, PushKind
+from channelsync.domain.vocabulary import Instant
 from channelsync.engine import demand
 from channelsync.engine.core import Engine
 from channelsync.engine.figures import Lag, view_apply_lags
@@ -42,6 +42,45 @@ SHORTFALLS_SECONDS: Final = 86_400.0
 APPLIED_SECONDS: Final = 3_600.0
 APPLIED_MAX: Final = 500
 """Of so many of the latest sets the delay is shown."""
+
+
+# Asked for every page: made once, for making them costs more than running them.
+_ITEMS: Final[sa.BindParameter[int]] = sa.bindparam("_items", expanding=True)
+_LEVELS: Final = (
+    sa.select(
+        tables.stock.c.item_id,
+        tables.locations.c.pool,
+        tables.stock.c.on_hand,
+        tables.stock.c.reserved,
+        tables.stock.c.safety_stock,
+        tables.stock.c.on_order,
+    )
+    .join(tables.locations, tables.locations.c.id == tables.stock.c.location_id)
+    .where(tables.locations.c.active, tables.stock.c.item_id.in_(_ITEMS))
+)
+_OFFERS: Final = tables.listings.c
+_SHARES: Final = (
+    sa.select(
+        tables.recipes.c.item_id,
+        tables.recipes.c.units,
+        tables.channels.c.pool,
+        _OFFERS.id,
+        _OFFERS.channel,
+        _OFFERS.exposure,
+        _OFFERS.target,
+        _OFFERS.remote,
+        _OFFERS.settle_wanted,
+        _OFFERS.state,
+        demand.LAST_SALE_AT.label("sold_at"),
+        sa.exists()
+        .where(tables.pushes.c.listing_id == _OFFERS.id, tables.pushes.c.closed_at.is_(None))
+        .label("pushing"),
+    )
+    .join(tables.listings, _OFFERS.id == tables.recipes.c.listing_id)
+    .join(tables.channels, tables.channels.c.name == _OFFERS.channel)
+    .where(tables.recipes.c.item_id.in_(_ITEMS), _OFFERS.state != ListingState.GONE)
+    .order_by(_OFFERS.channel, _OFFERS.id)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +179,6 @@ class Overview:
     pushes: tuple[PushRow, ...]
     orders: tuple[LineView, ...]
     shortfalls: tuple[ShortfallRow, ...]
-    applying: Mapping[str, int]
-    """By channel: sets that were taken in and not seen applied yet."""
     apply_lags: tuple[Lag, ...]
     """From a set that was taken in until it was seen applied, lately."""
 
@@ -161,7 +198,8 @@ async def view_overview(
     """Everything at this instant; `sums` may be a little older."""
     async with engine.database.read() as tx:
         now = engine.now()
-        found, count = await _items(tx, search, items_max)
+        known = None if sums is None or search else sums.catalogue
+        found, count = await _items(tx, search, items_max, known)
         return Overview(
             status=await view_status(engine, tx, sums),
             items=await item_rows(engine, tx, found),
@@ -169,7 +207,6 @@ async def view_overview(
             pushes=await _pushes(tx),
             orders=await view_lines(tx, limit=RECENT_MAX),
             shortfalls=await _shortfalls(tx, now - SHORTFALLS_SECONDS),
-            applying=await _applying(tx),
             apply_lags=await view_apply_lags(tx, now - APPLIED_SECONDS, latest=APPLIED_MAX),
         )
 
@@ -177,7 +214,10 @@ async def view_overview(
 # ------------------------------------------------------------------ items
 
 
-async def _items(tx: AsyncConnection, search: str, limit: int) -> tuple[Sequence[Any], int]:
+async def _items(
+    tx: AsyncConnection, search: str, limit: int, known: int | None
+) -> tuple[Sequence[Any], int]:
+    """What is shown, and how many there are; counting takes a while, so that may be `known`."""
     items = tables.items
     matches: sa.ColumnElement[bool] = sa.true()
     if search:
@@ -190,6 +230,8 @@ async def _items(tx: AsyncConnection, search: str, limit: int) -> tuple[Sequence
     rows = (await tx.execute(query.order_by(items.c.sku).limit(limit))).all()
     if len(rows) < limit:
         return rows, len(rows)
+    if known is not None:
+        return rows, max(known, len(rows))
     counted = sa.select(sa.func.count()).select_from(items).where(matches)
     count = (await tx.execute(counted)).scalar_one()
     return rows, int(count)
@@ -228,16 +270,11 @@ async def item_rows(
 async def _levels(
     tx: AsyncConnection, item_ids: Sequence[int], reach: Reach
 ) -> Mapping[tuple[int, str], list[StockLevel]]:
-    stock, locations = tables.stock, tables.locations
-    query = (
-        sa.select(stock, locations.c.pool)
-        .join(locations, locations.c.id == stock.c.location_id)
-        .where(locations.c.active, stock.c.item_id.in_(item_ids))
-    )
+    query = _LEVELS
     if reach.locations is not None:
-        query = query.where(locations.c.code.in_(sorted(reach.locations)))
+        query = query.where(tables.locations.c.code.in_(sorted(reach.locations)))
     found: dict[tuple[int, str], list[StockLevel]] = {}
-    for row in await tx.execute(query):
+    for row in await tx.execute(query, {"_items": item_ids}):
         level = StockLevel(
             on_hand=row.on_hand,
             reserved=row.reserved,
@@ -251,44 +288,16 @@ async def _levels(
 async def _shares(
     tx: AsyncConnection, item_ids: Sequence[int], reach: Reach
 ) -> tuple[dict[tuple[int, str], list[Share]], dict[tuple[int, str], Instant]]:
-    listings, recipes, channels, pushes = (
-        tables.listings,
-        tables.recipes,
-        tables.channels,
-        tables.pushes,
-    )
-    columns = listings.c
-    pushing = sa.exists().where(pushes.c.listing_id == columns.id, pushes.c.closed_at.is_(None))
-    query = (
-        sa.select(
-            recipes.c.item_id,
-            recipes.c.units,
-            channels.c.pool,
-            columns.id,
-            columns.channel,
-            columns.exposure,
-            columns.target,
-            columns.remote,
-            columns.settle_wanted,
-            columns.state,
-            columns.demand,
-            pushing.label("pushing"),
-        )
-        .join(listings, columns.id == recipes.c.listing_id)
-        .join(channels, channels.c.name == columns.channel)
-        .where(recipes.c.item_id.in_(item_ids), columns.state != ListingState.GONE)
-        .order_by(columns.channel, columns.id)
-    )
+    query = _SHARES
     if reach.channels is not None:
-        query = query.where(columns.channel.in_(sorted(reach.channels)))
+        query = query.where(tables.listings.c.channel.in_(sorted(reach.channels)))
     shares: dict[tuple[int, str], list[Share]] = {}
     sales: dict[tuple[int, str], Instant] = {}
-    for row in await tx.execute(query):
+    for row in await tx.execute(query, {"_items": item_ids}):
         key = (row.item_id, row.pool)
         shares.setdefault(key, []).append(_share(row))
-        sold_at = demand.last_sale_at(row.demand)
-        if sold_at is not None:
-            sales[key] = max(sold_at, sales.get(key, sold_at))
+        if row.sold_at is not None:
+            sales[key] = max(row.sold_at, sales.get(key, row.sold_at))
     return shares, sales
 
 
@@ -308,16 +317,36 @@ def _share(row: Any) -> Share:
 
 # ------------------------------------------------------------------ what happened
 
+_PUSHED: Final = tables.pushes.c
+_PUSHES: Final = (
+    sa.select(
+        *(_PUSHED.id, _PUSHED.channel, tables.listings.c.sku, _PUSHED.kind, _PUSHED.units),
+        *(_PUSHED.state, _PUSHED.result, _PUSHED.reason, _PUSHED.cause, _PUSHED.opened_at),
+        *(_PUSHED.closed_at, _PUSHED.accepted_at, _PUSHED.seen_at),
+    )
+    .join(tables.listings, tables.listings.c.id == _PUSHED.listing_id)
+    .where(sa.or_(_PUSHED.copies > 0, _PUSHED.closed_at.is_(None)))
+    .order_by(_PUSHED.opened_at.desc(), _PUSHED.id)
+    .limit(RECENT_MAX)
+)
+_SHORT: Final = tables.shortfalls.c
+_SHORTFALLS: Final = (
+    sa.select(
+        tables.items.c.sku,
+        _SHORT.channel,
+        _SHORT.cause,
+        sa.func.sum(_SHORT.units).label("units"),
+        sa.func.max(_SHORT.at).label("at"),
+    )
+    .join(tables.items, tables.items.c.id == _SHORT.item_id)
+    .where(_SHORT.at >= sa.bindparam("_since"))
+    .group_by(tables.items.c.sku, _SHORT.channel, _SHORT.cause)
+    .order_by(sa.func.max(_SHORT.at).desc(), tables.items.c.sku)
+    .limit(SHORTFALLS_MAX)
+)
+
 
 async def _pushes(tx: AsyncConnection) -> tuple[PushRow, ...]:
-    pushes, listings = tables.pushes, tables.listings
-    query = (
-        sa.select(pushes, listings.c.sku)
-        .join(listings, listings.c.id == pushes.c.listing_id)
-        .where(sa.or_(pushes.c.copies > 0, pushes.c.closed_at.is_(None)))
-        .order_by(pushes.c.opened_at.desc(), pushes.c.id)
-        .limit(RECENT_MAX)
-    )
     return tuple(
         PushRow(
             push_id=row.id,
@@ -334,45 +363,14 @@ async def _pushes(tx: AsyncConnection) -> tuple[PushRow, ...]:
             accepted_at=row.accepted_at,
             seen_at=row.seen_at,
         )
-        for row in await tx.execute(query)
+        for row in await tx.execute(_PUSHES)
     )
-
-
-async def _applying(tx: AsyncConnection) -> dict[str, int]:
-    pushes = tables.pushes
-    query = (
-        sa.select(pushes.c.channel, sa.func.count())
-        .where(
-            pushes.c.closed_at.is_(None),
-            pushes.c.kind == PushKind.SET,
-            pushes.c.accepted_at.is_not(None),
-            pushes.c.seen_at.is_(None),
-        )
-        .group_by(pushes.c.channel)
-    )
-    return {row[0]: int(row[1]) for row in await tx.execute(query)}
 
 
 async def _shortfalls(tx: AsyncConnection, since: Instant) -> tuple[ShortfallRow, ...]:
-    shortfalls, items = tables.shortfalls, tables.items
-    latest = sa.func.max(shortfalls.c.at)
-    query = (
-        sa.select(
-            items.c.sku,
-            shortfalls.c.channel,
-            shortfalls.c.cause,
-            sa.func.sum(shortfalls.c.units).label("units"),
-            latest.label("at"),
-        )
-        .join(items, items.c.id == shortfalls.c.item_id)
-        .where(shortfalls.c.at >= since)
-        .group_by(items.c.sku, shortfalls.c.channel, shortfalls.c.cause)
-        .order_by(latest.desc(), items.c.sku)
-        .limit(SHORTFALLS_MAX)
-    )
     return tuple(
         ShortfallRow(
             at=row.at, sku=row.sku, channel=row.channel, units=int(row.units), cause=row.cause
         )
-        for row in await tx.execute(query)
+        for row in await tx.execute(_SHORTFALLS, {"_since": since})
     )

@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.vocabulary import Instant
+from channelsync.domain.vocabulary import Instant, PushKind
 from channelsync.engine.core import Engine
 from channelsync.engine.first_load import Load, view_loads
 from channelsync.engine.sums import Coverage, PoolStatus, Sums, listing_counts, view_sums
@@ -29,6 +29,65 @@ __all__ = [
 DAY_SECONDS: Final = 86_400.0
 OVERDUE_SECONDS: Final = 30.0
 """Work that has been due for longer shows that nobody works."""
+
+
+def _waiting_of(what: str, table: sa.Table, waits: Any, applying: Any) -> sa.Select[Any]:
+    text = sa.literal_column(f"'{what}'", sa.Text).label("what")
+    some = sa.func.sum(applying).label("applying")
+    columns = (text, table.c.channel, sa.func.count().label("many"), some)
+    return sa.select(*columns).where(waits).group_by(table.c.channel)
+
+
+# Asked again and again: made once, for making them costs more than running them.
+_NOTHING: Final = sa.literal_column("0", sa.Integer)
+_APPLIES: Final = sa.and_(
+    tables.pushes.c.kind == sa.literal_column(f"'{PushKind.SET.value}'"),
+    tables.pushes.c.accepted_at.is_not(None),
+    tables.pushes.c.seen_at.is_(None),
+)
+_WAITING: Final = sa.union_all(
+    _waiting_of(
+        "open",
+        tables.pushes,
+        tables.pushes.c.closed_at.is_(None),
+        sa.case((_APPLIES, sa.literal_column("1", sa.Integer)), else_=_NOTHING),
+    ),
+    _waiting_of("parked", tables.order_lines, tables.order_lines.c.parked.is_not(None), _NOTHING),
+)
+_BROKEN: Final = (
+    sa.select(tables.assumptions)
+    .where(tables.assumptions.c.listing_id == 0, sa.not_(tables.assumptions.c.holds))
+    .order_by(tables.assumptions.c.channel, tables.assumptions.c.assumption)
+)
+_AT: Final = {name: sa.bindparam(name, type_=sa.Double) for name in ("_now", "_since")}
+_COUNTS: Final = sa.select(
+    sa.select(sa.func.count())
+    .where(tables.dead_letters.c.state == sa.literal_column("'dead'"))
+    .scalar_subquery()
+    .label("dead_letters"),
+    sa.select(sa.func.count())
+    .where(tables.holds.c.state == sa.literal_column("'active'"))
+    .scalar_subquery()
+    .label("holds"),
+    sa.select(sa.func.sum(tables.shortfalls.c.units))
+    .where(tables.shortfalls.c.at > _AT["_since"])
+    .scalar_subquery()
+    .label("shortfall_units"),
+    sa.select(sa.func.min(tables.work.c.not_before))
+    .where(
+        tables.work.c.done_version < tables.work.c.want_version,
+        tables.work.c.attempts == sa.literal_column("0"),
+        sa.or_(tables.work.c.lease_until.is_(None), tables.work.c.lease_until <= _AT["_now"]),
+    )
+    .scalar_subquery()
+    .label("oldest_work"),
+)
+_CHANNELS: Final = sa.select(tables.channels).order_by(tables.channels.c.name)
+_ALARMS: Final = (
+    sa.select(tables.alarms)
+    .where(tables.alarms.c.cleared_at.is_(None))
+    .order_by(tables.alarms.c.raised_at)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +118,8 @@ class ChannelStatus:
     """Listings that were never settled: each holds its items up on every channel."""
     exposure: int
     open_pushes: int
+    applying: int
+    """Sets that were taken in and not seen applied yet."""
     parked_lines: int
     """Order lines of offers that are not mapped to an item."""
     broken: tuple[str, ...]
@@ -121,27 +182,7 @@ async def view_status(engine: Engine, tx: AsyncConnection, sums: Sums | None = N
 
 async def _counts(tx: AsyncConnection, now: Instant) -> Any:
     """Dead letters, holds, shortfalls and the oldest work that waits, in one statement."""
-    letters, holds, shortfalls, work = (
-        tables.dead_letters,
-        tables.holds,
-        tables.shortfalls,
-        tables.work,
-    )
-    waiting = sa.select(sa.func.min(work.c.not_before)).where(
-        work.c.done_version < work.c.want_version,
-        work.c.attempts == 0,
-        sa.or_(work.c.lease_until.is_(None), work.c.lease_until <= now),
-    )
-    short = sa.select(sa.func.sum(shortfalls.c.units)).where(shortfalls.c.at > now - DAY_SECONDS)
-    dead = sa.select(sa.func.count()).where(letters.c.state == "dead")
-    held = sa.select(sa.func.count()).where(holds.c.state == "active")
-    query = sa.select(
-        dead.scalar_subquery().label("dead_letters"),
-        held.scalar_subquery().label("holds"),
-        short.scalar_subquery().label("shortfall_units"),
-        waiting.scalar_subquery().label("oldest_work"),
-    )
-    return (await tx.execute(query)).one()
+    return (await tx.execute(_COUNTS, {"_now": now, "_since": now - DAY_SECONDS})).one()
 
 
 def _overdue(oldest: Instant | None, now: Instant) -> float | None:
@@ -151,8 +192,6 @@ def _overdue(oldest: Instant | None, now: Instant) -> float | None:
 
 
 async def _alarms(tx: AsyncConnection) -> tuple[Alarm, ...]:
-    alarms = tables.alarms
-    query = sa.select(alarms).where(alarms.c.cleared_at.is_(None)).order_by(alarms.c.raised_at)
     return tuple(
         Alarm(
             kind=row.kind,
@@ -161,7 +200,7 @@ async def _alarms(tx: AsyncConnection) -> tuple[Alarm, ...]:
             channel=row.channel,
             raised_at=row.raised_at,
         )
-        for row in await tx.execute(query)
+        for row in await tx.execute(_ALARMS)
     )
 
 
@@ -178,21 +217,18 @@ async def channel_statuses(
     engine: Engine, tx: AsyncConnection, now: Instant, sums: Sums | None = None
 ) -> tuple[ChannelStatus, ...]:
     """Every channel of the store, removed ones included, by name."""
-    channels = tables.channels
-    rows = (await tx.execute(sa.select(channels).order_by(channels.c.name))).all()
+    rows = (await tx.execute(_CHANNELS)).all()
     listings = await listing_counts(tx) if sums is None else sums.listings
-    pushes = await _by_channel(tx, tables.pushes, tables.pushes.c.closed_at.is_(None))
-    parked = await _by_channel(tx, tables.order_lines, tables.order_lines.c.parked.is_not(None))
+    waiting = await _waiting(tx)
     broken = await _broken(tx)
-    loads = await view_loads(tx, now=now)
+    loads = await view_loads(tx, rows, now=now)
     return tuple(
         _channel(
             engine,
             row,
             now,
             listings=listings.get(row.name, Counter()),
-            open_pushes=pushes.get(row.name, 0),
-            parked_lines=parked.get(row.name, 0),
+            waiting=waiting.get(row.name, Counter()),
             broken=broken.get(row.name, ()),
             load=loads.get(row.name),
         )
@@ -206,8 +242,7 @@ def _channel(
     now: Instant,
     *,
     listings: Mapping[str, int],
-    open_pushes: int,
-    parked_lines: int,
+    waiting: Mapping[str, int],
     broken: tuple[str, ...],
     load: Load | None,
 ) -> ChannelStatus:
@@ -231,28 +266,26 @@ def _channel(
         refused=listings.get(ListingState.REFUSED, 0),
         unsettled=listings.get("unsettled", 0),
         exposure=listings.get("exposure", 0),
-        open_pushes=open_pushes,
-        parked_lines=parked_lines,
+        open_pushes=waiting.get("open", 0),
+        applying=waiting.get("applying", 0),
+        parked_lines=waiting.get("parked", 0),
         broken=broken,
         load=load,
     )
 
 
-async def _by_channel(
-    tx: AsyncConnection, table: sa.Table, condition: sa.ColumnElement[bool]
-) -> dict[str, int]:
-    query = sa.select(table.c.channel, sa.func.count()).where(condition).group_by(table.c.channel)
-    return {row[0]: int(row[1]) for row in await tx.execute(query)}
+async def _waiting(tx: AsyncConnection) -> dict[str, Counter[str]]:
+    """By channel: pushes `open`, those of them that are `applying`, and order lines `parked`."""
+    found: dict[str, Counter[str]] = {}
+    for row in await tx.execute(_WAITING):
+        counts = found.setdefault(row.channel, Counter())
+        counts[row.what] += int(row.many)
+        counts["applying"] += int(row.applying or 0)
+    return found
 
 
 async def _broken(tx: AsyncConnection) -> dict[str, tuple[str, ...]]:
-    stored = tables.assumptions
-    query = (
-        sa.select(stored)
-        .where(stored.c.listing_id == 0, sa.not_(stored.c.holds))
-        .order_by(stored.c.channel, stored.c.assumption)
-    )
     found: dict[str, list[str]] = {}
-    for row in await tx.execute(query):
+    for row in await tx.execute(_BROKEN):
         found.setdefault(row.channel, []).append(f"{row.assumption}: {row.why}")
     return {channel: tuple(said) for channel, said in found.items()}

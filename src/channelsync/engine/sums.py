@@ -38,6 +38,9 @@ REST: Final = 30.0
 """Sums over more are counted anew after so many times as long as they took."""
 
 
+_CATALOGUE: Final = sa.select(sa.func.count()).select_from(tables.items)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStatus:
     """One pool, in item units."""
@@ -71,6 +74,8 @@ class Sums:
     at: Instant
     pools: tuple[PoolStatus, ...]
     proof_coverage: Coverage
+    catalogue: int
+    """Items that we know, stocked or not."""
     listings: Mapping[str, Counter[str]]
     """By channel: listings by state, those `unsettled`, and the `exposure` of all."""
 
@@ -91,6 +96,7 @@ async def view_sums(engine: Engine, tx: AsyncConnection) -> Sums:
         at=engine.now(),
         pools=await _pools(tx, engine.policy),
         proof_coverage=await proof_coverage(tx),
+        catalogue=(await tx.execute(_CATALOGUE)).scalar_one(),
         listings=await listing_counts(tx),
     )
 

@@ -136,7 +136,7 @@ def _channel(channel: ChannelStatus, overview: Overview) -> dict[str, Any]:
         "kind": standing.kind,
         "words": standing.words,
         "why": standing.why,
-        "applying": overview.applying.get(channel.channel, 0),
+        "applying": channel.applying,
         "lag": lags.get(channel.channel),
     }
 
