@@ -16,6 +16,7 @@ CREATE TABLE anchors (
     at DOUBLE PRECISION NOT NULL,
     position BIGINT NOT NULL,
     digest TEXT NOT NULL,
+    trail_position BIGINT DEFAULT '0' NOT NULL,
     place TEXT NOT NULL,
     CONSTRAINT pk_anchors PRIMARY KEY (id)
 );

@@ -16,6 +16,7 @@ CREATE TABLE anchors (
     at DOUBLE NOT NULL,
     position INTEGER NOT NULL,
     digest TEXT NOT NULL,
+    trail_position INTEGER DEFAULT '0' NOT NULL,
     place TEXT NOT NULL,
     CONSTRAINT pk_anchors PRIMARY KEY (id)
 );

@@ -1,4 +1,4 @@
-"""Anchor: tell the chain's head outside, so that nobody can write the ledger anew unseen.
+"""Anchor: tell the heads of ledger and audit trail outside, so that nobody writes them anew unseen.
 
 Whoever may write to the database may also write a whole new chain that holds in itself. He cannot
 change what was told elsewhere before: a log collector, a file on another machine, a webhook's
@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -32,6 +32,7 @@ from channelsync.sdk.errors import ConnectorError
 from channelsync.sdk.http import http_client
 from channelsync.sdk.signatures import decode_standard_secret, standard_webhook_signature
 from channelsync.settings import Settings
+from channelsync.store.audit_chain import load_trail_head
 from channelsync.store.chain import Head, load_head
 from channelsync.store.chain_check import Anchor
 from channelsync.store.tables import anchors
@@ -158,13 +159,14 @@ async def anchor(engine: Engine, held: Claim, anchoring: Anchoring) -> Instant |
         NotAnchored: some place was not told and must be tried again; the others were.
     """
     async with engine.database.read() as tx:
-        head = await load_head(tx)
+        head, trail = await load_head(tx), await load_trail_head(tx)
         known = await _told_before(tx)
-    places = [place for place in anchoring.places if known.get(place.name) != head.position]
+    now_at = (head.position, trail[0])
+    places = [place for place in anchoring.places if known.get(place.name) != now_at]
     told, failures = [], []
     for place in places if head.position else ():
         try:
-            await place.tell(*_message(head, engine.now()), now=engine.now())
+            await place.tell(*_message(head, trail, engine.now()), now=engine.now())
         except NotAnchored as error:
             failures.append(str(error))
         else:
@@ -173,6 +175,7 @@ async def anchor(engine: Engine, held: Claim, anchoring: Anchoring) -> Instant |
         now = engine.now()
         await require_lease(tx, held, now=now)
         row = {"at": now, "position": head.position, "digest": head.digest}
+        row["trail_position"] = trail[0]
         if told:
             await tx.execute(sa.insert(anchors), [row | {"place": name} for name in told])
     if failures:
@@ -181,22 +184,27 @@ async def anchor(engine: Engine, held: Claim, anchoring: Anchoring) -> Instant |
     return engine.now() + (pause if head.position else min(pause, FIRST_LOOK_SECONDS))
 
 
-async def _told_before(tx: AsyncConnection) -> dict[str, int]:
-    """The position told last, by place."""
+async def _told_before(tx: AsyncConnection) -> dict[str, tuple[int, int]]:
+    """The positions told last, of the ledger and of the trail, by place."""
     last = sa.select(sa.func.max(anchors.c.id)).group_by(anchors.c.place)
-    query = sa.select(anchors.c.place, anchors.c.position).where(anchors.c.id.in_(last))
-    return {row.place: row.position for row in await tx.execute(query)}
+    query = sa.select(anchors).where(anchors.c.id.in_(last))
+    return {row.place: (row.position, row.trail_position) for row in await tx.execute(query)}
 
 
-def _message(head: Head, now: Instant) -> tuple[dict[str, Any], str]:
-    """What is told, and an id that is the same however often the head is told."""
-    told = {
+def _message(head: Head, trail: tuple[int, str], now: Instant) -> tuple[dict[str, Any], str]:
+    """What is told, and an id that is the same however often the heads are told."""
+    told: dict[str, Any] = {
         "position": head.position,
         "movement": head.movement_id,
         "digest": head.digest,
         "at": spoken_instant(now),
     }
-    return told, f"ledger_{head.position}_{head.digest[:16]}"
+    message_id = f"ledger_{head.position}_{head.digest[:16]}"
+    position, digest = trail
+    if position:
+        told["audit"] = {"position": position, "digest": digest}
+        message_id += f"_{position}_{digest[:16]}"
+    return told, message_id
 
 
 def read_anchors(text: str) -> list[Anchor]:
@@ -230,7 +238,11 @@ def _from_json(number: int, line: str) -> list[Anchor]:
     inner = told.get("data") if isinstance(told.get("data"), dict) else told
     if "position" not in inner or "digest" not in inner:
         return []
-    return [_anchor(number, inner["position"], inner["digest"])]
+    ledger = _anchor(number, inner["position"], inner["digest"])
+    if not isinstance(inner.get("audit"), dict):
+        return [ledger]
+    trail = _anchor(number, inner["audit"].get("position"), inner["audit"].get("digest"))
+    return [replace(ledger, trail_position=trail.position, trail_digest=trail.digest)]
 
 
 def _anchor(number: int, position: Any, digest: Any) -> Anchor:

@@ -9,7 +9,7 @@ they write their entry, which is the last thing that they do, to their commit.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,14 @@ from channelsync.store.chain import GENESIS, follow
 from channelsync.store.identity_tables import audit
 from channelsync.store.locks import lock_audit
 
-__all__ = ["AuditBreak", "AuditReport", "Change", "append_changes", "check_audit"]
+__all__ = [
+    "AuditBreak",
+    "AuditReport",
+    "Change",
+    "append_changes",
+    "check_audit",
+    "load_trail_head",
+]
 
 PAGE_ROWS: Final = 2_000
 BREAKS_MAX: Final = 100
@@ -73,8 +80,7 @@ async def append_changes(tx: AsyncConnection, changes: Sequence[Change]) -> None
     if not changes:
         return
     await lock_audit(tx)
-    row = (await tx.execute(_LAST)).one_or_none()
-    position, digest = (0, GENESIS) if row is None else (int(row.position), row.digest)
+    position, digest = await load_trail_head(tx)
     entries = []
     for change in changes:
         position += 1
@@ -99,9 +105,21 @@ def _text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-async def check_audit(tx: AsyncConnection) -> AuditReport:
-    """Recompute every digest, in one read; changes nothing."""
+async def load_trail_head(tx: AsyncConnection) -> tuple[int, str]:
+    """Where the trail ends: position and digest."""
+    row = (await tx.execute(_LAST)).one_or_none()
+    return (0, GENESIS) if row is None else (int(row.position), row.digest)
+
+
+async def check_audit(tx: AsyncConnection, told: Iterable[tuple[int, str]] = ()) -> AuditReport:
+    """Recompute every digest, in one read; changes nothing.
+
+    `told` are positions with their digests that were told outside: they must stand in the trail.
+    """
     breaks: list[AuditBreak] = []
+    wanted: dict[int, set[str]] = {}
+    for at, outside in told:
+        wanted.setdefault(at, set()).add(outside)
     entries, position, digest = 0, 0, GENESIS
     async for row in _rows(tx):
         entry = dict(row)
@@ -112,6 +130,9 @@ async def check_audit(tx: AsyncConnection) -> AuditReport:
         elif stored != follow(digest, entry):
             breaks.append(_changed(entry))
         position, digest = entry["position"], stored if _is_digest(stored) else GENESIS
+        if wanted.pop(position, {stored}) != {stored}:
+            breaks.append(_rewritten(position))
+    breaks += [_cut_off(at, position) for at in sorted(wanted)]
     return AuditReport(
         entries=entries, position=position, digest=digest, breaks=tuple(breaks[:BREAKS_MAX])
     )
@@ -141,6 +162,22 @@ def _is_digest(text: str) -> bool:
 def _missing(first: int, last: int) -> AuditBreak:
     which = f"entry {first} is" if first == last else f"entries {first} to {last} are"
     return AuditBreak(position=first, message=f"{which} gone from the audit trail")
+
+
+def _rewritten(position: int) -> AuditBreak:
+    return AuditBreak(
+        position=position,
+        message=f"entry {position} of the audit trail was told outside with another digest: the"
+        " trail up to there was written anew, or it is another trail",
+    )
+
+
+def _cut_off(position: int, end: int) -> AuditBreak:
+    return AuditBreak(
+        position=position,
+        message=f"the audit trail ends at entry {end}, and entry {position} was told outside:"
+        " entries are gone from its end, or an old backup was restored",
+    )
 
 
 def _changed(entry: Mapping[str, Any]) -> AuditBreak:

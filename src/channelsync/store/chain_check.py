@@ -58,10 +58,13 @@ class Break:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """A head of the chain as it was told outside."""
+    """A head of the chain as it was told outside, with that of the audit trail at that time."""
 
     position: int
     digest: str
+    trail_position: int = 0
+    """0: nothing was told of the trail."""
+    trail_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

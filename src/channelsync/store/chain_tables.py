@@ -29,6 +29,7 @@ anchors = sa.Table(
     sa.Column("at", INSTANT, nullable=False),
     sa.Column("position", ID, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("trail_position", ID, nullable=False, server_default="0"),
     sa.Column("place", sa.Text, nullable=False),
     sa.Index("ix_anchors_place", "place", "id"),
 )

@@ -75,8 +75,11 @@ class Report:
 async def verify(tx: AsyncConnection, anchors: Iterable[Anchor] = ()) -> Report:
     """Check everything, in one consistent read; changes nothing.
 
-    `anchors` are heads of the chain that were told outside: they must stand in it.
+    `anchors` are heads of the chain and of the audit trail that were told outside: they must stand
+    in them.
     """
+    told = tuple(anchors)
+    trail = [(one.trail_position, one.trail_digest) for one in told if one.trail_position]
     findings: list[Finding] = []
     for check in CHECKS.values():
         findings += await check(tx)
@@ -89,8 +92,8 @@ async def verify(tx: AsyncConnection, anchors: Iterable[Anchor] = ()) -> Report:
         findings=tuple(findings),
         notes=notes,
         checked=counted,
-        chain=await check_chain(tx, anchors),
-        audit=await check_audit(tx),
+        chain=await check_chain(tx, told),
+        audit=await check_audit(tx, trail),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine import seal as sealing
@@ -23,11 +24,13 @@ from channelsync.engine.anchor import (
     anchor,
     read_anchors,
 )
+from channelsync.engine.audit import note_change
 from channelsync.engine.bookkeeping import verify_books
 from channelsync.engine.seal import LEDGER_KEY, seal
 from channelsync.engine.work import LeaseLost, WorkKind, claim, mark
 from channelsync.sdk.signatures import decode_standard_secret, standard_webhook_signature
 from channelsync.store import tables
+from channelsync.store.audit_chain import Change
 from channelsync.store.chain_check import Anchor
 from tests.support.house import Build, House, put_stock
 
@@ -109,6 +112,34 @@ async def test_the_head_is_appended_to_a_file_that_verify_accepts(
     report = await verify_books(house.engine.database, anchors)
     assert (report.ok, report.chain.anchors) == (True, 3)
     assert [row.place for row in await house.rows(tables.anchors)] == ["log", "file"] * 3
+
+
+async def test_item_28_a_trail_that_was_cut_off_or_written_anew_shows_against_what_was_told_outside(
+    house: House, tmp_path: Path
+) -> None:
+    path, database = tmp_path / "heads.jsonl", house.engine.database
+    tell(house, AnchorFile(path))
+    eve, ada, bob = (
+        Change(at=house.clock(), actor="user:root", action="user.add", subject=f"user:{name}")
+        for name in ("eve", "ada", "bob")
+    )
+    for said in (ada, eve):
+        async with database.write() as tx:
+            await note_change(tx, said)
+        await house.settle_down(4_000, step=300)
+    told = read_anchors(path.read_text())
+    assert [one.trail_position for one in told][-2:] == [1, 2]
+    assert (await verify_books(database, told)).ok
+    async with database.write() as tx:
+        await tx.exec_driver_sql("DROP TRIGGER IF EXISTS audit_no_delete")
+        await tx.execute(sa.delete(tables.audit).where(tables.audit.c.position == 2))
+    assert (await verify_books(database)).ok  # in itself it holds
+    (gone,) = (await verify_books(database, told)).audit.breaks
+    assert "the audit trail ends at entry 1, and entry 2 was told outside" in gone.message
+    async with database.write() as tx:
+        await note_change(tx, bob)
+    (anew,) = (await verify_books(database, told)).audit.breaks
+    assert "entry 2 of the audit trail was told outside with another digest" in anew.message
 
 
 async def test_a_head_that_has_not_moved_is_not_told_again(house: House, tmp_path: Path) -> None:
