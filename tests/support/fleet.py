@@ -159,6 +159,12 @@ class Fleet:
         await self.command("stock", "adjust", sku, str(UNITS), "--reason", "goods arrived")
         self.stock[sku] += UNITS
 
+    async def shop_until_heard(self) -> None:
+        """Until the first webhook is acknowledged: the shops are listed and subscribed by then."""
+        async with asyncio.timeout(QUIET_SECONDS_MAX):
+            while not self.acknowledged:
+                await self.shop_for(1.0)
+
     # ------------------------------------------------------------ what must hold
 
     async def rows(self, statement: str) -> list[Any]:
