@@ -105,7 +105,8 @@ async def test_whatever_is_killed_costs_time_and_never_stock(tmp_path: Path) -> 
         with running_postgres() as postgres, running_redis() as redis:
             async with fleet(tmp_path, postgres, redis, seed=11) as all_of_it:
                 await all_of_it.start()
-                await all_of_it.shop_for(3.0)
+                await all_of_it.shop_until_heard()
+                await all_of_it.shop_for(2.0)
                 for number in range(ROUNDS):
                     if number:
                         await all_of_it.restock()
