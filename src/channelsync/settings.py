@@ -41,7 +41,16 @@ PREFIX: Final = "CHANNELSYNC_"
 SECRETS: Final = ("database_url", "redis_url", "secret_key", "secret_key_old", "anchor_secret")
 """Settings that may be given as a file: `CHANNELSYNC_SECRET_KEY_FILE=/run/secrets/key`."""
 ELSEWHERE: Final = frozenset(
-    {"CHAOS_ROUNDS", "CONTRACTS", "PYTHON", "SIGKILLS", "TEST_PG", "TEST_POSTGRES", "TEST_REDIS"}
+    {
+        "CHAOS_ROUNDS",
+        "CONTRACTS",
+        "PYTHON",
+        "RECORD",
+        "SIGKILLS",
+        "TEST_PG",
+        "TEST_POSTGRES",
+        "TEST_REDIS",
+    }
 )
 """Variables with our prefix that something else reads (the run script, the tests)."""
 SECRET_KEY_CHARACTERS_MIN: Final = 32

@@ -99,7 +99,7 @@ def test_the_clocks_are_really_wrong() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240 + 200 * ROUNDS)
+@pytest.mark.timeout(600 + 400 * ROUNDS)
 async def test_whatever_is_killed_costs_time_and_never_stock(tmp_path: Path) -> None:
     try:
         with running_postgres() as postgres, running_redis() as redis:
