@@ -41,7 +41,7 @@ from tests.support.inline_sqlite import inline_connections
 __all__ = ["Played", "measure", "play"]
 
 UNITS: Final = 8
-LOOK_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 2.0
 SECONDS_MAX: Final = 86_400.0
 REACHED_MIN: Final = 0.85
 """So much of what the limits allow is to be reached."""

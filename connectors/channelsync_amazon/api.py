@@ -6,7 +6,7 @@ import platform
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -22,10 +22,10 @@ from channelsync.sdk.errors import (
 )
 from channelsync.sdk.http import HostRefused
 from channelsync.sdk.types import Instant
+from channelsync.sdk.wire import JsonAnswer
 from channelsync_amazon.answers import ROLES, is_expired_token, refusal_of, words_of
 from channelsync_amazon.buckets import Bucket, Buckets
 from channelsync_amazon.settings import AmazonSettings
-from channelsync_amazon.times import http_date
 from channelsync_amazon.tokens import Tokens
 
 __all__ = ["AmazonApi", "Answer", "Call", "InvalidRequest", "NotFound", "Sleep", "path_part"]
@@ -82,29 +82,13 @@ class Call:
         return f"{self.path}?{query}" if query else self.path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An HTTP answer, whatever it says."""
-
-    status: int
-    headers: httpx.Headers
-    body: Mapping[str, Any] | None
-    """None: it is not a JSON object."""
-    sent_at: Instant
-    received_at: Instant
+class Answer(JsonAnswer):
+    """An HTTP answer of Amazon's, whatever it says."""
 
     @property
     def ok(self) -> bool:
         """Whether it is a success."""
         return httpx.codes.is_success(self.status)
-
-    @property
-    def began_at(self) -> Instant:
-        """An instant, on Amazon's clock and on ours, before which the answer was not made."""
-        told = http_date(self.headers.get("date"))
-        if told is None:
-            return self.sent_at
-        return min(self.sent_at, told - (self.received_at - self.sent_at))
 
 
 class AmazonApi:
@@ -162,13 +146,7 @@ class AmazonApi:
             content=call.body,
             headers=headers,
         )
-        answer = Answer(
-            status=response.status_code,
-            headers=response.headers,
-            body=_json_object(response),
-            sent_at=sent_at,
-            received_at=self._context.now(),
-        )
+        answer = Answer.of(response, sent_at=sent_at, received_at=self._context.now())
         if answer.status != httpx.codes.TOO_MANY_REQUESTS:
             self.bucket(call.operation).learn(response.headers.get(RATE_HEADER))
         return answer
@@ -242,11 +220,3 @@ class AmazonApi:
         full = f"the role {role!r} is missing: {message}" if role else message
         self._denied[operation] = (self._context.now() + DENIED_SECONDS, full)
         return NeedsReauthorization(full)
-
-
-def _json_object(response: httpx.Response) -> Mapping[str, Any] | None:
-    try:
-        body = response.json()
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None

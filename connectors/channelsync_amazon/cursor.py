@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from channelsync.sdk.errors import Misconfigured
 from channelsync.sdk.types import Instant
+from channelsync.sdk.wire import StoredPlace
 
 __all__ = ["OVERLAP_SECONDS_MAX", "Cursor"]
 
@@ -23,7 +21,7 @@ POLLS_A_CHANGE_SEARCH: Final = 3
 order that was counted already only gives units back."""
 
 
-class Cursor(BaseModel):
+class Cursor(StoredPlace):
     """First every order still to ship (adoption), then what changed and what was created.
 
     The watermark rests on what was created: a search for changes leaves out whatever changed in the
@@ -34,7 +32,7 @@ class Cursor(BaseModel):
     earlier ones, as far as that costs no second page: a page is a token, and those are rare.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    WHERE = "Amazon's orders"
 
     phase: Literal["unshipped", "changed", "created"]
     since: Instant
@@ -59,22 +57,6 @@ class Cursor(BaseModel):
     def first(cls, since: Instant) -> Cursor:
         """Finds every order unshipped at `since` or changed after."""
         return cls(phase="unshipped", since=since, after=max(since - CREATED_BEFORE_SECONDS, 0.0))
-
-    @classmethod
-    def read(cls, text: str) -> Cursor:
-        """A cursor as it was handed out.
-
-        Raises:
-            Misconfigured: it is not one of ours.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise Misconfigured(f"not a cursor of Amazon orders: {text[:60]!r}") from error
-
-    def text(self) -> str:
-        """As it is handed out."""
-        return self.model_dump_json(exclude_none=True)
 
     def begun_anew(self) -> Cursor:
         """The same window from its first page: the token was too old."""

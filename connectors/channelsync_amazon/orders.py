@@ -45,7 +45,7 @@ class Orders:
         return self._page(here, found)
 
     def _page(self, here: Cursor, found: FoundOrders) -> OrderPage:
-        began = found.answer.began_at
+        began = found.answer.not_before
         started = here.started if here.started is not None else began
         told = here.complete if here.complete is not None else found.complete
         complete = min(started - self._lag, started if told is None else told)

@@ -14,10 +14,11 @@ from pydantic import BaseModel
 
 from channelsync.sdk.errors import Misconfigured
 from channelsync.sdk.types import SubscriptionReport
+from channelsync.sdk.wire import CamelWire
 from channelsync_amazon.api import AmazonApi, Call, NotFound
 from channelsync_amazon.notifications import FEED_FINISHED, ORDER_CHANGE
 from channelsync_amazon.settings import QueueAddress
-from channelsync_amazon.wire import Wire, understood
+from channelsync_amazon.wire import understood
 
 __all__ = ["Subscriptions"]
 
@@ -44,24 +45,24 @@ class _Resource(BaseModel):
     sqs: _Sqs | None = None
 
 
-class _Destination(Wire):
+class _Destination(CamelWire):
     destination_id: str
     resource: _Resource
 
 
-class _Destinations(Wire):
+class _Destinations(CamelWire):
     payload: tuple[_Destination, ...]
 
 
-class _OneDestination(Wire):
+class _OneDestination(CamelWire):
     payload: _Destination
 
 
-class _Subscription(Wire):
+class _Subscription(CamelWire):
     destination_id: str
 
 
-class _OneSubscription(Wire):
+class _OneSubscription(CamelWire):
     payload: _Subscription
 
 

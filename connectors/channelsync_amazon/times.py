@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from channelsync.sdk.types import Instant
 
-__all__ = ["http_date", "instant", "iso"]
+__all__ = ["instant", "iso"]
 
 POSIX: Final = re.compile(r"\d{1,12}\.\d{1,12}E\d{1,2}")
 
@@ -33,13 +32,3 @@ def instant(text: str) -> Instant:
 def iso(at: Instant) -> str:
     """ISO 8601 in UTC, whole seconds, rounded down."""
     return datetime.fromtimestamp(int(at // 1), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def http_date(text: str | None) -> Instant | None:
-    """The instant of an HTTP `Date` header; None where it is absent or unreadable."""
-    if not text:
-        return None
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except ValueError:
-        return None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field
 
-from channelsync.sdk.errors import Retryable
-from channelsync_amazon.api import Answer
+from channelsync.sdk.wire import CamelWire, JsonAnswer, Shape, shaped
 from channelsync_amazon.times import instant
 
 __all__ = [
@@ -24,7 +22,6 @@ __all__ = [
     "Submission",
     "Summary",
     "Time",
-    "Wire",
     "understood",
 ]
 
@@ -34,31 +31,16 @@ Time = Annotated[
 """An ISO 8601 time on the wire, an instant here."""
 
 
-class Wire(BaseModel):
-    """Names in camelCase on the wire; what we did not ask for is ignored, never kept."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore"
-    )
-
-
-Shape = TypeVar("Shape", bound=Wire)
-
-
-def understood(shape: type[Shape], answer: Answer) -> Shape:
+def understood(shape: type[Shape], answer: JsonAnswer) -> Shape:
     """The answer as a shape of ours.
 
     Raises:
         Retryable: it is not of the documented shape.
     """
-    try:
-        return shape.model_validate(answer.body)
-    except ValidationError as error:
-        name = shape.__name__
-        raise Retryable(f"an answer is not of the documented shape ({name})") from error
+    return shaped(shape, answer.body, of="Amazon")
 
 
-class Issue(Wire):
+class Issue(CamelWire):
     """What Amazon finds wrong with a submission or a listing."""
 
     code: str
@@ -66,7 +48,7 @@ class Issue(Wire):
     severity: str
 
 
-class Submission(Wire):
+class Submission(CamelWire):
     """The answer to a patch. `ACCEPTED` means queued, and no more."""
 
     sku: str
@@ -75,7 +57,7 @@ class Submission(Wire):
     issues: tuple[Issue, ...] = ()
 
 
-class Summary(Wire):
+class Summary(CamelWire):
     """A listing in one marketplace."""
 
     marketplace_id: str
@@ -85,27 +67,27 @@ class Summary(Wire):
     created_date: Time
 
 
-class Availability(Wire):
+class Availability(CamelWire):
     """The live quantity in one fulfilment network. Absent where Amazon keeps it (FBA)."""
 
     fulfillment_channel_code: str
     quantity: int | None = None
 
 
-class ListingItem(Wire):
+class ListingItem(CamelWire):
     """One offer: `fulfillment_availability` is live, the attribute of that name what was sent."""
 
     sku: str
     summaries: tuple[Summary, ...] = ()
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, Any] = Field(default_factory=dict)
     fulfillment_availability: tuple[Availability, ...] = ()
 
 
-class _Paging(Wire):
+class _Paging(CamelWire):
     next_token: str | None = None
 
 
-class ListingsPage(Wire):
+class ListingsPage(CamelWire):
     """One page of a search."""
 
     number_of_results: int
@@ -118,27 +100,27 @@ class ListingsPage(Wire):
         return self.pagination.next_token if self.pagination is not None else None
 
 
-class _Marketplace(Wire):
+class _Marketplace(CamelWire):
     id: str
 
 
-class _Standing(Wire):
+class _Standing(CamelWire):
     is_participating: bool
     has_suspended_listings: bool
 
 
-class _Participation(Wire):
+class _Participation(CamelWire):
     marketplace: _Marketplace
     participation: _Standing
 
 
-class Participations(Wire):
+class Participations(CamelWire):
     """Where the account sells."""
 
     payload: tuple[_Participation, ...]
 
 
-class FeedDocument(Wire):
+class FeedDocument(CamelWire):
     """Where a document is put or fetched. The address lives for minutes."""
 
     feed_document_id: str
@@ -146,7 +128,7 @@ class FeedDocument(Wire):
     compression_algorithm: str | None = None
 
 
-class FeedAnswer(Wire):
+class FeedAnswer(CamelWire):
     """How far a feed is."""
 
     feed_id: str
@@ -154,7 +136,7 @@ class FeedAnswer(Wire):
     result_feed_document_id: str | None = None
 
 
-class ReportIssue(Wire):
+class ReportIssue(CamelWire):
     """What was wrong with one message of a feed, or (no id) with all of it."""
 
     message_id: int | None = None
@@ -163,7 +145,7 @@ class ReportIssue(Wire):
     message: str
 
 
-class FeedReport(Wire):
+class FeedReport(CamelWire):
     """What became of a feed's messages."""
 
     issues: tuple[ReportIssue, ...] = ()

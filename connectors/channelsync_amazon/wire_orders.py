@@ -8,7 +8,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
-from channelsync_amazon.wire import Time, Wire
+from channelsync.sdk.wire import CamelWire
+from channelsync_amazon.wire import Time
 
 __all__ = [
     "ItemsOfOrderV0",
@@ -23,24 +24,24 @@ __all__ = [
 ]
 
 
-class _Product(Wire):
+class _Product(CamelWire):
     seller_sku: str | None = None
 
 
-class _Execution(Wire):
+class _Execution(CamelWire):
     cancelled_by: str | None = None
 
 
-class _Cancellation(Wire):
+class _Cancellation(CamelWire):
     cancellation_execution: _Execution | None = None
 
 
-class _ItemFulfillment(Wire):
+class _ItemFulfillment(CamelWire):
     quantity_fulfilled: int | None = None
     quantity_unfulfilled: int | None = None
 
 
-class OrderItem(Wire):
+class OrderItem(CamelWire):
     """One line."""
 
     order_item_id: str
@@ -50,16 +51,16 @@ class OrderItem(Wire):
     fulfillment: _ItemFulfillment | None = None
 
 
-class _Fulfillment(Wire):
+class _Fulfillment(CamelWire):
     fulfillment_status: str
     fulfilled_by: str | None = None
 
 
-class _Channel(Wire):
+class _Channel(CamelWire):
     marketplace_id: str | None = None
 
 
-class Order(Wire):
+class Order(CamelWire):
     """One order of the Orders API 2026-01-01."""
 
     order_id: str
@@ -70,11 +71,11 @@ class Order(Wire):
     order_items: tuple[OrderItem, ...]
 
 
-class _Paging(Wire):
+class _Paging(CamelWire):
     next_token: str | None = None
 
 
-class OrdersPage(Wire):
+class OrdersPage(CamelWire):
     """One page of a search."""
 
     orders: tuple[Order, ...]
@@ -88,7 +89,7 @@ class OrdersPage(Wire):
         return self.pagination.next_token if self.pagination is not None else None
 
 
-class OrderAnswer(Wire):
+class OrderAnswer(CamelWire):
     """One order by id."""
 
     order: Order
@@ -118,13 +119,13 @@ class _OrdersV0(_Pascal):
     created_before: Time | None = None
 
 
-class OrdersPageV0(Wire):
+class OrdersPageV0(CamelWire):
     """One page of v0."""
 
     payload: _OrdersV0
 
 
-class OrderAnswerV0(Wire):
+class OrderAnswerV0(CamelWire):
     """One order of v0."""
 
     payload: OrderV0
@@ -145,7 +146,7 @@ class _ItemsV0(_Pascal):
     next_token: str | None = None
 
 
-class ItemsOfOrderV0(Wire):
+class ItemsOfOrderV0(CamelWire):
     """The lines of one order of v0."""
 
     payload: _ItemsV0

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from channelsync.sdk.errors import Misconfigured
 from channelsync.sdk.types import Instant
+from channelsync.sdk.wire import StoredPlace
 
 __all__ = ["Cursor", "Heard", "complete_to"]
 
@@ -55,38 +56,20 @@ class Heard(BaseModel):
         self.beyond = apart
 
 
-class Cursor(BaseModel):
+class Cursor(StoredPlace):
     """Where to go on."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=False)
+    WHERE = "the till's sales"
 
     after: str | None = None
     """The till's own cursor; None: begin."""
     uploaded_from: Instant | None = None
     """Without `after`: begin with what reached the till's server at this instant or later."""
-    registers: dict[str, Heard] = {}
+    registers: dict[str, Heard] = Field(default_factory=dict)
     file: str | None = None
     """Of a drop folder: the file that the page before this place was made of."""
     file_sha256: str | None = None
-
-    def text(self) -> str:
-        """To be kept by the host."""
-        return self.model_dump_json(exclude_none=True)
-
-    @classmethod
-    def read(cls, text: str) -> Cursor:
-        """From what the host kept.
-
-        Raises:
-            Misconfigured: it is no cursor of this connector.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise Misconfigured(
-                "the stored place in the till's sales is unreadable: remove and adopt the channel"
-                " again"
-            ) from error
 
     def register(self, register_id: str, *, begins_after: int) -> Heard:
         """What was heard of a register; at first sight its count begins after `begins_after`."""

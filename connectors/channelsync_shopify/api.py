@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import httpx
@@ -12,7 +10,7 @@ import httpx
 from channelsync.sdk.connector import ChannelContext
 from channelsync.sdk.errors import ConnectorError, Misconfigured, Retryable, Throttled
 from channelsync.sdk.http import HostRefused
-from channelsync.sdk.types import Instant
+from channelsync.sdk.wire import JsonAnswer, after_seconds, json_bytes
 from channelsync_shopify.answers import (
     TOP_LEVEL,
     TopLevel,
@@ -22,7 +20,6 @@ from channelsync_shopify.answers import (
 from channelsync_shopify.documents import Document
 from channelsync_shopify.settings import ShopifySettings
 from channelsync_shopify.throttle import CostBucket
-from channelsync_shopify.times import http_date
 from channelsync_shopify.tokens import tokens_for
 
 __all__ = [
@@ -30,12 +27,10 @@ __all__ = [
     "ShopifyApi",
     "Sleep",
     "TooCostly",
-    "after_seconds",
     "body_of",
     "first_error",
 ]
 
-RETRY_AFTER_SECONDS_MAX: Final = 600.0
 WAIT_SECONDS_MAX: Final = 25.0
 """Longer than a full bucket takes to refill on Shopify's smallest plan."""
 ROUNDS_MAX: Final = 6
@@ -51,21 +46,8 @@ class BudgetSpent(Throttled):
     """The shop's bucket of query cost does not hold this query now; nothing ran."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An HTTP answer, whatever it says."""
-
-    status: int
-    headers: httpx.Headers
-    body: Mapping[str, Any] | None
-    """None: it is not a JSON object."""
-    sent_at: Instant
-    received_at: Instant
-
-    @property
-    def server_time(self) -> Instant | None:
-        """The shop's clock when the answer was made, as its `Date` header tells."""
-        return http_date(self.headers.get("date"))
+class Answer(JsonAnswer):
+    """An HTTP answer of Shopify's, whatever it says."""
 
     @property
     def cost(self) -> Mapping[str, Any]:
@@ -87,8 +69,7 @@ class Answer:
 
 def body_of(document: Document, variables: Mapping[str, Any]) -> bytes:
     """The bytes of a request; the same arguments give the same bytes."""
-    content = {"query": document.text, "variables": variables}
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return json_bytes({"query": document.text, "variables": variables})
 
 
 def first_error(errors: tuple[Mapping[str, Any], ...]) -> tuple[str, str, TopLevel]:
@@ -104,15 +85,6 @@ def first_error(errors: tuple[Mapping[str, Any], ...]) -> tuple[str, str, TopLev
     known = [(code, words, row) for code, words, row in found if row is not None]
     undecided = [one for one in known if one[2].push is UNKNOWN_ERROR.push]
     return (undecided or known)[0]
-
-
-def after_seconds(headers: httpx.Headers, fallback: float | None) -> float | None:
-    """`Retry-After` in seconds, bounded, else `fallback`."""
-    try:
-        wanted = float(headers["retry-after"])
-    except (KeyError, ValueError):
-        return fallback
-    return min(max(wanted, 0.0), RETRY_AFTER_SECONDS_MAX)
 
 
 class ShopifyApi:
@@ -147,13 +119,7 @@ class ShopifyApi:
             )
         finally:
             self.bucket.end(reserved)
-        answer = Answer(
-            status=response.status_code,
-            headers=response.headers,
-            body=_json_object(response),
-            sent_at=sent_at,
-            received_at=self._context.now(),
-        )
+        answer = Answer.of(response, sent_at=sent_at, received_at=self._context.now())
         self.bucket.learn(operation, answer.cost)
         self.served_version = response.headers.get("x-shopify-api-version", self.served_version)
         return answer
@@ -223,11 +189,3 @@ class ShopifyApi:
         if issubclass(row.read, Retryable):
             return row.read(message, after_seconds=row.after_seconds)
         return row.read(message)
-
-
-def _json_object(response: httpx.Response) -> Mapping[str, Any] | None:
-    try:
-        body = response.json()
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None

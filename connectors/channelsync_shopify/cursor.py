@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from channelsync.sdk.errors import Misconfigured
 from channelsync.sdk.types import Instant
+from channelsync.sdk.wire import StoredPlace
 from channelsync_shopify.times import iso
 
 __all__ = ["OVERLAP_SECONDS", "Cursor"]
@@ -18,10 +16,10 @@ BEFORE_FIRST_ORDER: Instant = 0.0
 NOT_SHIPPED = "unshipped,partial,unfulfilled,scheduled,on_hold,request_declined"
 
 
-class Cursor(BaseModel):
+class Cursor(StoredPlace):
     """First every order still unshipped (adoption), then what changed, window after window."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    WHERE = "Shopify's orders"
 
     phase: Literal["unshipped", "changed"]
     since: Instant
@@ -36,22 +34,6 @@ class Cursor(BaseModel):
     def first(cls, since: Instant) -> Cursor:
         """Finds every order unshipped at `since` or changed after."""
         return cls(phase="unshipped", since=since)
-
-    @classmethod
-    def read(cls, text: str) -> Cursor:
-        """A cursor as it was handed out.
-
-        Raises:
-            Misconfigured: it is not one of ours.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise Misconfigured(f"not a cursor of Shopify orders: {text[:60]!r}") from error
-
-    def text(self) -> str:
-        """As it is handed out."""
-        return self.model_dump_json(exclude_none=True)
 
     @property
     def search(self) -> str:

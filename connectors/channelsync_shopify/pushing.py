@@ -14,8 +14,9 @@ import httpx
 from channelsync.sdk.errors import Misconfigured, Retryable
 from channelsync.sdk.http import HostRefused
 from channelsync.sdk.types import Change, ChangeResult, Instant, Outcome, PushKind, PushRequest
+from channelsync.sdk.wire import after_seconds
 from channelsync_shopify.answers import USER_ERRORS, UserError, http_refusal, shortened
-from channelsync_shopify.api import Answer, ShopifyApi, after_seconds, body_of, first_error
+from channelsync_shopify.api import Answer, ShopifyApi, body_of, first_error
 from channelsync_shopify.documents import ADJUST, SET, Document
 from channelsync_shopify.settings import ShopifySettings
 

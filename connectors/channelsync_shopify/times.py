@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from channelsync.sdk.types import Instant
 
-__all__ = ["global_id", "http_date", "instant", "iso"]
+__all__ = ["global_id", "instant", "iso"]
 
 
 def instant(text: str) -> Instant:
@@ -25,16 +24,6 @@ def instant(text: str) -> Instant:
 def iso(at: Instant) -> str:
     """ISO 8601 in UTC, whole seconds, rounded down: Shopify's own resolution."""
     return datetime.fromtimestamp(int(at // 1), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def http_date(text: str | None) -> Instant | None:
-    """The instant of an HTTP `Date` header; None where it is absent or unreadable."""
-    if not text:
-        return None
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except ValueError:
-        return None
 
 
 def global_id(kind: str, number: int | str) -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator
 
-from channelsync.sdk.errors import Retryable
-from channelsync_shopify.api import Answer
+from channelsync.sdk.wire import CamelWire, JsonAnswer, Shape, shaped
 from channelsync_shopify.times import instant
 
 __all__ = [
@@ -27,7 +25,6 @@ __all__ = [
     "Ref",
     "Time",
     "Variant",
-    "Wire",
     "understood",
 ]
 
@@ -37,45 +34,36 @@ Time = Annotated[
 """An ISO 8601 time on the wire, an instant here."""
 
 
-class Wire(BaseModel):
-    """Names in camelCase on the wire; what we did not ask for is ignored."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore"
-    )
+Node = TypeVar("Node", bound=CamelWire)
 
 
-Node = TypeVar("Node", bound=Wire)
-Shape = TypeVar("Shape", bound=Wire)
-
-
-class PageInfo(Wire):
+class PageInfo(CamelWire):
     """Whether a connection goes on, and from where."""
 
     has_next_page: bool
     end_cursor: str | None = None
 
 
-class Page(Wire, Generic[Node]):
+class Page(CamelWire, Generic[Node]):
     """One page of a connection."""
 
     nodes: tuple[Node, ...]
     page_info: PageInfo
 
 
-class Nodes(Wire, Generic[Node]):
+class Nodes(CamelWire, Generic[Node]):
     """The first nodes of a connection whose rest does not matter."""
 
     nodes: tuple[Node, ...]
 
 
-class Ref(Wire):
+class Ref(CamelWire):
     """A reference to something."""
 
     id: str
 
 
-class Place(Wire):
+class Place(CamelWire):
     """A location."""
 
     id: str
@@ -84,20 +72,20 @@ class Place(Wire):
     fulfills_online_orders: bool
 
 
-class PlacesAnswer(Wire):
+class PlacesAnswer(CamelWire):
     """Answer of CsPlaces."""
 
     locations: Page[Place]
 
 
-class Quantity(Wire):
+class Quantity(CamelWire):
     """One named quantity of a level."""
 
     name: str
     quantity: int
 
 
-class Level(Wire):
+class Level(CamelWire):
     """An inventory level at our location."""
 
     id: str
@@ -110,14 +98,14 @@ class Level(Wire):
         return next((one.quantity for one in self.quantities if one.name == "available"), None)
 
 
-class PlacedLevel(Wire):
+class PlacedLevel(CamelWire):
     """An inventory level anywhere."""
 
     location: Ref
     quantities: tuple[Quantity, ...]
 
 
-class Selling(Wire):
+class Selling(CamelWire):
     """How a variant sells."""
 
     id: str
@@ -125,7 +113,7 @@ class Selling(Wire):
     requires_components: bool
 
 
-class LevelItem(Wire):
+class LevelItem(CamelWire):
     """An inventory item with its level. Empty where the node is of another type."""
 
     id: str | None = None
@@ -135,19 +123,19 @@ class LevelItem(Wire):
     inventory_levels: Nodes[PlacedLevel] | None = None
 
 
-class LevelsAnswer(Wire):
+class LevelsAnswer(CamelWire):
     """Answer of CsLevels and CsLevelsEverywhere."""
 
     nodes: tuple[LevelItem | None, ...]
 
 
-class Product(Wire):
+class Product(CamelWire):
     """What a variant belongs to."""
 
     title: str
 
 
-class CatalogueItem(Wire):
+class CatalogueItem(CamelWire):
     """A variant's inventory item."""
 
     id: str
@@ -155,7 +143,7 @@ class CatalogueItem(Wire):
     inventory_level: Level | None = None
 
 
-class Variant(Wire):
+class Variant(CamelWire):
     """One offer."""
 
     id: str
@@ -166,38 +154,38 @@ class Variant(Wire):
     inventory_item: CatalogueItem
 
 
-class Catalogue(Wire):
+class Catalogue(CamelWire):
     """Answer of CsVariants."""
 
     product_variants: Page[Variant]
 
 
-class Shop(Wire):
+class Shop(CamelWire):
     """The shop itself."""
 
     myshopify_domain: str
 
 
-class Scope(Wire):
+class Scope(CamelWire):
     """A right that the app was granted."""
 
     handle: str
 
 
-class Installation(Wire):
+class Installation(CamelWire):
     """The app in the shop."""
 
     access_scopes: tuple[Scope, ...]
 
 
-class ApiVersion(Wire):
+class ApiVersion(CamelWire):
     """A version of the Admin API."""
 
     handle: str
     supported: bool
 
 
-class Health(Wire):
+class Health(CamelWire):
     """Answer of CsHealth."""
 
     shop: Shop
@@ -205,7 +193,7 @@ class Health(Wire):
     public_api_versions: tuple[ApiVersion, ...]
 
 
-class Hook(Wire):
+class Hook(CamelWire):
     """A webhook subscription."""
 
     id: str
@@ -214,44 +202,38 @@ class Hook(Wire):
     name: str | None = None
 
 
-class HooksAnswer(Wire):
+class HooksAnswer(CamelWire):
     """Answer of CsHooks."""
 
     webhook_subscriptions: Page[Hook]
 
 
-class Complaint(Wire):
+class Complaint(CamelWire):
     """A plain user error."""
 
     message: str
 
 
-class _Created(Wire):
+class _Created(CamelWire):
     user_errors: tuple[Complaint, ...]
 
 
-class CreatedHook(Wire):
+class CreatedHook(CamelWire):
     """Answer of CsHook."""
 
     webhook_subscription_create: _Created
 
 
-class DeletedHook(Wire):
+class DeletedHook(CamelWire):
     """Answer of CsUnhook."""
 
     webhook_subscription_delete: _Created
 
 
-def understood(shape: type[Shape], answer: Answer) -> Shape:
+def understood(shape: type[Shape], answer: JsonAnswer) -> Shape:
     """The answer's `data` in its documented shape.
 
     Raises:
         Retryable: it has another shape; which field is said, what it holds is not.
     """
-    try:
-        return shape.model_validate((answer.body or {}).get("data"))
-    except ValidationError as error:
-        where = ".".join(str(step) for step in error.errors(include_input=False)[0]["loc"])
-        raise Retryable(
-            f"{shape.__name__}: Shopify's answer is not of the documented shape at {where or 'top'}"
-        ) from error
+    return shaped(shape, (answer.body or {}).get("data"), of="Shopify")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from channelsync_shopify.wire import Page, Ref, Time, Wire
+from channelsync.sdk.wire import CamelWire
+from channelsync_shopify.wire import Page, Ref, Time
 
 __all__ = [
     "ChangedOrder",
@@ -22,34 +23,34 @@ __all__ = [
 ]
 
 
-class ChangedOrder(Wire):
+class ChangedOrder(CamelWire):
     """An order in the search's answer."""
 
     id: str
     updated_at: Time
 
 
-class OrdersChanged(Wire):
+class OrdersChanged(CamelWire):
     """Answer of CsOrdersChanged."""
 
     orders: Page[ChangedOrder]
 
 
-class LineItemStock(Wire):
+class LineItemStock(CamelWire):
     """A line's inventory item."""
 
     id: str
     tracked: bool
 
 
-class LineVariant(Wire):
+class LineVariant(CamelWire):
     """A line's variant."""
 
     id: str
     inventory_item: LineItemStock
 
 
-class OrderLine(Wire):
+class OrderLine(CamelWire):
     """A line item."""
 
     id: str
@@ -61,7 +62,7 @@ class OrderLine(Wire):
     variant: LineVariant | None = None
 
 
-class FulfillmentState(Wire):
+class FulfillmentState(CamelWire):
     """A fulfilment without its lines."""
 
     id: str
@@ -69,7 +70,7 @@ class FulfillmentState(Wire):
     created_at: Time
 
 
-class OrderNode(Wire):
+class OrderNode(CamelWire):
     """An order with its first lines. Only `id` may be missing, where the node is no order."""
 
     id: str
@@ -86,13 +87,13 @@ class OrderNode(Wire):
     line_items: Page[OrderLine]
 
 
-class OrdersAnswer(Wire):
+class OrdersAnswer(CamelWire):
     """Answer of CsOrders. None: deleted, or out of our reach."""
 
     nodes: tuple[OrderNode | None, ...]
 
 
-class OrderLines(Wire):
+class OrderLines(CamelWire):
     """More lines of an order."""
 
     id: str
@@ -100,20 +101,20 @@ class OrderLines(Wire):
     line_items: Page[OrderLine]
 
 
-class OrderLinesAnswer(Wire):
+class OrderLinesAnswer(CamelWire):
     """Answer of CsOrderLines."""
 
     node: OrderLines | None
 
 
-class FulfillmentUnit(Wire):
+class FulfillmentUnit(CamelWire):
     """Units of a line in a fulfilment."""
 
     quantity: int | None = 0
     line_item: Ref
 
 
-class Fulfillment(Wire):
+class Fulfillment(CamelWire):
     """A fulfilment with its first lines."""
 
     id: str
@@ -122,7 +123,7 @@ class Fulfillment(Wire):
     fulfillment_line_items: Page[FulfillmentUnit]
 
 
-class RefundUnit(Wire):
+class RefundUnit(CamelWire):
     """Units of a line in a refund."""
 
     quantity: int
@@ -132,7 +133,7 @@ class RefundUnit(Wire):
     line_item: Ref
 
 
-class Refund(Wire):
+class Refund(CamelWire):
     """A refund with its first lines."""
 
     id: str
@@ -140,7 +141,7 @@ class Refund(Wire):
     refund_line_items: Page[RefundUnit]
 
 
-class OrderChanges(Wire):
+class OrderChanges(CamelWire):
     """Refunds and fulfilments of one order."""
 
     id: str
@@ -149,31 +150,31 @@ class OrderChanges(Wire):
     fulfillments: tuple[Fulfillment, ...]
 
 
-class ChangesAnswer(Wire):
+class ChangesAnswer(CamelWire):
     """Answer of CsOrderChanges."""
 
     node: OrderChanges | None
 
 
-class RefundUnits(Wire):
+class RefundUnits(CamelWire):
     """More lines of a refund."""
 
     refund_line_items: Page[RefundUnit]
 
 
-class RefundUnitsAnswer(Wire):
+class RefundUnitsAnswer(CamelWire):
     """Answer of CsRefundUnits."""
 
     node: RefundUnits | None
 
 
-class FulfillmentUnits(Wire):
+class FulfillmentUnits(CamelWire):
     """More lines of a fulfilment."""
 
     fulfillment_line_items: Page[FulfillmentUnit]
 
 
-class FulfillmentUnitsAnswer(Wire):
+class FulfillmentUnitsAnswer(CamelWire):
     """Answer of CsFulfillmentUnits."""
 
     node: FulfillmentUnits | None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
@@ -14,13 +12,12 @@ from channelsync.sdk.connector import ChannelContext
 from channelsync.sdk.errors import ConnectorError, Misconfigured, Retryable
 from channelsync.sdk.http import HostRefused
 from channelsync.sdk.types import Instant
+from channelsync.sdk.wire import JsonAnswer, after_seconds, json_bytes
 from channelsync_square.answers import Complaint, complaints_of, meaning_of
 from channelsync_square.settings import SquareSettings
-from channelsync_square.times import http_date
 
-__all__ = ["Answer", "CursorLost", "Missing", "SquareApi", "after_seconds", "body_of"]
+__all__ = ["Answer", "CursorLost", "Missing", "SquareApi"]
 
-RETRY_AFTER_SECONDS_MAX: Final = 600.0
 BACKDATED_SECONDS: Final = 2.0
 """Square refuses a change that lies in its future, so ours lie a little in the past."""
 PAGES_MAX: Final = 10_000
@@ -34,47 +31,13 @@ class Missing(Misconfigured):
     """Square knows nothing of this id."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An HTTP answer, whatever it says."""
-
-    status: int
-    headers: httpx.Headers
-    body: Mapping[str, Any] | None
-    """None: it is not a JSON object."""
-    sent_at: Instant
-    received_at: Instant
-
-    @property
-    def server_time(self) -> Instant | None:
-        """Square's clock when the answer was made, as its `Date` header tells."""
-        return http_date(self.headers.get("date"))
+class Answer(JsonAnswer):
+    """An HTTP answer of Square's, whatever it says."""
 
     @property
     def complaints(self) -> tuple[Complaint, ...]:
         """Its `errors`; a 200 may carry some as well."""
         return complaints_of(self.body)
-
-    @property
-    def not_before(self) -> Instant:
-        """An instant, on Square's clock and on ours, before which the answer was not made."""
-        if self.server_time is None:
-            return self.sent_at
-        return min(self.sent_at, self.server_time - (self.received_at - self.sent_at))
-
-
-def body_of(content: Mapping[str, Any]) -> bytes:
-    """The bytes of a request; the same content gives the same bytes."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def after_seconds(headers: httpx.Headers, default: float | None) -> float | None:
-    """How long Square asks us to wait, bounded; `default` where it does not say."""
-    try:
-        asked = float(headers["retry-after"])
-    except (KeyError, ValueError):
-        return default
-    return min(max(asked, 0.0), RETRY_AFTER_SECONDS_MAX)
 
 
 class SquareApi:
@@ -113,13 +76,7 @@ class SquareApi:
         response = await self._http.request(
             method, self._settings.origin + path, content=body, headers=headers
         )
-        answer = Answer(
-            status=response.status_code,
-            headers=response.headers,
-            body=_json_object(response),
-            sent_at=sent_at,
-            received_at=self.now(),
-        )
+        answer = Answer.of(response, sent_at=sent_at, received_at=self.now())
         if answer.server_time is not None:
             self.ahead_seconds = answer.received_at - answer.server_time
         return answer
@@ -137,7 +94,7 @@ class SquareApi:
         Raises:
             ConnectorError: it did not; sorted by what to do about it.
         """
-        body = None if content is None else body_of(content)
+        body = None if content is None else json_bytes(content)
         try:
             answer = await self.send(method, path, body=body, token=token)
         except HostRefused as error:
@@ -182,11 +139,3 @@ def _error(answer: Answer, complaints: tuple[Complaint, ...], what: str) -> Conn
     if issubclass(row.read, Retryable):
         return row.read(message, after_seconds=after_seconds(answer.headers, row.after_seconds))
     return row.read(message)
-
-
-def _json_object(response: httpx.Response) -> Mapping[str, Any] | None:
-    try:
-        body = response.json()
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None

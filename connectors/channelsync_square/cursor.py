@@ -5,10 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from channelsync.sdk.errors import Misconfigured
 from channelsync.sdk.types import Instant
+from channelsync.sdk.wire import StoredPlace
 
 __all__ = ["OVERLAP_SECONDS", "Cursor", "Phase"]
 
@@ -31,10 +29,10 @@ class Phase(StrEnum):
     """Rows of the inventory ledger: what moved Square's number."""
 
 
-class Cursor(BaseModel):
+class Cursor(StoredPlace):
     """First every open order; then, window after window, changed orders and the ledger."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    WHERE = "Square's ledger"
 
     phase: Phase
     since: Instant
@@ -53,25 +51,6 @@ class Cursor(BaseModel):
     def first(cls, since: Instant) -> Cursor:
         """Finds every order not handed over at `since`, and everything that moved after."""
         return cls(phase=Phase.OPEN, since=since)
-
-    @classmethod
-    def read(cls, text: str) -> Cursor:
-        """A cursor as it was handed out.
-
-        Raises:
-            Misconfigured: it is not one of ours.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise Misconfigured(
-                "the stored place in Square's ledger is unreadable: remove and adopt the channel"
-                " again"
-            ) from error
-
-    def text(self) -> str:
-        """As it is handed out."""
-        return self.model_dump_json(exclude_none=True)
 
     def orders_from(self, lag_seconds: float) -> Instant:
         """The start of the window of orders, the overlap included."""

@@ -17,8 +17,9 @@ import httpx
 from channelsync.sdk.errors import Misconfigured
 from channelsync.sdk.http import HostRefused
 from channelsync.sdk.types import Change, ChangeResult, Instant, Outcome, PushKind, PushRequest
+from channelsync.sdk.wire import after_seconds, json_bytes
 from channelsync_square.answers import Complaint, meaning_of
-from channelsync_square.api import Answer, SquareApi, after_seconds, body_of
+from channelsync_square.api import Answer, SquareApi
 from channelsync_square.settings import SquareSettings
 from channelsync_square.times import iso
 
@@ -105,7 +106,7 @@ class Pushing:
         ]
         return PushRequest(
             key=key,
-            body=body_of(batch_of(entries, key=key)),
+            body=json_bytes(batch_of(entries, key=key)),
             push_ids=tuple(change.push_id for change in changes),
             operation="adjust",
         )

@@ -13,10 +13,11 @@ from typing import Final
 from urllib.parse import quote
 
 from channelsync.sdk.types import Instant, SubscriptionReport
+from channelsync.sdk.wire import Wire
 from channelsync_square.api import Missing, SquareApi
 from channelsync_square.settings import SquareSettings
 from channelsync_square.webhooks import EVENT_TYPES, Keys
-from channelsync_square.wire import Wire, understood
+from channelsync_square.wire import understood
 
 __all__ = ["Subscriptions"]
 

@@ -11,12 +11,11 @@ import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from channelsync.sdk.types import Instant
 
-__all__ = ["decimal", "http_date", "instant", "iso", "units_at_least"]
+__all__ = ["decimal", "instant", "iso", "units_at_least"]
 
 PATTERN: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})?\s*(Z|[+-]\d\d:?\d\d)?(?: UTC)?"
@@ -44,16 +43,6 @@ def iso(at: Instant) -> str:
     milliseconds = math.floor(at * MILLISECOND)
     second, rest = divmod(milliseconds, MILLISECOND)
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
-
-
-def http_date(text: str | None) -> Instant | None:
-    """The instant of an HTTP `Date` header; None where it is absent or unreadable."""
-    if not text:
-        return None
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except ValueError:
-        return None
 
 
 def decimal(text: object) -> Decimal:

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from channelsync.sdk.errors import BadDelivery, Unauthentic
 from channelsync.sdk.signatures import base64_hmac_sha256, matches_any
 from channelsync.sdk.types import Delivery, LookAt, Parsed, ShownQuantity, WebhookRequest
+from channelsync.sdk.wire import Wire
 from channelsync_square.settings import Mode, SquareSettings
 from channelsync_square.times import units_at_least
-from channelsync_square.wire import Count, Wire
+from channelsync_square.wire import Count
 from channelsync_square.wire_orders import Payment
 
 __all__ = ["EVENT_TYPES", "SIGNATURE_HEADER", "Keys", "Webhooks"]

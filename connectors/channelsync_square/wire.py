@@ -7,13 +7,12 @@ reading.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BeforeValidator
 
-from channelsync.sdk.errors import Retryable
 from channelsync.sdk.types import Instant
-from channelsync_square.api import Answer
+from channelsync.sdk.wire import JsonAnswer, Shape, Wire, shaped
 from channelsync_square.times import decimal, instant
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "Place",
     "Time",
     "Variation",
-    "Wire",
     "told",
     "understood",
 ]
@@ -40,16 +38,7 @@ Time = Annotated[Instant, BeforeValidator(instant)]
 Quantity = Annotated[Decimal, BeforeValidator(decimal)]
 
 
-class Wire(BaseModel):
-    """What is not named is dropped."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-Answered = TypeVar("Answered", bound=Wire)
-
-
-def understood(model: type[Answered], answer: Answer) -> Answered:
+def understood(model: type[Shape], answer: JsonAnswer) -> Shape:
     """The answer's body as a model.
 
     Raises:
@@ -58,19 +47,13 @@ def understood(model: type[Answered], answer: Answer) -> Answered:
     return told(model, answer.body)
 
 
-def told(model: type[Answered], body: Any) -> Answered:
+def told(model: type[Shape], body: object) -> Shape:
     """A body as a model.
 
     Raises:
         Retryable: it is not of the documented shape; the message repeats nothing of it.
     """
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        places = sorted({".".join(map(str, one["loc"])) for one in error.errors()})
-        raise Retryable(
-            f"an answer of Square's is not of the documented shape at {', '.join(places[:5])}"
-        ) from None
+    return shaped(model, body, of="Square")
 
 
 # ------------------------------------------------------------------ inventory

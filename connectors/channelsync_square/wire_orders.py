@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from channelsync.sdk.wire import Wire
 from channelsync_square.times import units_at_least
-from channelsync_square.wire import Quantity, Time, Wire
+from channelsync_square.wire import Quantity, Time
 
 __all__ = ["Order", "OrderLine", "OrdersPage", "Payment", "PaymentAnswer"]
 

@@ -31,6 +31,23 @@ NOON = 1_795_262_400.0
 """2026-11-21T12:00:00Z."""
 HOOK_URL = "https://sync.example.com/webhooks/till"
 SKUS = ("MUG", "CUP", "POT")
+OPERATIONS = frozenset(
+    {
+        "DELETE /v2/webhooks/subscriptions/{subscription_id}",
+        "GET /v2/locations",
+        "GET /v2/payments/{payment_id}",
+        "GET /v2/webhooks/subscriptions",
+        "POST /v2/catalog/batch-retrieve",
+        "POST /v2/catalog/search",
+        "POST /v2/inventory/changes/batch-create",
+        "POST /v2/inventory/changes/batch-retrieve",
+        "POST /v2/inventory/counts/batch-retrieve",
+        "POST /v2/orders/batch-retrieve",
+        "POST /v2/orders/search",
+        "POST /v2/webhooks/subscriptions",
+    }
+)
+"""Everything that the connector asks of Square."""
 
 
 @dataclass

@@ -21,27 +21,12 @@ from channelsync_square.webhooks import EVENT_TYPES
 from tests.support.checkout import ROOT
 from tests.support.contracts import conforms, load_checker
 from tests.support.exchanges.recorder import Exchange
+from tests.support.square import OPERATIONS
 
 __all__ = ["Checked", "Contracts", "declared"]
 
 TOKEN: Final = "token"
 DOCUMENT: Final = {"PUT": "upload of a feed", "GET": "download of its report"}
-AT_SQUARE: Final = frozenset(
-    {
-        "DELETE /v2/webhooks/subscriptions/{subscription_id}",
-        "GET /v2/locations",
-        "GET /v2/payments/{payment_id}",
-        "GET /v2/webhooks/subscriptions",
-        "POST /v2/catalog/batch-retrieve",
-        "POST /v2/catalog/search",
-        "POST /v2/inventory/changes/batch-create",
-        "POST /v2/inventory/changes/batch-retrieve",
-        "POST /v2/inventory/counts/batch-retrieve",
-        "POST /v2/orders/batch-retrieve",
-        "POST /v2/orders/search",
-        "POST /v2/webhooks/subscriptions",
-    }
-)
 UNDESCRIBED_AT_SQUARE: Final = frozenset({"DELETE /v2/webhooks/subscriptions/{subscription_id}"})
 """Square has it, and the part of its description at hand leaves it out."""
 GZIP: Final = b"\x1f\x8b"
@@ -58,14 +43,16 @@ def declared() -> dict[str, frozenset[str]]:
         AssertionError: Square's connector has a path that is not among these.
     """
     unknown = {
-        path for path in _paths_of_square() if not any(path in operation for operation in AT_SQUARE)
+        path
+        for path in _paths_of_square()
+        if not any(path in operation for operation in OPERATIONS)
     }
     assert not unknown, f"Square's connector calls {sorted(unknown)}, which nobody declares"
     documents = frozenset(document.name for document in ALL)
     return {
         "amazon": frozenset({*PLANS, *DOCUMENT.values(), TOKEN}),
         "shopify": documents | {TOKEN},
-        "square": AT_SQUARE,
+        "square": OPERATIONS,
     }
 
 

@@ -41,6 +41,10 @@ PUBLIC: Final = {
         " PushRequest PushSemantics RegisterSequence RemoteListing RemoteReading"
         " Shipment ShownQuantity StockCount SubscriptionReport WebhookRequest"
     ),
+    "wire": (
+        "CamelWire JsonAnswer Shape StoredPlace Wire after_seconds http_date json_bytes json_object"
+        " shaped"
+    ),
     "testing.contract": "Clock ConnectorContract ContractBroken DOES_NOT_APPLY HOOK_URL World",
     "testing.network": "FAULT_HEADER SimulatedNetwork",
     "testing.outbox": "Outbox Parcel",

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from channelsync_square.times import decimal, http_date, instant, iso, units_at_least
+from channelsync_square.times import decimal, instant, iso, units_at_least
 
 NOON = 1_795_262_400.0
 
@@ -56,10 +56,3 @@ def test_what_is_no_decimal_text_is_refused(bad: object) -> None:
 
 def test_a_quantity_keeps_its_places() -> None:
     assert decimal("1.00001") == Decimal("1.00001")
-
-
-@pytest.mark.parametrize(
-    ("text", "at"), [("Sat, 21 Nov 2026 12:00:00 GMT", NOON), ("yesterday", None), (None, None)]
-)
-def test_a_date_header_is_read_where_it_can_be(text: str | None, at: float | None) -> None:
-    assert http_date(text) == at

@@ -17,13 +17,13 @@ from channelsync.sdk.errors import (
     Throttled,
 )
 from channelsync.sdk.http import HostRefused
+from channelsync.sdk.wire import Shape, after_seconds
 from channelsync_acme.settings import AcmeSettings
-from channelsync_acme.wire import Shape, problem
+from channelsync_acme.wire import problem
 
-__all__ = ["AcmeApi", "retry_after"]
+__all__ = ["RETRY_AFTER_DEFAULT", "AcmeApi"]
 
 RETRY_AFTER_DEFAULT: Final = 5.0
-RETRY_AFTER_MAX: Final = 600.0
 REFUSALS: Final[Mapping[int, tuple[type[ConnectorError], str]]] = {
     401: (NeedsReauthorization, "Acme refuses the token: make a new one and set api_token"),
     403: (Misconfigured, "the token lacks a right: grant it offers, orders and hooks"),
@@ -83,12 +83,5 @@ def refusal(response: httpx.Response) -> ConnectorError:
     kind, words = REFUSALS.get(status, (Retryable, "Acme failed to answer"))
     message = f"{words} (status {status})"
     if issubclass(kind, Retryable):
-        return kind(message, after_seconds=retry_after(response))
+        return kind(message, after_seconds=after_seconds(response.headers, RETRY_AFTER_DEFAULT))
     return kind(message)
-
-
-def retry_after(response: httpx.Response) -> float:
-    """How long the answer asks us to stay away, in seconds, bounded."""
-    text = response.headers.get("retry-after", "")
-    asked = float(text) if text.isascii() and text.isdigit() else RETRY_AFTER_DEFAULT
-    return min(asked, RETRY_AFTER_MAX)

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from channelsync.sdk.errors import Misconfigured
 from channelsync.sdk.types import Instant, OrderPage
+from channelsync.sdk.wire import StoredPlace
 from channelsync_acme.api import AcmeApi
 from channelsync_acme.mapping import facts_of
 from channelsync_acme.wire import Orders
@@ -24,10 +22,10 @@ OVERLAP_SECONDS: Final = 60.0
 """Every window reaches this far back, so that what showed late is told all the same."""
 
 
-class _Cursor(BaseModel):
-    """Where to go on: JSON, opaque to the host, safe to use twice."""
+class _Cursor(StoredPlace):
+    """Where to go on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    WHERE = "Acme's orders"
 
     since: Instant
     open_too: bool = False
@@ -45,14 +43,11 @@ class OrderFeed:
 
     def first_cursor(self, since: Instant) -> str:
         """Finds every order unshipped at `since` or changed after."""
-        return _Cursor(since=since, open_too=True).model_dump_json()
+        return _Cursor(since=since, open_too=True).text()
 
     async def orders_since(self, cursor: str) -> OrderPage:
         """The next page. A failed call may be made again with the same cursor."""
-        try:
-            here = _Cursor.model_validate_json(cursor)
-        except ValidationError:
-            raise Misconfigured("the stored place in Acme's orders is unreadable") from None
+        here = _Cursor.read(cursor)
         query = {"changed_from": _iso(here.since - OVERLAP_SECONDS), "limit": str(PAGE_SIZE)}
         query |= {"open_too": "true"} if here.open_too else {}
         query |= {"page": here.page} if here.page else {}
@@ -64,7 +59,7 @@ class OrderFeed:
             onward = _Cursor(since=started)
         return OrderPage(
             facts=tuple(fact for order in answer.orders for fact in facts_of(order)),
-            cursor=onward.model_dump_json(),
+            cursor=onward.text(),
             more=answer.next is not None,
             complete_to=None if answer.next is not None else started - VISIBILITY_LAG_SECONDS,
         )

@@ -10,7 +10,8 @@ import httpx
 from pydantic import ValidationError
 
 from channelsync.sdk.types import Change, ChangeResult, Outcome, PushKind, PushRequest
-from channelsync_acme.api import AcmeApi, retry_after
+from channelsync.sdk.wire import after_seconds
+from channelsync_acme.api import RETRY_AFTER_DEFAULT, AcmeApi
 from channelsync_acme.wire import Results
 
 __all__ = ["Pushing"]
@@ -60,7 +61,8 @@ class Pushing:
         if not response.is_success:
             # 401, 429 and 5xx prove nothing: it may have applied, or may still.
             words = f"status {response.status_code}"
-            return _all(request, Outcome.UNKNOWN, words, retry_after(response))
+            wait = after_seconds(response.headers, RETRY_AFTER_DEFAULT)
+            return _all(request, Outcome.UNKNOWN, words, wait)
         try:
             answered = Results.model_validate_json(response.content).results
         except ValidationError:

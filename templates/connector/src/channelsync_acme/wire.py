@@ -6,16 +6,16 @@ reach neither the database nor a log. Replace the shapes by those of your market
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
 )
+
+from channelsync.sdk.wire import Wire
 
 __all__ = [
     "Hook",
@@ -26,7 +26,6 @@ __all__ = [
     "Order",
     "Orders",
     "Results",
-    "Shape",
     "WebhookBody",
     "problem",
 ]
@@ -35,11 +34,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")
 Units = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 
 
-class _Whitelist(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-
-class Offer(_Whitelist):
+class Offer(Wire):
     """One offer and its counter, which falls below 0 when staff oversells."""
 
     id: Identifier
@@ -49,14 +44,14 @@ class Offer(_Whitelist):
     sells_beyond_stock: bool = False
 
 
-class Offers(_Whitelist):
+class Offers(Wire):
     """A page of offers."""
 
     offers: tuple[Offer, ...]
     next: str | None = None
 
 
-class Line(_Whitelist):
+class Line(Wire):
     """One line of an order."""
 
     id: Identifier
@@ -67,7 +62,7 @@ class Line(_Whitelist):
     shipped: Units = 0
 
 
-class Order(_Whitelist):
+class Order(Wire):
     """An order's full state."""
 
     id: Identifier
@@ -78,7 +73,7 @@ class Order(_Whitelist):
     lines: tuple[Line, ...] = Field(max_length=500)
 
 
-class Orders(_Whitelist):
+class Orders(Wire):
     """A page of orders, the longest unchanged first."""
 
     as_of: AwareDatetime
@@ -86,27 +81,27 @@ class Orders(_Whitelist):
     next: str | None = None
 
 
-class WebhookBody(_Whitelist):
+class WebhookBody(Wire):
     """What a webhook tells."""
 
     event_id: Identifier
     order: Order
 
 
-class Result(_Whitelist):
+class Result(Wire):
     """What became of one row of a batch."""
 
     offer_id: Identifier
     status: str
 
 
-class Results(_Whitelist):
+class Results(Wire):
     """What became of a batch; rows in any order."""
 
     results: tuple[Result, ...]
 
 
-class Hook(_Whitelist):
+class Hook(Wire):
     """One webhook subscription."""
 
     id: Identifier
@@ -114,13 +109,10 @@ class Hook(_Whitelist):
     url: str
 
 
-class Hooks(_Whitelist):
+class Hooks(Wire):
     """Every subscription of the account."""
 
     hooks: tuple[Hook, ...]
-
-
-Shape = TypeVar("Shape", bound=BaseModel)
 
 
 def problem(error: ValidationError) -> str:
