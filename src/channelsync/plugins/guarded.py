@@ -33,6 +33,8 @@ REPEATED: Final = frozenset(
 )
 """Calls that change nothing but what they mend, and so may be made again."""
 _ONCE: Final = frozenset({"test", "tell", "mirror"})
+CLOSED_SECONDS: Final = 1.0
+"""After which whoever called a channel that was closed finds what took its place, if anything."""
 
 
 @dataclass(slots=True)
@@ -63,6 +65,8 @@ class Guard:
     budget: RateBudget
     retrying: Retrying
     health: ChannelHealth
+    is_open: Callable[[], bool] = lambda: True
+    """Whether the channel can still be asked; it may be closed while somebody is at work."""
 
     async def repeated(self, operation: str, action: Callable[[], Awaitable[Any]]) -> Any:
         """Call, repeat where that helps, and keep the record."""
@@ -85,6 +89,10 @@ class Guard:
         except Resting:
             raise
         except Exception as error:
+            if not (self.is_open() or isinstance(error, ConnectorError)):
+                # It left the file or was opened anew with other settings: nobody's failure.
+                said = "the channel was closed meanwhile"
+                raise Resting(said, after_seconds=CLOSED_SECONDS) from error
             self.health.failed(operation, error)
             raise
         self.budget.answered()

@@ -138,7 +138,8 @@ async def open_channel(
         await http.aclose()
         raise ChannelUnusable(f"channel {name} cannot be used: {connector}: {reason}")
     health = ChannelHealth(name, now=lent.now, log=lent.log)
-    guard = Guard(budget, Retrying(draw=lent.draw, sleep=lent.sleep), health)
+    retrying = Retrying(draw=lent.draw, sleep=lent.sleep)
+    guard = Guard(budget, retrying, health, is_open=lambda: not http.is_closed)
     return OpenChannel(
         name=name,
         manifest=manifest,

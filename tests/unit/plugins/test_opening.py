@@ -213,6 +213,17 @@ async def test_a_channel_that_rests_is_neither_failing_nor_asked_again_at_once(
     assert world.log.events == []
 
 
+async def test_whoever_is_at_work_while_a_channel_is_closed_comes_again_and_blames_nobody(
+    world: World, channel: OpenChannel
+) -> None:
+    await channel.close()
+    with pytest.raises(Resting, match="closed meanwhile"):
+        await reading(channel).read([LISTING])
+    assert world.requests == []
+    assert channel.health.is_well
+    assert world.log.events == []
+
+
 async def test_one_throttled_kind_of_call_does_not_slow_the_others_down(
     world: World, channel: OpenChannel
 ) -> None:
