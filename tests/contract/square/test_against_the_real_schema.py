@@ -97,6 +97,8 @@ async def test_every_request_of_an_eventful_day_is_valid(
     for call in told(bench.simulator.server.calls):
         problems = checker.check_request(call.operation, call.request, version=version, now=now)
         assert problems == [], (call.operation, call.request)
+        kinds = {change["type"] for change in (call.request or {}).get("changes", ())}
+        assert kinds <= {"ADJUSTMENT"}, "a count swallows what is uploaded later"
         seen.add(call.operation)
     assert seen == OPERATIONS - {"DELETE /v2/webhooks/subscriptions/{subscription_id}"}
 

@@ -66,9 +66,10 @@ class BatchChannel(MemoryChannel):
         return results
 
 
-async def opened(build: Build) -> tuple[House, Batches]:
+async def opened(build: Build, **shown: int) -> tuple[House, Batches]:
     house = await build(
         stock=dict.fromkeys(SKUS, 10),
+        counters=dict.fromkeys(SKUS, 0) | shown,
         quotas={"a": 10_000},
         semantics={"a": PushSemantics.ABSOLUTE},
         declared={"batch_size": 50},
@@ -163,3 +164,25 @@ async def test_a_zero_is_never_part_of_a_batch(build: Build) -> None:
     await house.settle_down(60)
     assert batches.sizes == [1, 1, 1]
     assert house.markets["a"].counters == dict.fromkeys(SKUS, 0)
+
+
+async def test_a_zero_overtakes_a_batch_that_hangs_and_what_that_carries_stays_charged(
+    build: Build,
+) -> None:
+    house, batches = await opened(build, MUG=10)
+    assert batches.sizes == [2]
+    house.engine.policy = replace(house.engine.policy, safety_stock={"main": 10})
+    items = [row.id for row in await house.rows(tables.items)]
+    async with house.engine.database.write() as tx:
+        await mark_items(tx, items, house.clock())
+    await house.settle_down(10)
+    assert batches.sizes == [2, 1, 1, 1]
+    assert house.markets["a"].counters == dict.fromkeys(SKUS, 0)
+    rows = {sku: await house.listing("a", sku) for sku in SKUS}
+    assert [rows[sku].exposure for sku in SKUS] == [0, 10, 10]
+    assert [rows[sku].attempts_open for sku in SKUS] == [0, 1, 1]
+    batches.done.add("batch-1")
+    await house.settle_down(1_200, step=60)
+    assert house.markets["a"].counters == dict.fromkeys(SKUS, 0)
+    assert await house.exposures("CUP") == {"a": 0}
+    await house.require_clean_books()
