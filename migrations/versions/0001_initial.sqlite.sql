@@ -177,6 +177,8 @@ CREATE TABLE holds (
     CONSTRAINT ck_holds_state CHECK (state IN ('active', 'confirmed', 'released', 'expired'))
 );
 
+CREATE INDEX ix_holds_ended ON holds (ended_at) WHERE ended_at IS NOT NULL;
+
 CREATE INDEX ix_holds_expiry ON holds (expires_at) WHERE state = 'active';
 
 CREATE TABLE idempotency (
@@ -234,7 +236,17 @@ CREATE TABLE notices (
     CONSTRAINT ck_notices_state CHECK (state IN ('waiting', 'sending', 'sent', 'given_up'))
 );
 
+CREATE INDEX ix_notices_ended ON notices (ended_at) WHERE ended_at IS NOT NULL;
+
 CREATE INDEX ix_notices_open ON notices (due_at) WHERE ended_at IS NULL;
+
+CREATE TABLE pruned (
+    kind TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    CONSTRAINT pk_pruned PRIMARY KEY (kind, channel, cause)
+);
 
 CREATE TABLE users (
     id INTEGER NOT NULL,
@@ -295,6 +307,8 @@ CREATE TABLE deliveries (
     CONSTRAINT uq_deliveries_channel_dedupe_key UNIQUE (channel, dedupe_key),
     CONSTRAINT fk_deliveries_channel FOREIGN KEY(channel) REFERENCES channels (name)
 );
+
+CREATE INDEX ix_deliveries_done ON deliveries (done_at) WHERE done_at IS NOT NULL;
 
 CREATE INDEX ix_deliveries_pending ON deliveries (channel, id) WHERE done_at IS NULL;
 

@@ -28,6 +28,7 @@ from channelsync.engine.kept import KeptCredentials
 from channelsync.engine.notify import Notifying
 from channelsync.engine.policy import Policy
 from channelsync.engine.propose import Proposal
+from channelsync.engine.prune import Retention
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup
 from channelsync.engine.vault import endpoints_key
 from channelsync.engine.witness import Witness
@@ -56,6 +57,7 @@ __all__ = [
     "policy_of",
     "read_configuration",
     "read_proposal",
+    "retention_of",
     "setup_of",
     "system_environment",
 ]
@@ -251,6 +253,16 @@ def policy_of(configuration: Configuration) -> Policy:
             for sku, recipe in configuration.recipes_for(channel).items()
         },
         hold_ttl_seconds=configuration.hold_ttl_seconds,
+    )
+
+
+def retention_of(settings: Settings) -> Retention:
+    """How long the operator wants old rows kept."""
+    return Retention(
+        deliveries_days=settings.keep_deliveries_days,
+        pushes_days=settings.keep_pushes_days,
+        notices_days=settings.keep_notices_days,
+        holds_days=settings.keep_holds_days,
     )
 
 

@@ -25,6 +25,7 @@ from channelsync.bootstrap import (
     Part,
     open_application,
     read_proposal,
+    retention_of,
     setup_of,
 )
 from channelsync.configuration.editing import MerchantFile
@@ -233,6 +234,7 @@ def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler
         application.anchoring,
         application.outgoing,
         application.notifying,
+        retention_of(application.settings),
     )
 
 

@@ -56,6 +56,11 @@ ELSEWHERE: Final = frozenset(
 SECRET_KEY_CHARACTERS_MIN: Final = 32
 PORT_MAX: Final = 65_535
 ANCHOR_SECONDS_MIN: Final = 60.0
+KEEP_DELIVERIES_DAYS_MIN: Final = 14.0
+"""A queue of Amazon's keeps a message that long; others repeat a webhook for two days at most."""
+KEEP_PUSHES_DAYS_MIN: Final = 30.0
+KEEP_NOTICES_DAYS_MIN: Final = 14.0
+KEEP_HOLDS_DAYS_MIN: Final = 30.0
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[\w*.-]+)(?::(\d{1,5}))?", re.ASCII)
 _ASYNC_DRIVERS: Final = {
     "postgres": "postgresql+asyncpg",
@@ -144,6 +149,16 @@ class Settings(BaseSettings):
     base64."""
     anchor_interval_seconds: Annotated[float, Field(ge=ANCHOR_SECONDS_MIN)] = 3_600.0
     """How often the head is told, if it moved."""
+    keep_deliveries_days: Annotated[float, Field(ge=KEEP_DELIVERIES_DAYS_MIN)] = 60.0
+    """How long a webhook is kept after it was applied, at least 14 days: as long as marketplaces
+    repeat one. Orders and the ledger are kept for ever."""
+    keep_pushes_days: Annotated[float, Field(ge=KEEP_PUSHES_DAYS_MIN)] = 180.0
+    """How long a push is kept after it was closed, with its request and attempts, at least 30 days.
+    Reports over a longer time count none before."""
+    keep_notices_days: Annotated[float, Field(ge=KEEP_NOTICES_DAYS_MIN)] = 90.0
+    """How long a message to people is kept after it was sent or given up, at least 14 days."""
+    keep_holds_days: Annotated[float, Field(ge=KEEP_HOLDS_DAYS_MIN)] = 365.0
+    """How long a hold is kept after it ended, at least 30 days."""
     drop_dir: Path | None = None
     """Folder below which each channel with a `drop_folder` has its own. Default: `drop` in the
     data folder."""

@@ -120,6 +120,7 @@ NOT_THE_BOOKS = {
     "web": "a part of the daemon",
     "worker": "a part of the daemon",
     "demo": "a world of its own, thrown away at the end",
+    "db prune": "old rows of the machinery; the books and their evidence stay",
     "db upgrade": "the shape of the tables, not what is in them",
     "simulate": "arithmetic without a store",
     "init": "writes a new file where it stands",

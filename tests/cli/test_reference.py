@@ -163,6 +163,9 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("simulate", ("--scenario", "busy", "--trials", "1")),
     ("db upgrade", ()),
     ("db current", ()),
+    # as docs/how-to/production/growth.md shows them
+    ("db prune", ("--dry-run",)),
+    ("db prune", ()),
     ("db restored", ()),
 )
 

@@ -35,6 +35,7 @@ NAMES = {
     "channelsync_oversell_units",
     "channelsync_oversold_units",
     "channelsync_proof_coverage_ratio",
+    "channelsync_pruned_rows",
     "channelsync_push",
     "channelsync_push_duration_seconds",
     "channelsync_ratelimit_wait_seconds",

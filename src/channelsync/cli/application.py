@@ -26,6 +26,7 @@ from channelsync.cli.commands import (
     orders,
     people,
     plan,
+    pruning,
     returns,
     running,
     setup,
@@ -168,11 +169,12 @@ GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
     (
         HOUSE,
         "db",
-        "Upgrade, back up, move and restore the database.",
+        "Upgrade, back up, prune, move and restore the database.",
         (
             ("upgrade", database.upgrade),
             ("current", database.current),
             ("backup", database.backup),
+            ("prune", pruning.prune),
             ("copy", moving.copy),
             ("restored", moving.restored),
         ),

@@ -374,6 +374,10 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
         "db upgrade": {"was": "0001", "schema": "0002"},
         "db current": {"schema": "0001", "program": "0002"},
         "db backup": {"path": "backup.db", "size_bytes": 917_504},
+        "db prune": {
+            "dry_run": True,
+            "pruned": [{"kind": "deliveries", "before_at": AT, "rows": 4_711}],
+        },
         "db copy": {"rows": {"items": 120, "movements": 4_711}},
         "db restored": {"channels": 2, "listings": 240},
     }

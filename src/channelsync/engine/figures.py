@@ -58,12 +58,14 @@ class Figures:
     apply_lags: tuple[Lag, ...]
     """From a set that was taken in until it was seen applied."""
     workings: Workings = field(default_factory=Workings)
+    pruned: tuple[Count, ...] = ()
+    """Rows that were let go of; the cause is their kind."""
 
 
 async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
     """Everything, from the caller's read transaction."""
     status = await view_status(engine, tx)
-    shortfalls, pushes, lines = tables.shortfalls, tables.pushes, tables.order_lines
+    shortfalls, lines = tables.shortfalls, tables.order_lines
     return Figures(
         status=status,
         oversold=await _oversold(tx),
@@ -75,16 +77,7 @@ async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
                 sa.func.sum(shortfalls.c.units).label("count"),
             ).group_by(shortfalls.c.channel, shortfalls.c.cause),
         ),
-        pushes=await _counts(
-            tx,
-            sa.select(
-                pushes.c.channel,
-                sa.func.coalesce(pushes.c.result, "").label("cause"),
-                sa.func.count().label("count"),
-            )
-            .where(pushes.c.closed_at.is_not(None))
-            .group_by(pushes.c.channel, pushes.c.result),
-        ),
+        pushes=await _counts(tx, _closed_pushes()),
         order_lines=await _counts(
             tx,
             sa.select(
@@ -103,6 +96,7 @@ async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
             .order_by(lines.c.id.desc()),
         ),
         apply_lags=await view_apply_lags(tx, status.at - LAGS_OF_SECONDS),
+        pruned=await _counts(tx, _pruned()),
         workings=await view_workings(engine, tx, status.channels, status.at),
     )
 
@@ -161,9 +155,42 @@ async def _counts(tx: AsyncConnection, query: sa.Select[Any]) -> tuple[Count, ..
     )
 
 
+def _closed_pushes() -> sa.Select[Any]:
+    """Those that were pruned since count as ever: a counter never falls."""
+    pushes, pruned = tables.pushes, tables.pruned
+    present = (
+        sa.select(
+            pushes.c.channel,
+            sa.func.coalesce(pushes.c.result, "").label("cause"),
+            sa.func.count().label("count"),
+        )
+        .where(pushes.c.closed_at.is_not(None))
+        .group_by(pushes.c.channel, pushes.c.result)
+    )
+    gone = sa.select(pruned.c.channel, pruned.c.cause, pruned.c.rows).where(
+        pruned.c.kind == "pushes"
+    )
+    both = sa.union_all(present, gone).subquery()
+    return sa.select(both.c.channel, both.c.cause, sa.func.sum(both.c.count)).group_by(
+        both.c.channel, both.c.cause
+    )
+
+
+def _pruned() -> sa.Select[Any]:
+    pruned = tables.pruned
+    kinds = sa.select(sa.literal("").label("channel"), pruned.c.kind.label("cause"))
+    return kinds.add_columns(sa.func.sum(pruned.c.rows)).group_by(pruned.c.kind)
+
+
 async def _expired(tx: AsyncConnection) -> int:
-    query = sa.select(sa.func.count()).where(tables.holds.c.state == "expired")
-    return int((await tx.execute(query)).scalar_one())
+    pruned = tables.pruned
+    present = sa.select(sa.func.count()).where(tables.holds.c.state == "expired")
+    gone = sa.select(sa.func.coalesce(sa.func.sum(pruned.c.rows), 0)).where(
+        pruned.c.kind == "holds", pruned.c.cause == "expired"
+    )
+    return int((await tx.execute(present)).scalar_one()) + int(
+        (await tx.execute(gone)).scalar_one()
+    )
 
 
 async def _oldest_push(tx: AsyncConnection, now: Instant) -> float:

@@ -16,6 +16,7 @@ from channelsync.engine.audit import note_change
 from channelsync.engine.core import Engine
 from channelsync.engine.events import EVENTS_KEY
 from channelsync.engine.notify import NOTICES_KEY
+from channelsync.engine.prune import PRUNE_KEY
 from channelsync.engine.seal import LEDGER_KEY
 from channelsync.engine.work import WorkKind, mark, mark_every_item
 from channelsync.store import tables
@@ -47,6 +48,10 @@ CHANNEL_WORK = (
     WorkKind.INTAKE,
     WorkKind.PUBLISH,
 )
+
+
+PRUNE_AFTER_SECONDS: Final = 600.0
+"""A start has other things to do first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +104,7 @@ async def apply_setup(engine: Engine, setup: Setup) -> None:
             await mark(tx, kind, LEDGER_KEY, not_before=now)
         await mark(tx, WorkKind.SEQUENCE, EVENTS_KEY, not_before=now)
         await mark(tx, WorkKind.NOTIFY, NOTICES_KEY, not_before=now)
+        await mark(tx, WorkKind.PRUNE, PRUNE_KEY, not_before=now + PRUNE_AFTER_SECONDS)
         await mark_every_item(tx, now)
 
     await engine.database.transact(act)

@@ -90,6 +90,8 @@ class WorkKind(StrEnum):
     """Key: endpoint id. Events to send there."""
     NOTIFY = "notify"
     """Key: `notices`. What people are to be told."""
+    PRUNE = "prune"
+    """Key: `store`. What is old, to be let go of."""
 
 
 class LeaseLost(Exception):

@@ -65,7 +65,9 @@ FAR_AHEAD_SECONDS_MAX: Final = 600.0
 """Of machines that ask the database for the time."""
 REMARKABLE_SECONDS: Final = 60.0
 TRUE_TIME: Final = sa.text("SELECT true_time()")
-PERIODIC: Final = frozenset({WorkKind.SEAL, WorkKind.ANCHOR, WorkKind.WATCH, WorkKind.SEQUENCE})
+PERIODIC: Final = frozenset(
+    {WorkKind.SEAL, WorkKind.ANCHOR, WorkKind.WATCH, WorkKind.SEQUENCE, WorkKind.PRUNE}
+)
 UNHURRIED_SECONDS: Final = 600.0
 
 

@@ -34,6 +34,12 @@ notices = sa.Table(
     sa.UniqueConstraint("event", "rule", "target"),
     one_of("state", ("waiting", "sending", "sent", "given_up")),
     sa.Index(
+        "ix_notices_ended",
+        "ended_at",
+        sqlite_where=sa.text("ended_at IS NOT NULL"),
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
+    ),
+    sa.Index(
         "ix_notices_open",
         "due_at",
         sqlite_where=sa.text("ended_at IS NULL"),

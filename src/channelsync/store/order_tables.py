@@ -31,6 +31,12 @@ deliveries = sa.Table(
     sa.Column("trace", sa.Text),
     sa.UniqueConstraint("channel", "dedupe_key"),
     sa.Index(
+        "ix_deliveries_done",
+        "done_at",
+        sqlite_where=sa.text("done_at IS NOT NULL"),
+        postgresql_where=sa.text("done_at IS NOT NULL"),
+    ),
+    sa.Index(
         "ix_deliveries_pending",
         "channel",
         "id",

@@ -97,6 +97,12 @@ holds = sa.Table(
     sa.Column("ended_at", INSTANT),
     one_of("state", ("active", "confirmed", "released", "expired")),
     sa.Index(
+        "ix_holds_ended",
+        "ended_at",
+        sqlite_where=sa.text("ended_at IS NOT NULL"),
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
+    ),
+    sa.Index(
         "ix_holds_expiry",
         "expires_at",
         sqlite_where=sa.text("state = 'active'"),

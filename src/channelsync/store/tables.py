@@ -56,6 +56,7 @@ from channelsync.store.work_tables import (
     configurations,
     dead_letters,
     idempotency,
+    pruned,
     work,
 )
 
@@ -98,6 +99,7 @@ __all__ = [
     "offers",
     "order_lines",
     "order_voids",
+    "pruned",
     "pushes",
     "readings",
     "recipes",

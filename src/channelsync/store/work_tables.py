@@ -12,6 +12,7 @@ __all__ = [
     "configurations",
     "dead_letters",
     "idempotency",
+    "pruned",
     "work",
 ]
 
@@ -109,4 +110,14 @@ configurations = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("applied_at", INSTANT, nullable=False),
     sa.Column("error", sa.Text),
+)
+
+pruned = sa.Table(
+    "pruned",
+    metadata,
+    # What was pruned, so that counters go on: by kind, channel and outcome.
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("cause", sa.Text, primary_key=True),
+    sa.Column("rows", ID, nullable=False),
 )

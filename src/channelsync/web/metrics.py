@@ -198,6 +198,12 @@ class _Books(Collector):
             [((one.channel,), one.count) for one in figures.order_lines],
             "channel",
         )
+        yield _counter(
+            "channelsync_pruned_rows",
+            "Old rows that were let go of, by kind.",
+            [((one.cause,), one.count) for one in figures.pruned],
+            "kind",
+        )
         yield _gauge(
             "channelsync_outbox_pending",
             "Pushes that are charged and not closed.",

@@ -17,6 +17,7 @@ from channelsync.engine.events import sequence
 from channelsync.engine.expire import expire
 from channelsync.engine.notify import Notifying, notify
 from channelsync.engine.poll import fetch, poll
+from channelsync.engine.prune import Retention, prune
 from channelsync.engine.publish import publish
 from channelsync.engine.pull import pull
 from channelsync.engine.receive import intake
@@ -42,6 +43,7 @@ def handlers(
     anchoring: Anchoring | None = None,
     outgoing: Outgoing | None = None,
     notifying: Notifying | None = None,
+    retention: Retention | None = None,
 ) -> Mapping[WorkKind, Handler]:
     """Who does which kind of work. Without `anchoring` the ledger's head is told in the log.
 
@@ -58,6 +60,9 @@ def handlers(
 
     async def anchor_there(engine: Engine, held: Claim) -> Instant | None:
         return await anchor(engine, held, told)
+
+    async def prune_here(engine: Engine, held: Claim) -> Instant | None:
+        return await prune(engine, held, retention or Retention())
 
     async def notify_them(engine: Engine, held: Claim) -> Instant | None:
         return await notify(engine, held, bell)
@@ -79,6 +84,7 @@ def handlers(
         WorkKind.ANCHOR: anchor_there,
         WorkKind.SEQUENCE: sequence,
         WorkKind.NOTIFY: notify_them,
+        WorkKind.PRUNE: prune_here,
         **sending,
     }
 

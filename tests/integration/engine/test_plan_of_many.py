@@ -14,17 +14,19 @@ CAS = PushSemantics.KEYED_COMPARE_AND_SET
 
 
 async def test_items_that_are_not_kept_are_counted_all_the_same(build: Build) -> None:
-    stock = {f"MUG-{number}": 10 for number in range(plan.ITEMS_AT_ONCE + 2)}
+    stock = {f"MUG-{number}": 10 for number in range(5)}
     house = await build(stock=stock, quotas={"a": 5_000}, semantics={"a": CAS})
     await house.settle_down(60, step=60)
     rule = Rule(name="default", quotas={"a": 10_000})
     engine = replace(house.engine, policy=Policy(rules={"main": (rule,)}))
     heard: list[tuple[int, int]] = []
     async with engine.database.read() as tx:
-        whole = await plan.view_plan(engine, tx, on_item=lambda done, of: heard.append((done, of)))
+        whole = await plan.view_plan(
+            engine, tx, on_item=lambda done, of: heard.append((done, of)), at_once=2
+        )
         sums = await plan.view_plan(engine, tx, keep=lambda _item: False)
     assert [item.sku for item in whole.items] == sorted(stock)
-    assert heard == [(0, len(stock)), (plan.ITEMS_AT_ONCE, len(stock))]
+    assert heard == [(0, 5), (2, 5), (4, 5)]
     assert sums.items == ()
     assert (sums.looked_at, sums.by_kind) == (len(stock), whole.by_kind)
     assert whole.pushes == sum(

@@ -25,6 +25,7 @@ from channelsync.engine.deliver import Outgoing
 from channelsync.engine.inbox import Inbox, Received
 from channelsync.engine.leases import lease_owners
 from channelsync.engine.notify import Notifying
+from channelsync.engine.prune import Retention, prune_some
 from channelsync.engine.recover import recover
 from channelsync.engine.work import due_kinds
 from channelsync.store.database import Database, sqlite_url
@@ -189,6 +190,8 @@ async def _look(person: httpx.AsyncClient) -> None:
 
 async def _look_after(house: House, database: Database) -> None:
     await recover(house.engine)
+    async with database.write() as tx:
+        await prune_some(tx, Retention(), now=house.clock())
     async with database.read() as tx:
         await lease_owners(tx)
         await due_kinds(tx, now=house.clock())
