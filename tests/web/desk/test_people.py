@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 
 from channelsync.domain.permissions import Role
@@ -53,6 +55,30 @@ async def test_somebody_is_let_in_changed_signed_out_and_removed(house: House, d
         "user.remove",
     ]
     assert FRESH not in str(trail)
+
+
+async def test_users_keys_and_endpoints_are_files_as_well_without_a_secret(door: Door) -> None:
+    async with door.as_user("root", Role.ADMIN) as client:
+        page = await open_page(client, "/users")
+        eve = {"name": "eve", "password": FRESH, "again": FRESH, "role": "viewer"}
+        assert "Added." in (await page.send("/users", eve)).text
+        page = await open_page(client, "/keys")
+        made = await page.send("/keys", name="till", scopes=["read"], days="9", channels_are="all")
+        assert "csk_" in made.text
+        page = await open_page(client, "/endpoints")
+        made = await page.send("/endpoints", url="https://erp.example/hook")
+        assert "whsec_" in made.text
+        files = {name: await client.get(f"/{name}.csv") for name in ("users", "keys", "endpoints")}
+    assert all(one.status_code == 200 for one in files.values())
+    users = list(csv.DictReader(io.StringIO(files["users"].content.decode("utf-8-sig"))))
+    assert [(one["name"], one["role"], one["channels"]) for one in users] == [
+        ("eve", "viewer", "all"),
+        ("root", "admin", "all"),
+    ]
+    assert ",till,read,all,all," in files["keys"].text
+    assert ",https://erp.example/hook,all," in files["endpoints"].text
+    assert "csk_" not in files["keys"].text
+    assert "whsec_" not in files["endpoints"].text
 
 
 async def test_a_form_for_somebody_new_comes_back_with_what_is_wrong(door: Door) -> None:

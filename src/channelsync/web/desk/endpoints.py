@@ -14,7 +14,9 @@ from starlette.routing import Route
 from channelsync.engine.endpoints_desk import EndpointsDesk, UnknownEndpoint
 from channelsync.web.api.counter import UseCase
 from channelsync.web.api.endpoints import EndpointDeeds, Kind, NewEndpoint
+from channelsync.web.dashboard.table import Column
 from channelsync.web.desk.desk import Desk, Outcome, Question
+from channelsync.web.desk.files import file_of, told
 from channelsync.web.desk.forms import Form, read_form, validated
 from channelsync.web.gate import principal_of
 from channelsync.web.problems import Problem
@@ -23,6 +25,18 @@ __all__ = ["EndpointPages"]
 
 DELIVERIES_MAX: Final = 50
 KINDS: Final = tuple((kind, kind) for kind in get_args(Kind))
+
+COLUMNS: Final = (
+    Column("id", "endpoint"),
+    Column("url", "address"),
+    Column("types", "events"),
+    Column("description", "description"),
+    Column("created_at", "made", "when"),
+    Column("created_by", "made by"),
+    Column("failing_since", "failing since", "when"),
+    Column("disabled_at", "stopped", "when"),
+    Column("disabled_why", "why"),
+)
 
 
 class EndpointPages:
@@ -39,6 +53,7 @@ class EndpointPages:
         return (
             Route("/endpoints", self.show_all, methods=["GET"]),
             Route("/endpoints", self.add, methods=["POST"]),
+            Route("/endpoints.csv", self.save_all, methods=["GET"]),
             Route(path, self.show, methods=["GET"]),
             Route(f"{path}/rotate", self.rotate, methods=["POST"]),
             Route(f"{path}/enable", self.enable, methods=["POST"]),
@@ -49,6 +64,20 @@ class EndpointPages:
     async def show_all(self, request: Request) -> Response:
         """Every endpoint, and the form for one more."""
         return await self._all(request)
+
+    async def save_all(self, request: Request) -> Response:
+        """Every endpoint, as a file; secrets are nowhere."""
+        engine = self._desk.engine
+        async with engine.database.read() as tx:
+            found = await self._deeds.desk(engine).list(tx)
+        rows = (
+            {
+                **{column.key: getattr(one, column.key) for column in COLUMNS},
+                "types": told(one.types),
+            }
+            for one in found
+        )
+        return file_of("endpoints", COLUMNS, rows)
 
     async def _all(
         self,

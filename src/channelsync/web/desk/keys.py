@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -15,7 +16,9 @@ from channelsync.engine.core import Engine
 from channelsync.engine.keys_desk import DAYS_DEFAULT, KeysDesk
 from channelsync.web.api.counter import Deed
 from channelsync.web.api.people import KeyShown, NewKey
+from channelsync.web.dashboard.table import Column
 from channelsync.web.desk.desk import Desk, Outcome, Question
+from channelsync.web.desk.files import file_of, told
 from channelsync.web.desk.forms import Form, number, read_form, validated
 from channelsync.web.desk.reaching import known_places, reach_from
 from channelsync.web.gate import principal_of
@@ -23,6 +26,19 @@ from channelsync.web.gate import principal_of
 __all__ = ["KeyPages"]
 
 _SCOPES = tuple((one, f"{one}{' (whole house)' if one in UNBOUNDED else ''}") for one in Permission)
+
+COLUMNS: Final = (
+    Column("id", "key"),
+    Column("name", "name"),
+    Column("scopes", "scopes"),
+    Column("channels", "channels"),
+    Column("locations", "locations"),
+    Column("created_at", "made", "when"),
+    Column("created_by", "made by"),
+    Column("used_at", "used last", "when"),
+    Column("expires_at", "ends", "when"),
+    Column("revoked_at", "revoked", "when"),
+)
 
 
 class KeyPages:
@@ -37,12 +53,29 @@ class KeyPages:
         return (
             Route("/keys", self.show, methods=["GET"]),
             Route("/keys", self.make, methods=["POST"]),
+            Route("/keys.csv", self.save, methods=["GET"]),
             Route("/keys/{key_id}/revoke", self.revoke, methods=["POST"]),
         )
 
     async def show(self, request: Request) -> Response:
         """Every key there was, and the form for one more."""
         return await self._page(request)
+
+    async def save(self, request: Request) -> Response:
+        """Every key there was, as a file; what proves them is nowhere."""
+        engine = self._desk.engine
+        async with engine.database.read() as tx:
+            found = await KeysDesk(engine.database, engine.now).list(tx)
+        rows = (
+            {
+                **{column.key: getattr(one, column.key) for column in COLUMNS},
+                "scopes": ", ".join(one.scopes),
+                "channels": told(one.channels),
+                "locations": told(one.locations),
+            }
+            for one in found
+        )
+        return file_of("keys", COLUMNS, rows)
 
     async def _page(
         self,

@@ -18,7 +18,9 @@ from channelsync.engine.core import Engine
 from channelsync.engine.users_desk import User, UsersDesk
 from channelsync.security.passwords import CHARACTERS_MIN
 from channelsync.web.api.counter import Deed, UseCase
+from channelsync.web.dashboard.table import Column
 from channelsync.web.desk.desk import Desk, Outcome, Question
+from channelsync.web.desk.files import file_of, told
 from channelsync.web.desk.forms import Form, read_form
 from channelsync.web.desk.reaching import known_places, reach_from
 from channelsync.web.gate import principal_of
@@ -32,6 +34,14 @@ ROLES: Final = (
     (Role.OPERATOR, "operator: counts stock, stops channels, decides dead letters"),
     (Role.MANAGER, "manager: quotas, endpoints and the audit trail as well"),
     (Role.ADMIN, "admin: users and keys as well"),
+)
+
+COLUMNS: Final = (
+    Column("name", "name"),
+    Column("role", "role"),
+    Column("channels", "channels"),
+    Column("locations", "locations"),
+    Column("created_at", "since", "when"),
 )
 
 
@@ -53,6 +63,7 @@ class UserPages:
         return (
             Route("/users", self.show_all, methods=["GET"]),
             Route("/users", self.add, methods=["POST"]),
+            Route("/users.csv", self.save_all, methods=["GET"]),
             Route("/users/{name}", self.show, methods=["GET"]),
             Route("/users/{name}", self.change, methods=["POST"]),
             Route("/users/{name}/password", self.set_password, methods=["POST"]),
@@ -70,6 +81,22 @@ class UserPages:
     async def show_all(self, request: Request) -> Response:
         """Everybody, and the form for one more."""
         return await self._all(request)
+
+    async def save_all(self, request: Request) -> Response:
+        """Everybody, as a file."""
+        async with self._desk.engine.database.read() as tx:
+            found = await self._users(self._desk.engine).list(tx)
+        rows = (
+            {
+                "name": one.name,
+                "role": one.role.value,
+                "channels": told(one.channels),
+                "locations": told(one.locations),
+                "created_at": one.created_at,
+            }
+            for one in found
+        )
+        return file_of("users", COLUMNS, rows)
 
     async def _all(
         self,
