@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from channelsync.rehearsal.kinds import KINDS
 from channelsync.rehearsal.play import Outcome
 from channelsync.rehearsal.record import Asked, GapInRecord, write
 
+SIMULATED = {*range(1, 6), *range(9, 28), 29, 30, 31, 33, *range(37, 42)}
+"""Rows of the fault table that a simulation can play: no forged bytes, no real servers."""
 FIRST = Asked(seed=1001, seeds=2, hours=72, daemons=None)
 
 
@@ -35,6 +38,10 @@ def outcome(seed: int, **counts: int) -> Outcome:
 
 def recorded(path: Path) -> dict[str, Any]:
     return {row["name"]: row["value"] for row in json.loads(path.read_text(encoding="utf-8"))}
+
+
+def test_every_fault_that_can_be_simulated_is_one_of_the_kinds() -> None:
+    assert set(KINDS.values()) >= SIMULATED
 
 
 def test_a_slice_is_added_to_the_one_before(tmp_path: Path) -> None:
