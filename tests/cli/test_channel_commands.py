@@ -276,7 +276,7 @@ def test_a_replayed_letter_is_applied_again(shop: Shop) -> None:
     assert (again.code, again.err) == (1, "channelsync: dead letter 1 was replayed already\n")
 
 
-def test_a_letter_is_dropped_only_with_consent(shop: Shop) -> None:
+def test_item_18_a_letter_is_dropped_only_with_consent(shop: Shop) -> None:
     bury(shop)
     refused = shop.run("deadletters", "drop", "1")
     assert refused.code == 1

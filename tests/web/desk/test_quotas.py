@@ -77,7 +77,7 @@ def door(house: House, path: Path, told: list[str]) -> Door:
     return Door(house, options)
 
 
-async def test_numbers_are_changed_where_they_stand_planned_and_applied_once(
+async def test_item_18_numbers_are_changed_where_they_stand_planned_and_applied_once(
     house: House, door: Door, path: Path, told: list[str]
 ) -> None:
     await house.settle_down()

@@ -132,7 +132,7 @@ async def test_a_channel_is_paused_with_a_reason_and_resumed(house: House, door:
     assert (entry.before, entry.after) == ('{"paused":"stock-taking"}', '{"paused":null}')
 
 
-async def test_a_removed_channel_is_forgotten_by_a_manager_who_is_sure(
+async def test_item_18_a_removed_channel_is_forgotten_by_a_manager_who_is_sure(
     house: House, door: Door
 ) -> None:
     await house.settle_down(60, step=20)
