@@ -37,6 +37,7 @@ PARTS: Final[Mapping[str, Callable[[Scale, Path], Coroutine[None, None, list[Fig
     "busy": busy.measure,
     "holds": holds.measure,
     "push": push.measure,
+    "push-scaled": push.measure_scaled,
     "pushes": pushes.measure,
     "growth": growth.measure,
     "plan": plan.measure,

@@ -9,25 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 
 import httpx
+import sqlalchemy as sa
 
 from bench.figure import Figure, percentile
 from bench.house import TILL_SECRET, House
 from bench.process import environment, run_cli, running
 from bench.scale import Scale
+from bench.servers import empty_database, postgres, with_driver
 from bench.serving import Watched, served
+from channelsync.store import tables
+from channelsync.store.database import Database, sqlite_url
 from channelsync_pos.simulator.courier import Courier
+from tests.support.servers import running_redis
 
-__all__ = ["measure"]
+__all__ = ["measure", "measure_scaled"]
 
 SECONDS_MAX = {"p50": 0.15, "p99": 1.0}
+SCALED_SECONDS_MAX = {"p50": 0.2, "p99": 1.5}
+WORKERS = 2
 ADOPT_SECONDS_MAX = 180.0
 QUIET_SECONDS_MAX = 60.0
 LOOK_SECONDS = 0.1
@@ -37,7 +43,49 @@ MUTATION = b"inventorySetQuantities"
 
 
 async def measure(scale: Scale, folder: Path) -> list[Figure]:
-    """Three figures: percentiles over all sales of a round."""
+    """Three figures of one process on SQLite: percentiles over all sales of a round."""
+    programs = _Programs(
+        variables={}, database_url=sqlite_url(folder / "data" / "channelsync.db"), alone=True
+    )
+    return await _measured(scale, folder, programs, SECONDS_MAX, "sale to push")
+
+
+async def measure_scaled(scale: Scale, folder: Path) -> list[Figure]:
+    """The same of a web process, two workers, arq on Redis and PostgreSQL."""
+    with postgres() as server, running_redis() as redis:
+        address = await empty_database(server)
+        variables = {"CHANNELSYNC_DATABASE_URL": address, "CHANNELSYNC_REDIS_URL": redis.url}
+        programs = _Programs(variables=variables, database_url=with_driver(address), alone=False)
+        name = f"sale to push, web and {WORKERS} workers"
+        return await _measured(scale, folder, programs, SCALED_SECONDS_MAX, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Programs:
+    """What of ours runs, and on which database."""
+
+    variables: Mapping[str, str]
+    database_url: str
+    alone: bool
+    """One process for everything, rather than one for the web and others that work."""
+
+    @asynccontextmanager
+    async def running(self, variables: Mapping[str, str]) -> AsyncIterator[str]:
+        """Yields the address that takes webhooks."""
+        parts = ["run"] if self.alone else ["web", *["worker"] * WORKERS]
+        async with AsyncExitStack() as stack:
+            urls = [
+                (
+                    await stack.enter_async_context(running(("-m", "channelsync", one), variables))
+                ).url
+                for one in parts
+            ]
+            yield urls[0]
+
+
+async def _measured(
+    scale: Scale, folder: Path, programs: _Programs, targets: Mapping[str, float], title: str
+) -> list[Figure]:
     items = scale.sales * scale.rounds
     house = House.build(folder, items=items, units=UNITS)
     watched = Watched(house.shop.app, MUTATION)
@@ -45,12 +93,12 @@ async def measure(scale: Scale, folder: Path) -> list[Figure]:
     bare: list[list[float]] = []
     async with served(watched) as host:
         house.write(shop_urls=[f"http://{host}"])
-        variables = environment(folder, host)
+        variables = environment(folder, host) | dict(programs.variables)
         await run_cli(variables, "stock", "import", str(folder / "stock.csv"), "--create-items")
-        async with running(("-m", "channelsync", "run"), variables) as daemon:
-            await _adopted(folder, items)
+        async with programs.running(variables) as address:
+            await _adopted(programs.database_url, items)
             async with httpx.AsyncClient(trust_env=False, timeout=30.0) as client:
-                url = f"{daemon.url}/webhooks/till"
+                url = f"{address}/webhooks/till"
                 courier = house.till.post_webhooks_to(url, client=client, secrets=[TILL_SECRET])
                 for number in range(scale.rounds):
                     names = house.names[number * scale.sales : (number + 1) * scale.sales]
@@ -59,33 +107,41 @@ async def measure(scale: Scale, folder: Path) -> list[Figure]:
                     bare.append(await _bare(client, f"http://{host}", len(names)))
     return [
         Figure(
-            name=f"sale to push, {name}",
+            name=f"{title}, {name}",
             unit="seconds",
             better="less",
             values=tuple(percentile(one, share) for one in rounds),
             limits=tuple(percentile(one, share) for one in bare),
             limit_is="two requests to the shop, nothing between",
-            target=SECONDS_MAX.get(name),
+            target=targets.get(name),
         )
         for name, share in SHARES.items()
     ]
 
 
-async def _adopted(folder: Path, items: int) -> None:
+async def _adopted(database_url: str, items: int) -> None:
     """Wait until the shop's listings are settled and nothing is due."""
-    listings = "SELECT count(*) FROM listings WHERE channel = 'shop' AND exposure IS NOT NULL"
-    work = (
-        "SELECT count(*) FROM work WHERE done_version < want_version"
-        " AND kind IN ('reconcile', 'publish', 'intake') AND not_before < unixepoch()"
+    listings, work = tables.listings, tables.work
+    known = sa.select(sa.func.count()).where(
+        listings.c.channel == "shop", listings.c.exposure.is_not(None)
     )
-    async with asyncio.timeout(ADOPT_SECONDS_MAX):
-        while True:
-            with closing(sqlite3.connect(folder / "data" / "channelsync.db")) as connection:
-                [(settled,)] = connection.execute(listings)
-                [(waiting,)] = connection.execute(work)
-            if settled == items and not waiting:
-                return
-            await asyncio.sleep(LOOK_SECONDS)
+    due = sa.select(sa.func.count()).where(
+        work.c.done_version < work.c.want_version,
+        work.c.kind.in_(("reconcile", "publish", "intake")),
+        work.c.not_before < sa.bindparam("now", type_=sa.Double()),
+    )
+    database = Database(database_url)
+    try:
+        async with asyncio.timeout(ADOPT_SECONDS_MAX):
+            while True:
+                async with database.read() as tx:
+                    settled = await tx.scalar(known)
+                    waiting = await tx.scalar(due, {"now": time()})
+                if settled == items and not waiting:
+                    return
+                await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        await database.close()
 
 
 @dataclass(slots=True)

@@ -135,6 +135,7 @@ class OpenedChannels:
             quiet_limit_seconds=wanted.quiet_limit_seconds,
             credentials_expire_at=wanted.credentials_expire_at,
             waited_seconds=lambda: opened.budget.waited_seconds,
+            room=opened.budget.room,
         )
 
     async def close(self, name: str) -> None:

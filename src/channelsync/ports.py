@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -119,6 +119,10 @@ class RateTokens(Protocol):
         """
 
 
+async def _at_once() -> None:
+    """There is room."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunningChannel:
     """An open channel with what the engine must know of it."""
@@ -135,6 +139,8 @@ class RunningChannel:
     """When a credential of it ends, as far as the merchant knows."""
     waited_seconds: Callable[[], float] = lambda: 0.0
     """How long calls have waited for the channel's rate."""
+    room: Callable[[], Awaitable[None]] = _at_once
+    """Waits, for a moment at most, until the channel's rate has room for a push."""
 
 
 class OpenChannels(Protocol):

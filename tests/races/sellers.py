@@ -11,7 +11,8 @@ from typing_extensions import override
 from channelsync.domain.errors import HoldConflict
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
-from channelsync.engine.holds_desk import HoldRequest, HoldsDesk, InsufficientUnits
+from channelsync.engine.hold_types import HoldRequest, InsufficientUnits
+from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.engine.inbox import Inbox, Received
 from channelsync.engine.recover import recover
 from channelsync.engine.stock_changes import write_changes

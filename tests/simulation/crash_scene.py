@@ -22,7 +22,8 @@ from channelsync.domain.allocation_rules import Rule
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.core import Engine
 from channelsync.engine.dead_letters import drop_dead_letter
-from channelsync.engine.holds_desk import HoldRequest, HoldsDesk
+from channelsync.engine.hold_types import HoldRequest
+from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.engine.inbox import Inbox, Received
 from channelsync.engine.policy import Policy
 from channelsync.engine.recover import recover

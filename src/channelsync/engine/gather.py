@@ -23,12 +23,16 @@ from channelsync.store.errors import OutcomeUnknown, is_passing
 from channelsync.store.locks import in_parts, lock_items
 from channelsync.store.stock_queries import find_items
 
-__all__ = ["Claims", "Gatherer"]
+__all__ = ["Claims", "Gatherer", "Together"]
 
 TOGETHER_MAX: Final = 50
 """Callers in one transaction: the first of them waits for the last."""
 
 T = TypeVar("T")
+Asked = TypeVar("Asked")
+
+Together = Callable[[AsyncConnection, Sequence[Asked]], Awaitable[Sequence[T]]]
+"""Does for many at once what each of them asked for, and answers in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +45,13 @@ class Claims:
 
 @dataclass(slots=True, eq=False)
 class _Caller:
-    act: Callable[[AsyncConnection], Awaitable[Any]]
+    act: Callable[[AsyncConnection], Awaitable[Any]] | None
     claims: Claims
     context: Context
     answer: asyncio.Future[Any]
+    together: Together[Any, Any] | None = None
+    """What does it for all callers that name the same, where there is no act of one's own."""
+    asked: Any = None
 
 
 @dataclass(slots=True)
@@ -64,11 +71,24 @@ class Gatherer:
         Raises:
             Exception: whatever `act` raises alone; nothing of it is kept.
         """
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Caller(act, claims, copy_context(), answer))
+        answer: T = await self._answer(_Caller(act, claims, copy_context(), _future()))
+        return answer
+
+    async def run_together(self, together: Together[Asked, T], asked: Asked, claims: Claims) -> T:
+        """The same for callers of one kind, whose statements are shared as well.
+
+        Raises:
+            Exception: whatever `together` raises for this caller alone; nothing of it is kept.
+        """
+        caller = _Caller(None, claims, copy_context(), _future(), together=together, asked=asked)
+        answer: T = await self._answer(caller)
+        return answer
+
+    async def _answer(self, caller: _Caller) -> Any:
+        self._waiting.append(caller)
         if self._working is None:
             self._working = asyncio.create_task(self._run_all(), name="gatherer")
-        return await answer
+        return await caller.answer
 
     async def _run_all(self) -> None:
         try:
@@ -107,13 +127,26 @@ class Gatherer:
 async def _act_all(tx: AsyncConnection, together: Sequence[_Caller]) -> list[Any]:
     if len(together) > 1:
         await _lock_ahead(tx, [one.claims for one in together])
+    answers: dict[_Caller, Any] = {}
+    kinds = list(dict.fromkeys(one.together for one in together if one.together is not None))
+    for kind in kinds:
+        alike = [one for one in together if one.together == kind]
+        told = await kind(tx, [one.asked for one in alike])
+        answers |= dict(zip(alike, told, strict=True))
     loop = asyncio.get_running_loop()
-    # Each in its caller's context, so that traces and logs tell of the right request.
-    return [await loop.create_task(_act(one, tx), context=one.context) for one in together]
+    for one in together:
+        if one.act is not None:
+            # Each in its caller's context, so that traces and logs tell of the right request.
+            answers[one] = await loop.create_task(_run(one.act, tx), context=one.context)
+    return [answers[one] for one in together]
 
 
-async def _act(one: _Caller, tx: AsyncConnection) -> Any:
-    return await one.act(tx)
+async def _run(act: Callable[[AsyncConnection], Awaitable[Any]], tx: AsyncConnection) -> Any:
+    return await act(tx)
+
+
+def _future() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
 
 
 async def _lock_ahead(tx: AsyncConnection, claims: Iterable[Claims]) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.holds import Hold, HoldState
+from channelsync.domain.holds import Hold as HoldRules
+from channelsync.domain.holds import HoldState
 from channelsync.domain.vocabulary import Instant
+from channelsync.engine.hold_types import Hold
 from channelsync.engine.work import mark_items
 from channelsync.store import tables
 from channelsync.store.ledger import StockMove, move_stock
+from channelsync.store.many import among
 from channelsync.store.tables import MovementKind, Quantity
 
 __all__ = [
@@ -22,6 +26,9 @@ __all__ = [
     "hold_row",
     "lines_of",
     "locked_hold",
+    "state_of",
+    "units_of_holds",
+    "view_of",
     "write_hold",
 ]
 
@@ -32,7 +39,9 @@ class UnknownHold(Exception):
     """There is no hold of that id."""
 
 
-async def end_hold(tx: AsyncConnection, ended: Hold, kind: MovementKind, *, now: Instant) -> None:
+async def end_hold(
+    tx: AsyncConnection, ended: HoldRules, kind: MovementKind, *, now: Instant
+) -> None:
     """Give the units of a hold that the domain has just ended back to `free`."""
     lines = (await tx.execute(lines_of(ended.hold_id))).all()
     moves = [
@@ -57,7 +66,7 @@ async def hold_row(tx: AsyncConnection, hold_id: str) -> Any:
     return row
 
 
-async def locked_hold(tx: AsyncConnection, hold_id: str) -> Hold:
+async def locked_hold(tx: AsyncConnection, hold_id: str) -> HoldRules:
     """A hold for the domain's rules, its row locked until the transaction ends.
 
     Raises:
@@ -67,10 +76,47 @@ async def locked_hold(tx: AsyncConnection, hold_id: str) -> Hold:
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise UnknownHold(hold_id)
-    return Hold(
+    return state_of(row)
+
+
+def state_of(row: Any) -> HoldRules:
+    """A hold's row for the domain's rules."""
+    return HoldRules(
         hold_id=row.id,
         owner=row.owner,
         state=HoldState(row.state),
+        expires_at=row.expires_at,
+        ended_at=row.ended_at,
+    )
+
+
+async def units_of_holds(tx: AsyncConnection, hold_ids: Iterable[str]) -> dict[str, dict[str, int]]:
+    """What holds keep: units by SKU over all locations, by hold."""
+    held, items = tables.hold_lines, tables.items
+    query = (
+        sa.select(held.c.hold_id, items.c.sku, sa.func.sum(held.c.units).label("units"))
+        .join(items, items.c.id == held.c.item_id)
+        .where(among(tx, held.c.hold_id, sorted(set(hold_ids))))
+        .group_by(held.c.hold_id, items.c.sku)
+        .order_by(held.c.hold_id, items.c.sku)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for line in await tx.execute(query):
+        found.setdefault(line.hold_id, {})[line.sku] = int(line.units)
+    return found
+
+
+def view_of(row: Any, lines: Mapping[str, int]) -> Hold:
+    """A hold as it stands, from its row and its units by SKU."""
+    return Hold(
+        id=row.id,
+        owner=row.owner,
+        pool=row.pool,
+        channel=row.channel,
+        state=row.state,
+        reference=row.reference,
+        lines=lines,
+        created_at=row.created_at,
         expires_at=row.expires_at,
         ended_at=row.ended_at,
     )

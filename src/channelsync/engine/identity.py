@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.permissions import Permission, Principal, Role, permissions_of
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.audit import note_change
+from channelsync.engine.sharing import SharedLook
 from channelsync.engine.users_desk import any_user, reach_of
 from channelsync.ports import Clock
 from channelsync.security.passwords import CHARACTERS_MAX, Passwords
@@ -43,12 +44,20 @@ class Identity:
     now: Clock
     passwords: Passwords = field(default_factory=Passwords)
     _anybody: bool = False
+    _inhabited: SharedLook[bool] = field(init=False)
+    _rows: dict[str, SharedLook[Any]] = field(default_factory=dict)
+    """Of keys that are just being looked at."""
+
+    def __post_init__(self) -> None:
+        self._inhabited = SharedLook(self._look_for_anybody)
 
     async def is_inhabited(self) -> bool:
         """Whether a user exists. Once one did, that is so: the last admin cannot be removed."""
-        if not self._anybody:
-            async with self.database.read() as tx:
-                self._anybody = await any_user(tx)
+        return self._anybody or await self._inhabited()
+
+    async def _look_for_anybody(self) -> bool:
+        async with self.database.read() as tx:
+            self._anybody = await any_user(tx)
         return self._anybody
 
     async def of_key(self, text: str) -> Principal | None:
@@ -56,9 +65,7 @@ class Identity:
         given = parse_key(text)
         if given is None:
             return None
-        async with self.database.read() as tx:
-            query = sa.select(api_keys).where(api_keys.c.id == given.id)
-            row = (await tx.execute(query)).one_or_none()
+        row = await self._key_row(given.id)
         if row is None or not hmac.compare_digest(row.digest, digest(text)):
             return None
         now = self.now()
@@ -72,6 +79,20 @@ class Identity:
             permissions=frozenset(Permission(one) for one in row.scopes),
             reach=reach_of(row),
         )
+
+    async def _key_row(self, key_id: str) -> Any:
+        """The row of a key; a program that asks much at once is looked up once."""
+
+        async def look() -> Any:
+            async with self.database.read() as tx:
+                return (await tx.execute(_KEY, {"_id": key_id})).one_or_none()
+
+        shared = self._rows.setdefault(key_id, SharedLook(look))
+        try:
+            return await shared()
+        finally:
+            if shared.is_idle:
+                self._rows.pop(key_id, None)
 
     async def of_session(self, token: str) -> Principal | None:
         """The user that a session belongs to; None: there is none, or its time is over."""
@@ -151,6 +172,7 @@ class Identity:
             await tx.execute(statement)
 
 
+_KEY: Final = sa.select(api_keys).where(api_keys.c.id == sa.bindparam("_id"))
 _USER: Final = (users.c.name, users.c.role, users.c.channels, users.c.locations)
 
 

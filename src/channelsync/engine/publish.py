@@ -65,6 +65,8 @@ async def publish(engine: Engine, held: Claim) -> Instant | Finished | None:
         return None
     await follow(engine, held, running)
     for _ in range(REQUESTS_MAX):
+        # Before the request is composed, so that what is planned until it may leave goes with it.
+        await running.room()
         done = await _send_one(engine, held, running)
         if not isinstance(done, Sending):
             return done

@@ -88,13 +88,26 @@ class RateBudget:
             wait = self._take()
         return wait
 
+    async def room(self) -> None:
+        """Wait until a push would find a token, for as long as `take_soon` would; take none.
+
+        Whoever composes a push only then takes along what was planned meanwhile.
+        """
+        wait = self._push_wait()
+        if 0 < wait <= PUSH_WAIT_SECONDS_MAX:
+            await self._wait(wait)
+
     def _take(self) -> float:
+        wait = self._push_wait()
+        if wait == 0:
+            self._tokens -= 1
+        return wait
+
+    def _push_wait(self) -> float:
         self._refreshed()
         wait = self._wait_for(1.0)
         if wait == 0 and self._reader_is_due():
             wait = 1 / self._rate
-        if wait == 0:
-            self._tokens -= 1
         return wait
 
     async def spend(self) -> None:

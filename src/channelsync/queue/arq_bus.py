@@ -43,7 +43,7 @@ JOBS_MAX: Final = 1_000
 EXPIRES_SECONDS: Final = 60.0
 JOB_SECONDS_MAX: Final = 10.0
 TAKEN_AT_ONCE_MAX: Final = 10
-POLL_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.02
 COALESCE_SECONDS: Final = 0.02
 """What is marked within this time of the last job goes into the next one."""
 ANSWER_SECONDS_MAX: Final = 5.0

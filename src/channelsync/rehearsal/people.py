@@ -14,11 +14,8 @@ import sqlalchemy as sa
 from channelsync.domain.errors import HoldConflict
 from channelsync.engine.core import Engine
 from channelsync.engine.hold_rows import UnknownHold
-from channelsync.engine.holds_desk import (
-    HoldRequest,
-    HoldsDesk,
-    InsufficientUnits,
-)
+from channelsync.engine.hold_types import HoldRequest, InsufficientUnits
+from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.engine.stock_desk import StockDesk
 from channelsync.rehearsal.auditor import Auditor
 from channelsync.rehearsal.life import House

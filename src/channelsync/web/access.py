@@ -233,6 +233,7 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    number: int
     method: str
     route: str
     path: re.Pattern[str]
@@ -243,9 +244,11 @@ class Table:
     """The table, compiled."""
 
     def __init__(self, lines: Mapping[tuple[str, str], Asked] = TABLE) -> None:
-        self._lines = tuple(
-            _Line(method, path, _pattern(path), asked) for (method, path), asked in lines.items()
-        )
+        self._lines: dict[str, list[_Line]] = {}
+        """By what every path of them begins with: a request is held against a few lines only."""
+        for number, ((method, path), asked) in enumerate(lines.items()):
+            line = _Line(number, method, path, _pattern(path), asked)
+            self._lines.setdefault(_beginning(path), []).append(line)
 
     def asked(self, method: str, path: str) -> Asked:
         """What a request must bring. Where no route answers it: that somebody is known at all.
@@ -253,7 +256,7 @@ class Table:
         An open path answers anybody that there is no such method.
         """
         wanted = "GET" if method == "HEAD" else method
-        found = [line for line in self._lines if line.path.match(path)]
+        found = self._found(path)
         for line in found:
             if line.method == wanted:
                 return line.asked
@@ -261,12 +264,28 @@ class Table:
 
     def route(self, method: str, path: str) -> str | None:
         """The line's own way of writing a path that was asked for."""
-        found = (line for line in self._lines if line.method == method and line.path.match(path))
+        found = (line for line in self._found(path) if line.method == method)
         return next((line.route for line in found), None)
 
     def methods(self, path: str) -> tuple[str, ...]:
         """What may be done at a path, sorted."""
-        return tuple(sorted({line.method for line in self._lines if line.path.match(path)}))
+        return tuple(sorted({line.method for line in self._found(path)}))
+
+    def _found(self, path: str) -> list[_Line]:
+        """In the order of the table."""
+        parts = path.rstrip("\n").split("/")
+        found = [
+            line
+            for count in range(1, len(parts) + 1)
+            for line in self._lines.get("/".join(parts[:count]), ())
+            if line.path.match(path)
+        ]
+        return sorted(found, key=lambda line: line.number)
+
+
+def _beginning(path: str) -> str:
+    """The whole parts of a path before the first that may be anything."""
+    return path.partition("/{")[0]
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -22,6 +22,7 @@ import channelsync
 from channelsync.engine.core import Engine
 from channelsync.engine.idempotency import Once
 from channelsync.engine.identity import Identity
+from channelsync.tracing import NoTracing
 from channelsync.web.access import ROUTES, TABLE, require_listed
 from channelsync.web.api.allocations import allocations_router
 from channelsync.web.api.books import books_router
@@ -77,8 +78,10 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         # Their pages load scripts from elsewhere, which our content policy refuses.
         docs_url=None,
         redoc_url=None,
+        # Spans are ours, and figures too; the framework would look at every request for a reader.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
-            Middleware(Traced, tracing=engine.tracing),
+            *_tracing(engine),
             Middleware(PagesOfTrouble, now=engine.now),
             Middleware(Guard, gate=gate),
         ],
@@ -90,6 +93,9 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
             Exception: on_crash,
         },
     )
+    counter = Counter(engine, once)
+    tests = NoticeTests(engine, options.notifying)
+    # A request is held against one route after the other: those of programs come first.
     app.router.routes += [
         Route("/webhooks/{channel}", Receiver(engine, options, meters).receive, methods=["POST"]),
         Route("/pos/v1/{channel}/sales", tills.sales, methods=["POST"]),
@@ -97,15 +103,15 @@ def build_app(engine: Engine, options: WebOptions) -> ASGIApp:
         Route("/livez", probes.live, methods=["GET"]),
         Route("/readyz", probes.ready, methods=["GET"]),
         Route("/metrics", Metrics(engine, meters).show, methods=["GET"]),
+    ]
+    for router in _api(counter, options, tests):
+        app.include_router(router, dependencies=[Depends(_BEARER)])
+    app.router.routes += [
         *Door(gate.identity, options).routes,
         *Pages(engine, options).routes,
         *Dashboard(engine).routes,
+        *desk_routes(counter, options, tests),
     ]
-    counter = Counter(engine, once)
-    tests = NoticeTests(engine, options.notifying)
-    app.router.routes += desk_routes(counter, options, tests)
-    for router in _api(counter, options, tests):
-        app.include_router(router, dependencies=[Depends(_BEARER)])
     require_listed(app.router.routes, TABLE)
     return app
 
@@ -156,6 +162,12 @@ def _api(counter: Counter, options: WebOptions, tests: NoticeTests) -> tuple[API
     )
 
 
+def _tracing(engine: Engine) -> list[Middleware]:
+    """Nothing, where nobody asked for traces."""
+    wanted = not isinstance(engine.tracing, NoTracing)
+    return [Middleware(Traced, tracing=engine.tracing)] if wanted else []
+
+
 def _gate(engine: Engine, options: WebOptions) -> Gate:
     identity = Identity(engine.database, engine.now, options.passwords)
     limits = Buckets(
@@ -169,7 +181,7 @@ def build_receivers(engine: Engine, options: WebOptions) -> ASGIApp:
     receiver = Receiver(engine, options, Meters())
     return Starlette(
         middleware=[
-            Middleware(Traced, tracing=engine.tracing),
+            *_tracing(engine),
             Middleware(Guard, gate=_gate(engine, options)),
         ],
         exception_handlers={

@@ -17,6 +17,7 @@ import ipaddress
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -240,12 +241,17 @@ def _cookies(headers: Headers) -> Mapping[str, str]:
 
 def is_operator(scope: Scope, operators: Sequence[str]) -> bool:
     """Whether the caller's address is an operator's, and the Host header names this machine."""
+    inside = _is_inside((scope.get("client") or ("",))[0], tuple(operators))
+    return inside and _is_loopback(_host_of(Headers(scope=scope)))
+
+
+@lru_cache(maxsize=1_024)
+def _is_inside(text: str, networks: tuple[str, ...]) -> bool:
     try:
-        address = ipaddress.ip_address((scope.get("client") or ("",))[0])
+        address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    inside = any(address in ipaddress.ip_network(network) for network in operators)
-    return inside and _is_loopback(_host_of(Headers(scope=scope)))
+    return any(address in ipaddress.ip_network(network) for network in networks)
 
 
 def _host_of(headers: Headers) -> str:
@@ -255,6 +261,7 @@ def _host_of(headers: Headers) -> str:
         return ""
 
 
+@lru_cache(maxsize=1_024)
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +26,10 @@ HEADERS: Final = {
 }
 
 
+_RAW: Final = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
+_NO_STORE: Final = (b"cache-control", b"no-store")
+
+
 class Guard:
     """ASGI middleware: what the gate refuses never reaches a route."""
 
@@ -43,11 +46,11 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers["x-request-id"] = request_id
-                headers.setdefault("cache-control", "no-store")
+                headers = list(message["headers"])
+                said = {name for name, _ in headers}
+                headers += [one for one in (*_RAW, _NO_STORE) if one[0] not in said]
+                headers.append((b"x-request-id", request_id.encode()))
+                message["headers"] = headers
             await send(message)
 
         scope["request_id"] = request_id

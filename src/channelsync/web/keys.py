@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Final
 
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from channelsync.engine.idempotency import (
     Act,
+    Answer,
     KeyInFlight,
     KeyReused,
     Once,
@@ -19,7 +21,7 @@ from channelsync.engine.idempotency import (
 )
 from channelsync.web.problems import MEDIA_TYPE, Problem
 
-__all__ = ["answer_of", "key_of"]
+__all__ = ["answer_of", "key_of", "told"]
 
 KEY_PATTERN: Final = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 
@@ -53,8 +55,17 @@ async def answer_of(
     Raises:
         Problem: the key was used for something else (422), or is being answered (409).
     """
+    return await told(once.answer(key, fingerprint, act, outside, transact))
+
+
+async def told(answering: Awaitable[Answer]) -> Response:
+    """An answer as a response.
+
+    Raises:
+        Problem: the key was used for something else (422), or is being answered (409).
+    """
     try:
-        answer = await once.answer(key, fingerprint, act, outside, transact)
+        answer = await answering
     except KeyReused:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,

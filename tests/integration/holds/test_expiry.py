@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.errors import HoldConflict
 from channelsync.engine.expire import expire
-from channelsync.engine.holds_desk import Hold, HoldRequest, HoldsDesk, InsufficientUnits
+from channelsync.engine.hold_types import Hold, HoldRequest, InsufficientUnits
+from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.engine.idempotency import KEEP_SECONDS
 from channelsync.engine.work import Claim, LeaseLost, WorkKind, claim, next_due
 from channelsync.store import tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.gather import TOGETHER_MAX, Claims, Gatherer
-from channelsync.engine.holds_desk import HoldRequest, HoldsDesk
+from channelsync.engine.hold_types import HoldRequest
+from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.store import tables
 from channelsync.store.database import Database
 from channelsync.store.errors import OutcomeUnknown
@@ -123,6 +124,27 @@ async def test_each_acts_in_its_own_context(any_database: Database) -> None:
         return await gatherer.run(who, NOTHING)
 
     assert list(await asyncio.gather(ask("ann"), ask("bob"))) == ["ann", "bob"]
+
+
+async def test_callers_of_one_kind_are_answered_at_once(any_database: Database) -> None:
+    gatherer = Gatherer(any_database)
+    batches: list[list[int]] = []
+
+    async def double(_tx: AsyncConnection, asked: Sequence[int]) -> list[int]:
+        batches.append(list(asked))
+        if 3 in asked:
+            raise LookupError("three")
+        return [2 * one for one in asked]
+
+    acts = [gatherer.run(writes(name), NOTHING) for name in ("a", "b")]
+    numbers = [gatherer.run_together(double, one, NOTHING) for one in (1, 2)]
+    assert await asyncio.gather(*numbers, *acts) == [2, 4, "a", "b"]
+    assert batches == [[1, 2]]
+    told = await asyncio.gather(
+        *(gatherer.run_together(double, one, NOTHING) for one in (4, 3, 5)), return_exceptions=True
+    )
+    assert [told[0], told[2]] == [8, 10]
+    assert isinstance(told[1], LookupError)
 
 
 async def test_carts_of_several_items_meet_in_two_processes(

@@ -15,7 +15,8 @@ from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.anchor import Anchoring, anchor
 from channelsync.engine.audit import note_change
 from channelsync.engine.bookkeeping import verify_books
-from channelsync.engine.holds_desk import HoldRequest, HoldsDesk
+from channelsync.engine.hold_types import HoldRequest
+from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.engine.seal import LEDGER_KEY, seal
 from channelsync.engine.work import Claim, WorkKind, mark
 from channelsync.store import migrate, tables

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.expire import expire
-from channelsync.engine.holds_desk import HoldRequest, HoldsDesk, InsufficientUnits
+from channelsync.engine.hold_types import HoldRequest, InsufficientUnits
+from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.engine.intake import apply_orders
 from channelsync.engine.reconcile import reconcile_items
 from channelsync.engine.stock_desk import StockDesk

@@ -20,7 +20,8 @@ import sqlalchemy as sa
 from typing_extensions import override
 
 from channelsync.domain.vocabulary import PushSemantics
-from channelsync.engine.holds_desk import HoldRequest, HoldsDesk, InsufficientUnits
+from channelsync.engine.hold_types import HoldRequest, InsufficientUnits
+from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.engine.reconcile import reconcile_items
 from channelsync.engine.stock_desk import StockDesk
 from channelsync.engine.work import WorkKind, mark

@@ -52,6 +52,19 @@ async def test_a_push_waits_a_moment_rather_than_come_again(clock: Clock) -> Non
     assert clock.slept == pytest.approx([0.5] * 4)
 
 
+async def test_room_is_waited_for_and_left_to_the_push(clock: Clock) -> None:
+    budget = budget_of(clock)
+    await budget.room()
+    assert [await budget.take_soon() for _ in range(4)] == [0] * 4
+    assert clock.slept == []
+    await budget.room()
+    assert clock.slept == pytest.approx([0.5])
+    assert await budget.take_soon() == 0
+    budget.throttled(PUSH_WAIT_SECONDS_MAX + 1)
+    await budget.room()
+    assert clock.slept == pytest.approx([0.5])
+
+
 async def test_a_read_that_waited_too_long_comes_before_the_next_push(clock: Clock) -> None:
     budget = budget_of(clock)
     for _ in range(4):

@@ -15,7 +15,8 @@ from starlette.routing import Route
 from channelsync.domain.permissions import Reach
 from channelsync.engine.core import Engine
 from channelsync.engine.hold_rows import UnknownHold
-from channelsync.engine.holds_desk import Hold, HoldRefused, HoldsDesk
+from channelsync.engine.hold_types import Hold, HoldRefused
+from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.web.api.counter import Deed, Refusal, UseCase
 from channelsync.web.desk.desk import Desk, Outcome, Question
 from channelsync.web.desk.forms import number, read_form
