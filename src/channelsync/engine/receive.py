@@ -32,7 +32,7 @@ __all__ = ["apply_parsed", "intake"]
 _log = structlog.get_logger("channelsync.intake")
 
 DELIVERIES_MAX = 500
-FEW_DELIVERIES = 50
+FEW_DELIVERIES = 100
 """So many keep the next sale waiting for no longer than reconciling them by itself would."""
 
 
