@@ -41,28 +41,34 @@ async def confirm_holds(
 
     What one is refused with is its answer: `UnknownHold` or `HoldConflict`.
     """
-    now = engine.now()
     ids = sorted({one.hold_id for one in wanted})
     lock = sa.select(tables.holds).where(among(tx, tables.holds.c.id, ids))
     rows = (await tx.execute(lock.order_by(tables.holds.c.id).with_for_update())).all()
-    units = await units_of_holds(tx, ids)
-    found = {row.id: view_of(row, units.get(row.id, {})) for row in rows}
+    # Looked at once they are locked: whoever waited for that may be too late by now.
+    now = engine.now()
+    found = {row.id: row for row in rows}
     rules = {row.id: state_of(row) for row in rows}
-    outcomes: list[tuple[Hold | None, Hold | Exception]] = []
-    written = []
-    for one in wanted:
-        before = found.get(one.hold_id)
-        if before is None or not one.reach.has_channel(before.channel or ""):
-            outcomes.append((None, UnknownHold(one.hold_id)))
+    refused: dict[int, Exception] = {}
+    for place, one in enumerate(wanted):
+        row = found.get(one.hold_id)
+        if row is None or not one.reach.has_channel(row.channel or ""):
+            refused[place] = UnknownHold(one.hold_id)
             continue
         try:
-            rules[before.id] = holds.confirm(rules[before.id], now=now)
+            rules[row.id] = holds.confirm(rules[row.id], now=now)
         except HoldConflict as refusal:
-            outcomes.append((before, refusal))
+            refused[place] = refusal
+    kept = {one.hold_id for place, one in enumerate(wanted) if place not in refused}
+    units = await units_of_holds(tx, kept) if kept else {}
+    outcomes: list[tuple[Hold | None, Hold | Exception]] = []
+    written = []
+    for place, one in enumerate(wanted):
+        if place in refused:
+            outcomes.append((None, refused[place]))
             continue
-        state = rules[before.id].state.value
-        confirmed = replace(before, state=state, reference=one.reference)
-        outcomes.append((before, confirmed))
-        written.append({"id": before.id, "state": state, "reference": one.reference})
+        before = view_of(found[one.hold_id], units.get(one.hold_id, {}))
+        state = rules[one.hold_id].state.value
+        outcomes.append((before, replace(before, state=state, reference=one.reference)))
+        written.append({"id": one.hold_id, "state": state, "reference": one.reference})
     await _CONFIRM.run(tx, written)
     return outcomes
