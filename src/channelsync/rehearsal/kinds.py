@@ -36,6 +36,7 @@ KINDS: Final = MappingProxyType(
         "number raised by hand": 19,
         "marketplace sold beyond its number": 20,
         "token expired or revoked": 21,
+        "every order changed at once": 22,
         "orders came in several pages": 22,
         "orders visible late": 23,
         "crash at begin": 24,

@@ -31,6 +31,8 @@ GATES: Final = (
     "after request",
 )
 LEASE_SECONDS: Final = 60.0
+LATE_SECONDS: Final = (3 * 3_600.0, 48 * 3_600.0)
+"""How late a webhook that is held back arrives at most."""
 SLOW_SECONDS: Final = (0.05, 0.5)
 """Of a slow database: one way of a statement, on average."""
 QUOTAS: Final[tuple[dict[str, int], ...]] = (
@@ -132,6 +134,7 @@ class Storm:
             self._remove_a_channel: 3,
             self._sell_beyond: 3,
             self._hide_orders: 4,
+            self._tag_all_orders: 4,
             self._change_quotas: 5,
             self._restore: 3,
             self._send_nonsense: 3,
@@ -261,9 +264,10 @@ class Storm:
         self._blow_deliveries(plan)
 
     async def _hold_back(self) -> None:
-        """Webhooks arrive hours later."""
+        """Webhooks arrive hours or days later."""
         plan = self.rng.choice((self.markets.shopify, self.markets.square)).faults.deliveries
-        plan.delay_seconds_min, plan.delay_seconds_max = 3_600.0, 48 * 3_600.0
+        plan.delay_seconds_min = 3_600.0
+        plan.delay_seconds_max = self.rng.choice(LATE_SECONDS)
         await self._for_a_while(300.0, 1_200.0)
         self._blow_deliveries(plan)
 
@@ -336,6 +340,13 @@ class Storm:
         self.markets.shopify.simulator.world.search_lag_seconds = 0.0
         self.markets.square.simulator.world.search_lag_seconds = 0.0
         self.markets.amazon.simulator.seller.visibility_seconds = (0.0, 120.0)
+
+    async def _tag_all_orders(self) -> None:
+        """Somebody marks every order of a shop: all of them have changed, and come in pages."""
+        world = self.markets.shopify.simulator.world
+        for order in world.orders.values():
+            order.updated_at = world.now()
+        self.stage.happened("every order changed at once")
 
     async def _send_nonsense(self) -> None:
         """Signed, and still not to be understood."""

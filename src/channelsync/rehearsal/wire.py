@@ -165,7 +165,7 @@ class Door(httpx.AsyncBaseTransport):
         limit = float(request.extensions.get("timeout", {}).get("read") or 5.0)
         await asyncio.wait({asked, dies}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         dies.cancel()
-        if not asked.done():
+        if process.frozen or not asked.done():
             died = not process.alive
             self._stage.happened("receiver died" if died else "receiver too slow")
             raise httpx.ReadTimeout("simulated: no answer", request=request)
