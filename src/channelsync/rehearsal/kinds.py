@@ -17,7 +17,6 @@ KINDS: Final = MappingProxyType(
         "webhook told what a poll had counted": 5,
         "receiver too slow": 9,
         "receiver died": 9,
-        "webhook found nobody": 9,
         "subscriptions dropped silently": 10,
         "throttled": 11,
         "server error, not done": 12,
