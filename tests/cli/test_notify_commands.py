@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from typing_extensions import override
 
 from channelsync.bootstrap import Application
 from channelsync.cli.shapes import SHAPES
 from channelsync.store import tables
 from tests.cli.shop import CANONICAL, Shop
 from tests.cli.test_reference import differences
+from tests.support.room import room_open
 from tests.support.served import free_port
 
 TOLD = """\
@@ -26,32 +23,13 @@ notifications:
 """
 
 
-class _Room(BaseHTTPRequestHandler):
-    """Takes whatever is posted."""
-
-    posted: list[bytes]
-
-    def do_POST(self) -> None:
-        self.posted.append(self.rfile.read(int(self.headers["content-length"])))
-        self.send_response(200)
-        self.end_headers()
-
-    @override
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     """What arrives at the target `owner`; nobody is at home at `boss`."""
-    posted: list[bytes] = []
-    handler = type("Room", (_Room,), {"posted": posted})
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("OWNER_URL", f"json://127.0.0.1:{server.server_port}/secret-path")
+    with room_open() as opened:
+        monkeypatch.setenv("OWNER_URL", f"json://{opened.address}/secret-path")
         monkeypatch.setenv("BOSS_URL", f"json://127.0.0.1:{free_port()}/secret-path")
-        yield posted
-        server.shutdown()
+        yield opened.posted
 
 
 def test_a_test_message_arrives_and_who_cannot_be_reached_is_named(

@@ -11,11 +11,9 @@ import json
 import logging
 import os
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,7 +22,6 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from starlette.types import ASGIApp, Receive, Scope, Send
-from typing_extensions import override
 
 from channelsync.bootstrap import Application, open_application
 from channelsync.cli.logs import start_logs
@@ -36,6 +33,7 @@ from channelsync.store.backup import backup
 from channelsync.telemetry.traces import open_tracing
 from channelsync.web.serving import listen
 from channelsync_shopify.simulator import CANARY, ShopifySimulator
+from tests.support.room import room_open
 from tests.support.served import free_port, served
 from tests.support.shops import delivering
 from tests.support.traces import Collector, collector, way_to
@@ -68,30 +66,11 @@ notifications:
 """
 
 
-class _Room(BaseHTTPRequestHandler):
-    """Where the owner is told things."""
-
-    posted: list[bytes]
-
-    def do_POST(self) -> None:
-        self.posted.append(self.rfile.read(int(self.headers["content-length"])))
-        self.send_response(200)
-        self.end_headers()
-
-    @override
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    posted: list[bytes] = []
-    handler = type("Room", (_Room,), {"posted": posted})
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("OWNER_URL", f"json://127.0.0.1:{server.server_port}/{ADDRESS}")
-        yield posted
-        server.shutdown()
+    with room_open() as room:
+        monkeypatch.setenv("OWNER_URL", f"json://{room.address}/{ADDRESS}")
+        yield room.posted
 
 
 @pytest.fixture

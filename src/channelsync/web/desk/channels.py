@@ -82,18 +82,16 @@ class ChannelPages:
         found = [one for one in await self._statuses(request) if one.channel == name]
         if not found:
             raise Problem(HTTPStatus.NOT_FOUND, f"there is no channel {name!r}")
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
         return self._desk.page(
             request,
             "channel",
             active="operate",
             title=name,
-            error=None if outcome is None else outcome.error,
-            status=status if outcome is None else outcome.status,
+            outcome=outcome,
             channel=found[0],
             path=_path(name),
             values=values,
-            errors=errors or {},
+            errors=errors,
             may_forget=principal_of(request).may(Permission.CONFIGURATION_WRITE),
         )
 

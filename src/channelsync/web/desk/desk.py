@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from channelsync.engine.core import Engine
 from channelsync.engine.idempotency import KeyInFlight, KeyReused, Outside
 from channelsync.web.api.counter import Counter, UseCase
-from channelsync.web.dashboard.frame import Crumb, Frame, Message
+from channelsync.web.dashboard.frame import Frame, Message
 from channelsync.web.desk.forms import Form
 from channelsync.web.desk.said import DONE
 from channelsync.web.gate import principal_of
@@ -91,23 +91,32 @@ class Desk:
         *,
         active: str,
         title: str,
-        crumbs: tuple[Crumb, ...] = (),
         error: str | None = None,
         status: int = HTTPStatus.OK,
+        outcome: Outcome | None = None,
+        errors: Mapping[str, Any] | None = None,
         **given: Any,
     ) -> Response:
-        """A page with what was done last, or what is wrong, above it."""
+        """A page with what was done last, or what is wrong, above it.
+
+        `outcome` is what became of a form on it, `errors` what is wrong in one, by field. What
+        else is given goes to the frame (`crumbs`) and the template.
+        """
+        if outcome is not None:
+            error, status = outcome.error, outcome.status
+        elif errors and status == HTTPStatus.OK:
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
         message = Message("bad", error) if error else _done(request)
         return self.frame.page(
             request,
             f"desk/{template}.html",
             active=active,
             title=title,
-            crumbs=crumbs,
             message=message,
             status=status,
             once=self.engine.environment.new_id(),
             may=principal_of(request).may,
+            errors=errors or {},
             **given,
         )
 

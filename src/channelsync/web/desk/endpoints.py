@@ -90,21 +90,19 @@ class EndpointPages:
         async with engine.database.read() as tx:
             found = await self._deeds.desk(engine).list(tx)
         made = outcome is not None and outcome.error is None
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
         return self._desk.page(
             request,
             "endpoints",
             active="endpoints",
             title="Endpoints",
-            error=None if outcome is None else outcome.error,
-            status=status if outcome is None else outcome.status,
+            outcome=outcome,
             endpoints=found,
             kinds=KINDS,
             made=made,
             secret=outcome.revealed.get("secret", "") if outcome is not None else "",
             values={} if form is None or made else form.kept(),
             chosen=() if form is None or made else form.all("types"),
-            errors=errors or {},
+            errors=errors,
         )
 
     async def add(self, request: Request) -> Response:
@@ -143,8 +141,7 @@ class EndpointPages:
             "endpoint",
             active="endpoints",
             title=found.url,
-            error=None if outcome is None else outcome.error,
-            status=HTTPStatus.OK if outcome is None else outcome.status,
+            outcome=outcome,
             endpoint=found,
             deliveries=deliveries,
             path=_path(endpoint_id),

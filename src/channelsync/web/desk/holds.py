@@ -64,16 +64,14 @@ class HoldPages:
                 hold = await _view(HoldsDesk(self._desk.engine), tx, hold_id, reach)
             except UnknownHold:
                 raise Problem(HTTPStatus.NOT_FOUND, f"there is no hold {hold_id!r}") from None
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
         return self._desk.page(
             request,
             "hold",
             active="holds",
             title="A hold",
-            error=None if outcome is None else outcome.error,
-            status=status if outcome is None else outcome.status,
+            outcome=outcome,
             hold=hold,
-            wrong=wrong,
+            errors={"minutes": wrong} if wrong else {},
             minutes=minutes,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -89,14 +88,12 @@ class KeyPages:
             found = await KeysDesk(engine.database, engine.now).list(tx)
             places = await known_places(tx)
         made = outcome is not None and outcome.error is None
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
         return self._desk.page(
             request,
             "keys",
             active="keys",
             title="API keys",
-            error=None if outcome is None else outcome.error,
-            status=status if outcome is None else outcome.status,
+            outcome=outcome,
             keys=found,
             scopes=_SCOPES,
             places=places,
@@ -106,7 +103,7 @@ class KeyPages:
             chosen=reach_from(form) if form is not None and not made else None,
             chosen_scopes=form.all("scopes") if form is not None and not made else ("read",),
             days_default=f"{DAYS_DEFAULT:.0f}",
-            errors=errors or {},
+            errors=errors,
         )
 
     async def make(self, request: Request) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
@@ -49,8 +48,7 @@ class NoticePages:
             "notifications",
             active="notifications",
             title="Notifications",
-            error=None if outcome is None else outcome.error,
-            status=HTTPStatus.OK if outcome is None else outcome.status,
+            outcome=outcome,
             targets=self._tests.notifying.notifier.names(),
             tried={one["target"]: one for one in tried},
             notices=found,

@@ -151,8 +151,7 @@ class RepairPages:
             "letters",
             active="dead-letters",
             title="Dead letters",
-            error=None if outcome is None else outcome.error,
-            status=HTTPStatus.OK if outcome is None else outcome.status,
+            outcome=outcome,
             letters=[one for one in found if reach.has_channel(one.channel or "")],
         )
 

@@ -172,7 +172,7 @@ class StockPages:
             place=location or held or (places[0] if places else ""),
             levels=levels,
             values=values or {},
-            errors=errors or {},
+            errors=errors,
         )
 
 

@@ -108,20 +108,18 @@ class UserPages:
         async with self._desk.engine.database.read() as tx:
             found = await self._users(self._desk.engine).list(tx)
             places = await known_places(tx)
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
         return self._desk.page(
             request,
             "users",
             active="users",
             title="Users",
-            error=None if outcome is None else outcome.error,
-            status=status if outcome is None else outcome.status,
+            outcome=outcome,
             users=found,
             roles=ROLES,
             places=places,
             values={} if form is None else form.kept(),
             chosen=_chosen(form),
-            errors=errors or {},
+            errors=errors,
             minimum=CHARACTERS_MIN,
         )
 
@@ -173,20 +171,18 @@ class UserPages:
         found = [one for one in everybody if one.name == name]
         if not found:
             raise Problem(HTTPStatus.NOT_FOUND, f"there is no user {name!r}")
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
         return self._desk.page(
             request,
             "user",
             active="users",
             title=name,
-            error=None if outcome is None else outcome.error,
-            status=status if outcome is None else outcome.status,
+            outcome=outcome,
             user=found[0],
             path=_path(name),
             roles=ROLES,
             places=places,
             chosen=_reach_of(found[0]),
-            errors=errors or {},
+            errors=errors,
             minimum=CHARACTERS_MIN,
         )
 
@@ -270,10 +266,10 @@ class UserPages:
             active="account",
             title="Account",
             error=error,
-            status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else status,
+            status=status,
             me=me,
             granted=sorted(one for one in granted if me.may(one)),
-            errors=errors or {},
+            errors=errors,
             minimum=CHARACTERS_MIN,
             has_password=me.name.startswith("user:"),
         )
