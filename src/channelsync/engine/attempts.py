@@ -167,15 +167,26 @@ async def _end_attempt(
     if not retry:
         await finish_request(tx, sending.request_id)
         return
-    mine = tables.attempts.c.request_id == sending.request_id
-    tried = (await tx.execute(sa.select(sa.func.count()).where(mine))).scalar_one()
-    asked = max((result.after_seconds or 0.0 for result in results), default=0.0)
-    pause = max(asked, _backoff(tried))
+    pause = await _pause(tx, sending, results)
     await tx.execute(
         sa.update(tables.requests)
         .where(tables.requests.c.id == sending.request_id)
         .values(not_before=now + pause)
     )
+
+
+async def _pause(tx: AsyncConnection, sending: Sending, results: Sequence[ChangeResult]) -> float:
+    """How long to leave the request alone.
+
+    Its turn at the channel's rate comes when it comes: nothing has failed, so that nothing is to be
+    tried ever more rarely.
+    """
+    asked = [result.after_seconds for result in results if result.after_seconds is not None]
+    if asked and all(result.outcome is Outcome.UNSENT for result in results):
+        return max(asked)
+    mine = tables.attempts.c.request_id == sending.request_id
+    tried = (await tx.execute(sa.select(sa.func.count()).where(mine))).scalar_one()
+    return max(*asked, _backoff(tried), 0.0)
 
 
 def _backoff(tried: int) -> float:

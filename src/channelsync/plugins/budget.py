@@ -14,7 +14,7 @@ from typing import Final
 
 from channelsync.sdk.types import Instant
 
-__all__ = ["PAUSE_SECONDS_MAX", "PUSH_WAIT_SECONDS_MAX", "RateBudget"]
+__all__ = ["PAUSE_SECONDS_MAX", "PUSH_WAIT_SECONDS_MAX", "WAIT_SECONDS_MIN", "RateBudget"]
 
 PAUSE_SECONDS_MAX: Final = 3_600.0
 PAUSE_SECONDS_DEFAULT: Final = 2.0

@@ -12,7 +12,13 @@ from collections.abc import Awaitable, Callable
 
 from typing_extensions import override
 
-from channelsync.plugins.budget import PAUSE_SECONDS_DEFAULT, PAUSE_SECONDS_MAX, RateBudget
+from channelsync.plugins.budget import (
+    PAUSE_SECONDS_DEFAULT,
+    PAUSE_SECONDS_MAX,
+    PUSH_WAIT_SECONDS_MAX,
+    WAIT_SECONDS_MIN,
+    RateBudget,
+)
 from channelsync.ports import RateTokens, TokensUnavailable
 from channelsync.sdk.types import Instant
 
@@ -52,13 +58,16 @@ class SharedBudget(RateBudget):
 
     @override
     async def take_soon(self) -> float:
-        wait = await super().take_soon()
-        if wait:
-            return wait
-        wait = await self._take_common()
-        if wait:
+        until = self._now() + PUSH_WAIT_SECONDS_MAX
+        while True:
+            if wait := await super().take_soon():
+                return wait
+            if not (wait := await self._take_common()):
+                return 0.0
             self._give_back()
-        return wait
+            if self._now() + wait > until:
+                return wait
+            await self._wait(max(wait, WAIT_SECONDS_MIN))
 
     @override
     async def spend(self) -> None:
