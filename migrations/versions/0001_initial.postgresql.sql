@@ -369,6 +369,7 @@ CREATE TABLE listings (
     settle_reasons JSON DEFAULT '[]' NOT NULL,
     settle_wanted BOOLEAN DEFAULT false NOT NULL,
     settled_at DOUBLE PRECISION,
+    proven_at DOUBLE PRECISION,
     settled_from DOUBLE PRECISION,
     settled_to DOUBLE PRECISION,
     remote INTEGER,

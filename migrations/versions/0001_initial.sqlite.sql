@@ -369,6 +369,7 @@ CREATE TABLE listings (
     settle_reasons JSON DEFAULT '[]' NOT NULL,
     settle_wanted BOOLEAN DEFAULT 0 NOT NULL,
     settled_at DOUBLE,
+    proven_at DOUBLE,
     settled_from DOUBLE,
     settled_to DOUBLE,
     remote INTEGER,

@@ -156,7 +156,7 @@ async def test_a_second_writer_whose_units_are_bought_at_once(scene: Scene, chan
     units = GRANTED[channel] + 12
     assert await scene.buy(channel, units) == units
     await sell_out(scene, channel)
-    await scene.live(700 if channel == "amazon" else 300, step=30)
+    await scene.live(1_200 if channel == "amazon" else 300, step=30)
     await require_told(scene, channel, Assumption.SOLE_WRITER, 12)
 
 

@@ -122,13 +122,6 @@ def _believes_its_own_clock(house: House) -> None:
     house.clock = lambda process, _asked: process.now
 
 
-def _believes_its_own_clock_at_a_slow_start(house: House) -> None:
-    """The database takes its time as the first processes start, and they do not wait for it."""
-    house.slow_seconds = 0.3
-    house.stage.loop.call_later(60.0, lambda: setattr(house, "slow_seconds", 0.0))
-    house.clock = lambda process, asked: process.now if house.slow_seconds else asked
-
-
 def _takes_the_frozen_for_dead(house: House) -> None:
     """Whoever holds a lease is thought to be gone, as if a lease were a sign of life."""
 
@@ -153,7 +146,6 @@ def _takes_the_frozen_for_dead(house: House) -> None:
         (_trusts_amazon_too_soon, "I2", 1),
         (_believes_a_poll_saw_everything, "I6", 1),
         (_believes_its_own_clock, ("I6", "I14"), 2),
-        (_believes_its_own_clock_at_a_slow_start, ("I6", "I14"), 2),
         (_takes_the_frozen_for_dead, "I14", 2),
     ],
 )

@@ -47,6 +47,7 @@ _CHANNEL: Final = {
     "exposure": 4_210,
     "open_pushes": 3,
     "parked_lines": 0,
+    "applying": 0,
     "broken": ["feed_complete: no sign of life from its order feed for 1200 s"],
     "load": {
         "stage": "proving",

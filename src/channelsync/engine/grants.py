@@ -34,7 +34,14 @@ __all__ = ["Grants", "Listing", "PushNote"]
 _WRITE_LISTINGS: Final = updating(
     tables.listings,
     *("exposure", "push_seq", "attempts_open", "outstanding_until", "lowered_until"),
-    *("swallows_units", "settle_reasons", "settle_wanted", "settled_at", "settled_from"),
+    *(
+        "swallows_units",
+        "settle_reasons",
+        "settle_wanted",
+        "settled_at",
+        "proven_at",
+        "settled_from",
+    ),
     *("settled_to", "remote", "remote_at", "target", "drain_target", "last_push_at", "demand"),
 )
 _PUSH_VALUES: Final = (

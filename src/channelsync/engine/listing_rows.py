@@ -40,6 +40,8 @@ class Listing:
     settled_to: Instant | None = None
     """The last settling read was true at some instant from the one to the other."""
     settled_at: Instant | None = None
+    proven_at: Instant | None = None
+    """The last settle that left nothing in doubt."""
     last_push_at: Instant | None = None
     request_id: str | None = None
     """The request that carries the open push."""
@@ -53,7 +55,8 @@ class Listing:
 
 _OF_LISTING: Final = (
     *("id", "channel", "sku", "external", "state", "target", "drain_target", "remote"),
-    *("remote_at", "told", "settled_from", "settled_to", "settled_at", "last_push_at", "demand"),
+    *("remote_at", "told", "settled_from", "settled_to", "settled_at", "proven_at"),
+    *("last_push_at", "demand"),
 )
 _OF_GRANT: Final = (
     *("semantics", "exposure", "push_seq", "attempts_open", "outstanding_until"),
@@ -90,7 +93,8 @@ def from_row(row: Sequence[Any], recipes: Mapping[int, Mapping[int, int]]) -> Li
     """A row of `selected` as a listing; `recipes` are by listing id."""
     pool, *of_listing = row[: 1 + len(_OF_LISTING)]
     key, channel, sku, external, state, target, drain_target, remote = of_listing[:8]
-    remote_at, told, settled_from, settled_to, settled_at, last_push_at, demand = of_listing[8:]
+    remote_at, told, settled_from, settled_to, settled_at, proven_at = of_listing[8:14]
+    last_push_at, demand = of_listing[14:]
     of_push = row[_PUSH_BEGINS:]
     return Listing(
         id=key,
@@ -109,6 +113,7 @@ def from_row(row: Sequence[Any], recipes: Mapping[int, Mapping[int, int]]) -> Li
         settled_from=settled_from,
         settled_to=settled_to,
         settled_at=settled_at,
+        proven_at=proven_at,
         last_push_at=last_push_at,
         request_id=of_push[1],
         demand=demand,
@@ -162,6 +167,7 @@ def listing_values(listing: Listing) -> dict[str, Any]:
         "settle_reasons": sorted(grant.settle_reasons),
         "settle_wanted": bool(grant.settle_reasons) or grant.exposure is None,
         "settled_at": listing.settled_at,
+        "proven_at": listing.proven_at,
         "settled_from": listing.settled_from,
         "settled_to": listing.settled_to,
         "remote": listing.remote,

@@ -94,6 +94,8 @@ def _is_sought(channel: str) -> sa.ColumnElement[bool]:
     )
 
 
+_ASKED_AGAIN = frozenset({SettleReason.EXCESS, SettleReason.DOUBTFUL_TIMES})
+"""An excess asks where its units came from; a settle that had doubts leaves the question."""
 _DUE_AT: sa.ColumnElement[Instant] = tables.pushes.c.accepted_at + LOOK_SECONDS_FIRST * (
     sa.literal(1).bitwise_lshift(tables.pushes.c.looks)
 )
@@ -193,7 +195,7 @@ async def _sold_surplus(tx: AsyncConnection, one: Settled, *, strict: bool) -> i
     A till that sells whatever is in the buyer's hand goes below 0 by as much, or stays at 0.
     """
     grant, around = one.listing.grant, one.around
-    if SettleReason.EXCESS not in grant.settle_reasons or around.doubtful:
+    if not grant.settle_reasons & _ASKED_AGAIN or around.doubtful:
         return 0
     if not strict and one.reading.quantity == 0:
         return 0
@@ -203,17 +205,20 @@ async def _sold_surplus(tx: AsyncConnection, one: Settled, *, strict: bool) -> i
 
 
 def _beyond_grant(listing: Listing) -> sa.ColumnElement[bool]:
-    """Shortfalls of a listing since its last settle whose cause nobody knows yet."""
+    """Shortfalls of a listing whose cause nobody knows yet, since its last settle without doubt.
+
+    One with doubts says nothing of them: the next one has to.
+    """
     shortfalls = tables.shortfalls
     return sa.and_(
         shortfalls.c.listing_id == listing.id,
         shortfalls.c.cause == BEYOND_GRANT,
-        shortfalls.c.at >= (listing.settled_at or 0.0),
+        shortfalls.c.at >= (listing.proven_at or 0.0),
     )
 
 
 async def _sold_beyond(tx: AsyncConnection, listing: Listing) -> int:
-    """In listing units, since the last settle."""
+    """In listing units, since the last settle without doubt."""
     item_id, units = min(listing.recipe.items())
     shortfalls = tables.shortfalls
     query = sa.select(sa.func.coalesce(sa.func.sum(shortfalls.c.units), 0)).where(

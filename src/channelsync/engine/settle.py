@@ -318,7 +318,8 @@ def _use_one(
     note = PushNote(result="settled", reason="closed by a settle")
     grants.put(listing_id, settled, MovementKind.SETTLE, note=note)
     span = {"settled_from": reading.earliest(limits), "settled_to": reading.latest(limits)}
-    grants.update(listing_id, settled_at=now, **span, **shown)
+    proven_at = listing.proven_at if around.doubtful else now
+    grants.update(listing_id, settled_at=now, proven_at=proven_at, **span, **shown)
     return True
 
 

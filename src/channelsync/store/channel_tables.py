@@ -90,6 +90,7 @@ listings = sa.Table(
     sa.Column("settle_reasons", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("settle_wanted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("settled_at", INSTANT),
+    sa.Column("proven_at", INSTANT),
     sa.Column("settled_from", INSTANT),
     sa.Column("settled_to", INSTANT),
     # what it showed last, and what policy wants of it
