@@ -48,8 +48,8 @@ async def test_wake_ups_come_again_over_a_new_connection(way_to_redis: tuple[Hal
             way.break_silently()
             await _until_woken(web, worker, WorkKind.SETTLE)
         assert way.swallowed
+        # Who listens may have been between two polls, which go over a new connection then.
         assert web.troubles
-        assert worker.troubles
     finally:
         for task in running:
             task.cancel()
