@@ -40,7 +40,7 @@ async def way_to_postgres(
 
 async def test_wake_ups_come_again_over_a_new_connection(way_to_redis: tuple[Halfway, str]) -> None:
     way, url = way_to_redis
-    web, worker = ArqBus(url, answer_seconds=0.5), ArqBus(url, answer_seconds=0.5)
+    web, worker = ArqBus(url, answer_seconds=1.5), ArqBus(url, answer_seconds=1.5)
     running = [asyncio.create_task(bus.run(listens=bus is worker)) for bus in (web, worker)]
     try:
         async with asyncio.timeout(SOON):
