@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -23,7 +24,7 @@ from channelsync.store import tables
 from channelsync.store.tables import MovementKind
 from channelsync.tracing import Cause
 
-__all__ = ["Sending", "finish_request", "record"]
+__all__ = ["Sending", "finish_request", "push_as_sent", "record"]
 
 _log = structlog.get_logger("channelsync.publish")
 
@@ -43,6 +44,20 @@ class Sending:
     """Listing id and push by push id, as they were when the copy left."""
     causes: tuple[Cause, ...] = ()
     """What the pushes come of."""
+
+
+def push_as_sent(row: Any) -> Push:
+    """The push of a stored row, as far as the end of an attempt asks for it."""
+    return Push(
+        push_id=row.id,
+        kind=PushKind(row.kind),
+        units=row.units,
+        compare=row.compare_with,
+        retry_until=row.retry_until,
+        charged=row.charged,
+        copies=row.copies,
+        refused=row.refused,
+    )
 
 
 async def record(

@@ -13,10 +13,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.escrow import Push
-from channelsync.domain.vocabulary import Instant, PushKind
+from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import clear_alarm, raise_alarm
-from channelsync.engine.attempts import Sending, finish_request, record
+from channelsync.engine.attempts import Sending, finish_request, push_as_sent, record
 from channelsync.engine.core import Engine, limits_of
 from channelsync.engine.work import Claim, WorkKind, mark, require_lease
 from channelsync.ports import RunningChannel
@@ -159,18 +158,5 @@ async def _sending(connection: AsyncConnection, row: Any) -> Sending:
             operation=row.operation,
         ),
         deadline=row.deadline,
-        pushes={push.id: (push.listing_id, _push(push)) for push in carried},
-    )
-
-
-def _push(row: Any) -> Push:
-    return Push(
-        push_id=row.id,
-        kind=PushKind(row.kind),
-        units=row.units,
-        compare=row.compare_with,
-        retry_until=row.retry_until,
-        charged=row.charged,
-        copies=row.copies,
-        refused=row.refused,
+        pushes={push.id: (push.listing_id, push_as_sent(push)) for push in carried},
     )

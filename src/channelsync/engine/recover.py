@@ -17,8 +17,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.escrow import ChannelLimits, Outcome, Push, finish_attempt
-from channelsync.domain.vocabulary import PushKind
+from channelsync.domain.escrow import ChannelLimits, Outcome, finish_attempt
+from channelsync.engine.attempts import push_as_sent
 from channelsync.engine.core import Engine, limits_of
 from channelsync.engine.grants import Grants, PushNote
 from channelsync.engine.leases import free_leases, lease_owners
@@ -120,18 +120,7 @@ def _end_push(engine: Engine, grants: Grants, row: Any, now: float) -> None:
     listing = grants[row.listing_id]
     if not listing.grant.attempts_open:
         return
-    push = _as_it_left(row)
+    push = push_as_sent(row)
     grant = finish_attempt(listing.grant, push, Outcome.UNKNOWN, now=now, limits=limits)
     note = PushNote(result=Outcome.UNKNOWN, reason="the sender died")
     grants.put(listing.id, grant, MovementKind.UNCHARGE, reference=row.id, note=note)
-
-
-def _as_it_left(row: Any) -> Push:
-    """The push of a stored row, as far as the end of an attempt asks for it."""
-    return Push(
-        push_id=row.id,
-        kind=PushKind(row.kind),
-        units=row.units,
-        compare=row.compare_with,
-        retry_until=row.retry_until,
-    )
