@@ -49,7 +49,7 @@ def test_units_on_sale_are_given_back_before_they_leave(shop: Shop) -> None:
     )
     early = shop.run("transfers", "ship", "1")
     assert early.code == 1
-    assert early.err.endswith("; if its units have left already, say so with --force\n")
+    assert early.err.endswith("; if its units have left already, say so and force it\n")
     shop.daemon(120)
     assert "ready to leave" in shop.run("transfers", "list").out
     assert shop.run("transfers", "ship", "1").out.endswith("to soho: 60 in transit\n")

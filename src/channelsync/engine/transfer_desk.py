@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain import transfers as life
 from channelsync.domain.books import ItemBooks
 from channelsync.domain.stock import StockLevel
-from channelsync.domain.transfers import Difference, Receipt, Transfer, TransferState
+from channelsync.domain.transfers import Difference, Transfer, TransferState
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import record_shortfall
 from channelsync.engine.books import StockBooks, books_of, load_stock
@@ -31,12 +31,15 @@ from channelsync.engine.stock_changes import spoken_instant, write_changes
 from channelsync.engine.stock_checks import check_reason, check_units
 from channelsync.engine.stock_errors import StockRefused
 from channelsync.engine.stock_places import Place, find_place
+from channelsync.engine.transfer_moves import (
+    Mover,
+    arrival_moves,
+    record_differences,
+    write_off_moves,
+)
 from channelsync.engine.transfers_view import TransferView, transfer_row, view_transfer
-from channelsync.store.ledger import StockMove
 from channelsync.store.tables import (
-    MovementKind,
     Quantity,
-    transfer_differences,
     transfers,
 )
 
@@ -109,7 +112,7 @@ class TransferDesk:
             insert = sa.insert(transfers).values(row).returning(transfers.c.id)
             transfer_id: int = (await tx.execute(insert)).scalar_one()
             stored = await transfer_row(tx, transfer_id)
-            step = _Mover(row=stored, actor=wanted.actor, now=now, note=wanted.reason)
+            step = Mover(row=stored, actor=wanted.actor, now=now, note=wanted.reason)
             taken = step.move(stored.source_id, Quantity.RESERVED, wanted.units)
             await write_changes(tx, [taken], now=now)
             if wanted.force or await self._obstacle(tx, stored) is None:
@@ -132,10 +135,10 @@ class TransferDesk:
             if obstacle is not None and not force:
                 raise StockRefused(
                     f"transfer {transfer_id} may not leave yet: {obstacle}; if its units have left"
-                    " already, say so with --force"
+                    " already, say so and force it"
                 )
             now = self._engine.now()
-            await self._ship(tx, _Mover(row=row, actor=actor, now=now, note=row.note))
+            await self._ship(tx, Mover(row=row, actor=actor, now=now, note=row.note))
             return await view_transfer(tx, transfer_id, None)
 
     async def cancel(self, transfer_id: int, *, actor: str) -> TransferView:
@@ -149,7 +152,7 @@ class TransferDesk:
             now = self._engine.now()
             row = await transfer_row(tx, transfer_id, lock=True)
             after = life.cancel(_transfer(row))
-            step = _Mover(row=row, actor=actor, now=now, note="cancelled")
+            step = Mover(row=row, actor=actor, now=now, note="cancelled")
             back = step.move(row.source_id, Quantity.RESERVED, -row.units)
             await write_changes(tx, [back], now=now)
             await _write(tx, row, after, closed_at=now)
@@ -170,16 +173,25 @@ class TransferDesk:
             row = await transfer_row(tx, wanted.transfer_id, lock=True)
             after, receipt = life.receive(_transfer(row), wanted.arrived, wanted.written_off)
             target = await find_place(tx, row.sku, row.target)
-            step = _Mover(row=row, actor=wanted.actor, now=now, note=wanted.reason)
+            step = Mover(row=row, actor=wanted.actor, now=now, note=wanted.reason)
             at = _arrival_time(row, target, wanted, now)
-            moves = [*_arrival(step, target, receipt, at), *_written_off(step, receipt)]
+            moves = [*arrival_moves(step, target, receipt, at), *write_off_moves(step, receipt)]
             await write_changes(tx, moves, now=now)
-            await _record_differences(tx, row, receipt, wanted, now)
+            await record_differences(tx, step, receipt)
             closed_at = now if after.state is TransferState.RECEIVED else None
             await _write(tx, row, after, closed_at=closed_at)
             view = await view_transfer(tx, wanted.transfer_id, None)
         _log.info("transfer received", transfer=row.id, arrived=wanted.arrived, actor=wanted.actor)
         return view
+
+    async def view(self, transfer_id: int) -> TransferView:
+        """A transfer as it stands, with why it waits.
+
+        Raises:
+            StockRefused: there is no such transfer.
+        """
+        async with self._engine.database.read() as tx:
+            return await view_transfer(tx, transfer_id, await self._waits(tx, transfer_id))
 
     async def list(self, *, closed: bool = False, limit: int = 100) -> tuple[TransferView, ...]:
         """Transfers that are open, or with `closed` all of them, newest first."""
@@ -224,7 +236,7 @@ class TransferDesk:
         atp = stock.pool_stock(row.item_id, safety_stock).atp
         return stock, books_of(row.item_id, row.source_pool, atp, grants.all())
 
-    async def _ship(self, tx: AsyncConnection, step: _Mover) -> None:
+    async def _ship(self, tx: AsyncConnection, step: Mover) -> None:
         row, now = step.row, step.now
         after = life.ship(_transfer(row))
         _, books = await self._books(tx, row)
@@ -252,76 +264,6 @@ def _on_sale_beyond(books: ItemBooks) -> int:
     A deficit that nobody can sell into (safety stock alone) keeps nothing from leaving.
     """
     return min(books.deficit, books.exposure)
-
-
-# ------------------------------------------------------------------ what a receipt moves
-
-
-def _arrival(step: _Mover, target: Place, receipt: Receipt, at: Instant) -> list[StockMove]:
-    """Units that arrived are on hand, unless a count has seen them there."""
-    here = step.row.target_id
-    moves = [step.move(here, Quantity.IN_TRANSIT, -receipt.arrived)]
-    counted_at = target.stored.counted_at
-    if counted_at is None or at >= counted_at:
-        surplus = MovementKind.TRANSFER_DIFFERENCE
-        moves += [
-            step.move(here, Quantity.ON_HAND, receipt.arrived, moved_at=at),
-            step.move(here, Quantity.ON_HAND, receipt.surplus, kind=surplus, moved_at=at),
-        ]
-    return moves
-
-
-def _arrival_time(row: Any, target: Place, wanted: Receive, now: Instant) -> Instant:
-    """When the units arrived: as told, else as early as they can have been."""
-    counted_at = target.stored.counted_at
-    if wanted.arrived_at is None:
-        if counted_at is not None and counted_at >= row.shipped_at and wanted.arrived:
-            raise StockRefused(
-                f"{target.text} was counted at {spoken_instant(counted_at)}, after transfer"
-                f" {row.id} had left: say with --at when its units arrived, so that none is"
-                " counted twice"
-            )
-        return float(row.shipped_at)
-    if not row.shipped_at <= wanted.arrived_at <= now:
-        raise StockRefused(
-            f"transfer {row.id} left at {spoken_instant(row.shipped_at)}: it cannot have arrived at"
-            f" {spoken_instant(wanted.arrived_at)}"
-        )
-    return wanted.arrived_at
-
-
-def _written_off(step: _Mover, receipt: Receipt) -> list[StockMove]:
-    return [
-        step.move(
-            step.row.target_id,
-            Quantity.IN_TRANSIT,
-            -units,
-            kind=MovementKind.TRANSFER_DIFFERENCE,
-            note=f"{cause}: {step.note}",
-        )
-        for cause, units in sorted(receipt.written_off.items())
-    ]
-
-
-async def _record_differences(
-    tx: AsyncConnection, row: Any, receipt: Receipt, wanted: Receive, now: Instant
-) -> None:
-    by_cause = dict(receipt.written_off)
-    if receipt.surplus:
-        by_cause[Difference.SURPLUS] = receipt.surplus
-    rows = [
-        {
-            "transfer_id": row.id,
-            "cause": cause,
-            "units": units,
-            "at": now,
-            "actor": wanted.actor,
-            "note": wanted.reason,
-        }
-        for cause, units in sorted(by_cause.items())
-    ]
-    if rows:
-        await tx.execute(sa.insert(transfer_differences), rows)
 
 
 # ------------------------------------------------------------------ rows
@@ -355,40 +297,20 @@ async def _write(tx: AsyncConnection, row: Any, after: Transfer, **times: Instan
     await tx.execute(sa.update(transfers).where(transfers.c.id == row.id).values(values))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Mover:
-    """Makes the movements of one step of one transfer."""
-
-    row: Any
-    actor: str
-    now: Instant
-    note: str
-
-    @property
-    def reference(self) -> str:
-        """What the movements belong to."""
-        return f"transfer {self.row.id}"
-
-    def move(
-        self,
-        location_id: int,
-        quantity: Quantity,
-        delta: int,
-        *,
-        kind: MovementKind = MovementKind.TRANSFER,
-        note: str = "",
-        moved_at: Instant | None = None,
-    ) -> StockMove:
-        """One movement of the transfer's item."""
-        return StockMove(
-            item_id=self.row.item_id,
-            location_id=location_id,
-            quantity=quantity,
-            delta=delta,
-            kind=kind,
-            actor=self.actor,
-            at=self.now,
-            reference=self.reference,
-            note=note or self.note,
-            moved_at=moved_at,
+def _arrival_time(row: Any, target: Place, wanted: Receive, now: Instant) -> Instant:
+    """When the units arrived: as told, else as early as they can have been."""
+    counted_at = target.stored.counted_at
+    if wanted.arrived_at is None:
+        if counted_at is not None and counted_at >= row.shipped_at and wanted.arrived:
+            raise StockRefused(
+                f"{target.text} was counted at {spoken_instant(counted_at)}, after transfer"
+                f" {row.id} had left: say when its units arrived, so that none is"
+                " counted twice"
+            )
+        return float(row.shipped_at)
+    if not row.shipped_at <= wanted.arrived_at <= now:
+        raise StockRefused(
+            f"transfer {row.id} left at {spoken_instant(row.shipped_at)}: it cannot have arrived at"
+            f" {spoken_instant(wanted.arrived_at)}"
         )
+    return wanted.arrived_at

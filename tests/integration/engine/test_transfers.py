@@ -192,7 +192,7 @@ async def test_a_count_at_the_target_is_never_added_to_what_it_has_seen(house: H
     desk = StockDesk(house.engine.database, house.engine.environment)
     counted: dict[str, Any] = {"reason": "count", "actor": WHO, "counted_at": left_at + 3_600}
     await desk.count("MUG", "soho", 4, **counted)
-    with pytest.raises(StockRefused, match="say with --at when its units arrived"):
+    with pytest.raises(StockRefused, match="say when its units arrived"):
         await receive(house, 4)
     view = await receive(house, 4, arrived_at=left_at + 1_800)
     assert view.state == "received"

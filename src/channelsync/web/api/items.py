@@ -19,7 +19,7 @@ from channelsync.engine.stock_errors import UnknownItem
 from channelsync.engine.stock_places import find_item
 from channelsync.engine.stock_view import ItemStock, view_stock
 from channelsync.store.stock_queries import load_levels, load_locations
-from channelsync.web.api.counter import Counter, Deed
+from channelsync.web.api.counter import Counter, Deed, UseCase
 from channelsync.web.api.shapes import (
     ERRORS,
     Body,
@@ -34,7 +34,7 @@ from channelsync.web.api.shapes import (
 from channelsync.web.gate import principal_of
 from channelsync.web.problems import Problem
 
-__all__ = ["items_router"]
+__all__ = ["NewItem", "items_router", "making"]
 
 
 class ItemShown(Shown):
@@ -155,13 +155,7 @@ def _add_writing(router: APIRouter, counter: Counter) -> None:
     @router.post("/items", status_code=HTTPStatus.CREATED, responses={201: {"model": Made}})
     async def make_item(request: Request, body: NewItem) -> Response:
         """Make an item, without stock."""
-
-        async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
-            desk = StockDesk(joined.database, joined.environment)
-            actor = principal_of(request).name
-            await desk.create_item(body.sku, name=body.name, tags=body.tags, actor=actor)
-            return Deed(subject=f"item:{body.sku}", answer=Made(sku=body.sku), after=body)
-
+        act = making(body, principal_of(request).name)
         return await counter.serve(
             request, "item.create", act, body=body, status=HTTPStatus.CREATED
         )
@@ -185,6 +179,17 @@ def _add_writing(router: APIRouter, counter: Counter) -> None:
             return Deed(subject=f"item:{sku}", answer=made, before=before, after=after)
 
         return await counter.serve(request, "item.change", act, body=body)
+
+
+def making(body: NewItem, actor: str) -> UseCase:
+    """Make an item, without stock."""
+
+    async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
+        desk = StockDesk(joined.database, joined.environment)
+        await desk.create_item(body.sku, name=body.name, tags=body.tags, actor=actor)
+        return Deed(subject=f"item:{body.sku}", answer=Made(sku=body.sku), after=body)
+
+    return act
 
 
 async def _stock_of(engine: Engine, tx: AsyncConnection, sku: str, reach: Reach) -> ItemStockShown:

@@ -11,13 +11,14 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from channelsync.domain.permissions import Reach
+from channelsync.domain.permissions import Principal, Reach
 from channelsync.domain.transfers import Difference
+from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.engine.stock_errors import StockRefused
 from channelsync.engine.transfer_desk import Begin, Receive, TransferDesk
 from channelsync.engine.transfers_view import TransferView, view_transfer
-from channelsync.web.api.counter import Counter, Deed, Refusal, require_reach
+from channelsync.web.api.counter import Counter, Deed, Refusal, UseCase, require_reach
 from channelsync.web.api.shapes import (
     ERRORS,
     Body,
@@ -33,7 +34,17 @@ from channelsync.web.api.shapes import (
 from channelsync.web.gate import principal_of
 from channelsync.web.problems import Problem
 
-__all__ = ["transfers_router"]
+__all__ = [
+    "Arrival",
+    "NewTransfer",
+    "beginning",
+    "cancelling",
+    "receiving",
+    "shipping",
+    "stepping",
+    "transfer_within",
+    "transfers_router",
+]
 
 UNITS_MAX = 1_000_000_000
 Number = Annotated[int, Path(ge=1, le=2**53)]
@@ -107,12 +118,7 @@ def transfers_router(counter: Counter) -> APIRouter:
         for place in (body.source, body.target):
             require_reach(principal, location=place)
 
-        async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
-            begun = Begin(**body.model_dump(), actor=principal.name)
-            view = await TransferDesk(joined).begin(begun)
-            answer = TransferShown.model_validate(view)
-            return Deed(subject=f"transfer:{view.id}", answer=answer, after=answer)
-
+        act = beginning(body, principal.name)
         return await counter.serve(
             request, "transfer.begin", act, body=body, status=HTTPStatus.CREATED
         )
@@ -126,19 +132,13 @@ def _add_steps(router: APIRouter, counter: Counter) -> None:
     @router.post("/{transfer_id}/ship", responses=shown)
     async def ship(request: Request, transfer_id: Number, body: Shipping) -> Response:
         """The units leave the source."""
-
-        async def step(desk: TransferDesk, actor: str) -> TransferView:
-            return await desk.ship(transfer_id, actor=actor, force=body.force)
-
+        step = shipping(transfer_id, force=body.force)
         return await _step(counter, request, transfer_id, body, "transfer.ship", step)
 
     @router.post("/{transfer_id}/cancel", responses=shown)
     async def cancel(request: Request, transfer_id: Number) -> Response:
         """The units stay at the source."""
-
-        async def step(desk: TransferDesk, actor: str) -> TransferView:
-            return await desk.cancel(transfer_id, actor=actor)
-
+        step = cancelling(transfer_id)
         return await _step(counter, request, transfer_id, None, "transfer.cancel", step)
 
     @router.post("/{transfer_id}/receive", responses=shown)
@@ -148,19 +148,7 @@ def _add_steps(router: APIRouter, counter: Counter) -> None:
             at = instant_of(body.arrived_at)
         except ValueError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"arrived_at: {error}") from None
-
-        async def step(desk: TransferDesk, actor: str) -> TransferView:
-            return await desk.receive(
-                Receive(
-                    transfer_id=transfer_id,
-                    arrived=body.arrived,
-                    written_off=body.written_off,
-                    reason=body.reason,
-                    actor=actor,
-                    arrived_at=at,
-                )
-            )
-
+        step = receiving(transfer_id, body, at)
         return await _step(counter, request, transfer_id, body, "transfer.receive", step)
 
 
@@ -181,25 +169,93 @@ def _add_reading(router: APIRouter, engine: Engine) -> None:
     @router.get("/{transfer_id}", response_model=TransferShown)
     async def show_transfer(request: Request, transfer_id: Number) -> Any:
         """A transfer as it stands."""
-        async with engine.database.read() as tx:
-            try:
-                return await _found(tx, transfer_id, principal_of(request).reach)
-            except Refusal as error:
-                raise Problem(error.status, str(error)) from None
+        return await transfer_within(engine, transfer_id, principal_of(request).reach)
 
 
 def _within(transfer: TransferView, reach: Reach) -> bool:
     return reach.has_location(transfer.source) and reach.has_location(transfer.target)
 
 
-async def _found(tx: AsyncConnection, transfer_id: int, reach: Reach) -> TransferView:
+async def transfer_within(engine: Engine, transfer_id: int, reach: Reach) -> TransferView:
+    """A transfer as it stands.
+
+    Raises:
+        Problem: there is none within reach (404).
+    """
     try:
-        view = await view_transfer(tx, transfer_id, None)
+        view = await TransferDesk(engine).view(transfer_id)
     except StockRefused:
         view = None
     if view is None or not _within(view, reach):
-        raise Refusal(HTTPStatus.NOT_FOUND, f"there is no transfer {transfer_id}")
+        raise Problem(HTTPStatus.NOT_FOUND, f"there is no transfer {transfer_id}")
     return view
+
+
+# ------------------------------------------------------------------ use cases, for pages as well
+
+
+def beginning(body: NewTransfer, actor: str) -> UseCase:
+    """Reserve the units, and let them leave where they may."""
+
+    async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
+        view = await TransferDesk(joined).begin(Begin(**body.model_dump(), actor=actor))
+        answer = TransferShown.model_validate(view)
+        return Deed(subject=f"transfer:{view.id}", answer=answer, after=answer)
+
+    return act
+
+
+def shipping(transfer_id: int, *, force: bool) -> Step:
+    """The units leave the source."""
+
+    async def step(desk: TransferDesk, actor: str) -> TransferView:
+        return await desk.ship(transfer_id, actor=actor, force=force)
+
+    return step
+
+
+def cancelling(transfer_id: int) -> Step:
+    """The units stay at the source."""
+
+    async def step(desk: TransferDesk, actor: str) -> TransferView:
+        return await desk.cancel(transfer_id, actor=actor)
+
+    return step
+
+
+def receiving(transfer_id: int, body: Arrival, arrived_at: Instant | None) -> Step:
+    """Units arrived, or never will."""
+
+    async def step(desk: TransferDesk, actor: str) -> TransferView:
+        return await desk.receive(
+            Receive(
+                transfer_id=transfer_id,
+                arrived=body.arrived,
+                written_off=body.written_off,
+                reason=body.reason,
+                actor=actor,
+                arrived_at=arrived_at,
+            )
+        )
+
+    return step
+
+
+def stepping(transfer_id: int, principal: Principal, step: Step) -> UseCase:
+    """One step of a transfer that is within the principal's reach."""
+
+    async def act(joined: Engine, tx: AsyncConnection) -> Deed:
+        try:
+            before = await view_transfer(tx, transfer_id, None)
+        except StockRefused:
+            before = None
+        if before is None or not _within(before, principal.reach):
+            raise Refusal(HTTPStatus.NOT_FOUND, f"there is no transfer {transfer_id}")
+        after = TransferShown.model_validate(await step(TransferDesk(joined), principal.name))
+        was = TransferShown.model_validate(before)
+        return Deed(subject=f"transfer:{transfer_id}", answer=after, before=was, after=after)
+
+    return act
 
 
 async def _step(
@@ -210,12 +266,5 @@ async def _step(
     action: str,
     step: Step,
 ) -> Response:
-    principal = principal_of(request)
-
-    async def act(joined: Engine, tx: AsyncConnection) -> Deed:
-        before = await _found(tx, transfer_id, principal.reach)
-        after = TransferShown.model_validate(await step(TransferDesk(joined), principal.name))
-        was = TransferShown.model_validate(before)
-        return Deed(subject=f"transfer:{transfer_id}", answer=after, before=was, after=after)
-
+    act = stepping(transfer_id, principal_of(request), step)
     return await counter.serve(request, action, act, body=body)

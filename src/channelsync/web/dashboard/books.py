@@ -105,6 +105,7 @@ ITEMS: Final = Table(
     cursor_of=str,
     filters=(typed("q", "SKU or name", "search"),),
     empty="No items yet. Import your stock: channelsync stock import stock.csv",
+    template="items.html",
 )
 STOCK: Final = Table(
     key="stock",

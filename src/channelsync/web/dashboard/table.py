@@ -61,7 +61,9 @@ class Column:
     key: str
     label: str
     look: str = "text"
-    """text, long, words, code, tail, sku, channel, push, hold, number, signed, when, day, mark."""
+    """text, long, words, code, tail, sku, channel, push, hold, transfer, number, signed, when, day
+    or mark.
+    """
     title: str = ""
     """What the heading means, where a word is not enough."""
     whole_house: bool = False

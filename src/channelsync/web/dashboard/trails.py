@@ -96,7 +96,7 @@ TRANSFERS: Final = Table(
     title="Transfers",
     about="Units on their way from one location to another; the newest first.",
     columns=(
-        Column("id", "No.", "number"),
+        Column("id", "No.", "transfer"),
         Column("sku", "SKU", "sku"),
         Column("source", "From"),
         Column("target", "To"),
@@ -112,7 +112,7 @@ TRANSFERS: Final = Table(
     read=_transfers,
     paged=False,
     filters=(chosen("state", "Show", ("open", "all"), "kind"),),
-    empty="Nothing is being moved. Begin with: channelsync transfers begin, or POST"
-    " /api/v1/transfers.",
+    empty="Nothing is being moved. Send units begins it, or: channelsync stock transfer",
+    template="transfers.html",
     note=f"The newest {TRANSFERS_MAX} are shown.",
 )

@@ -13,11 +13,13 @@ from channelsync.web.desk.channels import ChannelPages
 from channelsync.web.desk.desk import Desk
 from channelsync.web.desk.endpoints import EndpointPages
 from channelsync.web.desk.holds import HoldPages
+from channelsync.web.desk.items import ItemPages
 from channelsync.web.desk.keys import KeyPages
 from channelsync.web.desk.notices import NoticePages
 from channelsync.web.desk.quotas import QuotaPages
 from channelsync.web.desk.repairs import RepairPages
 from channelsync.web.desk.stock import StockPages
+from channelsync.web.desk.transfers import TransferPages
 from channelsync.web.desk.users import UserPages
 from channelsync.web.options import WebOptions
 
@@ -32,6 +34,8 @@ def desk_routes(counter: Counter, options: WebOptions, tests: NoticeTests) -> Se
         ChannelPages(desk),
         QuotaPages(desk),
         StockPages(desk),
+        ItemPages(desk),
+        TransferPages(desk),
         HoldPages(desk),
         UserPages(desk),
         KeyPages(desk),
