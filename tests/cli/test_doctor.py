@@ -68,6 +68,7 @@ def open_folder() -> Iterator[Path]:
 def test_a_house_in_order_has_nothing_but_ticks(shop: Shop) -> None:
     shop.daemon(60)
     assert complaints(shop).keys() == {"users"}, "the set-up link is still open"
+    assert "/repairs" not in shop.run("status").out
     assert shop.run(*OFFLINE).code == 2
     with_user(shop)
     done = shop.run(*OFFLINE)
@@ -102,7 +103,9 @@ def test_a_database_of_a_newer_program_is_one_broken_line(shop: Shop) -> None:
     assert "schema 9999" in complaints(shop)["store"][1]
 
 
-def test_what_the_books_know_is_said_with_its_fix(shop: Shop) -> None:
+def test_what_the_books_know_is_said_with_its_fix_and_its_page(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.daemon(60)
     now = shop.clock.at
     made = shop.run("keys", "create", "web shop", "--scope", "holds:write", "--days", "3")
@@ -148,6 +151,15 @@ def test_what_the_books_know_is_said_with_its_fix(shop: Shop) -> None:
         "a marketplace sent word: your account is under review",
     )
     assert found["credentials"][1].startswith("the API key web shop (")
+    here = "http://127.0.0.1:8484/repairs"
+    pages = {one["area"]: one["page"] for one in looked(shop) if one["verdict"] != "ok"}
+    elsewhere = {area for area, page in pages.items() if page is None}
+    assert elsewhere == {"users", "credentials"}, "these are no repairs"
+    assert {page for area, page in pages.items() if area not in elsewhere} == {here}
+    assert f"    Or with a button: {here}" in shop.run(*OFFLINE).out.splitlines()
+    monkeypatch.setenv("CHANNELSYNC_PUBLIC_URL", "https://stock.example.com/")
+    told = "with a button for each: https://stock.example.com/repairs"
+    assert told in shop.run("status").out
 
 
 def test_work_that_nobody_does_is_broken(shop: Shop) -> None:

@@ -36,10 +36,11 @@ WATCH_SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
             "verdict": "attention",
             "checks": [
                 {
-                    "area": "disk",
+                    "area": "drift",
                     "verdict": "attention",
-                    "message": "512 MiB free for /var/lib/channelsync",
-                    "fix": "Free some space, or move the data folder (CHANNELSYNC_DATA_DIR).",
+                    "message": "1 listing showed a number that nothing here explains",
+                    "fix": "Find out who else writes to the channel, and stop them.",
+                    "page": "https://stock.example.com/repairs",
                 }
             ],
         },

@@ -71,6 +71,8 @@ def _show(screen: Screen, lines: list[Line]) -> None:
         screen.line(said, style=styles[line.verdict])
         if line.fix is not None:
             screen.line(line.fix, indent=4)
+        if line.page is not None:
+            screen.line(f"Or with a button: {line.page}", indent=4)
     broken = sum(line.verdict is Verdict.BROKEN for line in lines)
     asking = sum(line.verdict is Verdict.ATTENTION for line in lines)
     screen.line()

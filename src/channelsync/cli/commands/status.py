@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from channelsync.cli.dashboard import repairs_page
 from channelsync.cli.output import Grid, Screen, ago, counted
 from channelsync.cli.session import Session
 
@@ -22,10 +23,11 @@ async def status(session: Session) -> None:
     configuration = session.configuration_if_valid("the limits and safety stock that it sets")
     async with session.store() as database, database.read() as tx:
         view = await view_status(session.engine(database, configuration), tx)
-    session.output.result(view, lambda screen: _show(screen, view))
+    page = repairs_page(session.settings)
+    session.output.result(view, lambda screen: _show(screen, view, page))
 
 
-def _show(screen: Screen, view: Status) -> None:
+def _show(screen: Screen, view: Status, page: str) -> None:
     if view.overdue_seconds is not None:
         late = ago(view.at - view.overdue_seconds, view.at)
         screen.line(f"Nobody works: work has been due since {late}. Is the daemon running?")
@@ -41,6 +43,9 @@ def _show(screen: Screen, view: Status) -> None:
         f" · dead letters {view.dead_letters} · shortfall {view.shortfall_units} units in 24 h"
     )
     _show_troubles(screen, view)
+    if _wants_a_person(view):
+        screen.line()
+        screen.line(f"What can be done about it, with a button for each: {page}")
 
 
 def channels_grid(channels: tuple[ChannelStatus, ...], now: float) -> Grid:
@@ -112,6 +117,14 @@ def _show_troubles(screen: Screen, view: Status) -> None:
         screen.line(f"{alarm.kind} {alarm.subject}, {when}: {alarm.message}")
     if (more := len(view.alarms) - ALARMS_SHOWN_MAX) > 0:
         screen.line(f"… and {more} more; --json has them all")
+
+
+def _wants_a_person(view: Status) -> bool:
+    """Whether the page of repairs has anything to press."""
+    in_trouble = any(
+        _is_in_trouble(one) or one.refused or one.parked_lines for one in view.channels
+    )
+    return in_trouble or bool(view.alarms or view.dead_letters or view.shortfall_units)
 
 
 def _troubles(channel: ChannelStatus) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channelsync.cli.dashboard import repairs_page
 from channelsync.cli.doctor.house import EXPIRY_WARNING_SECONDS
 from channelsync.cli.doctor.lines import Line, attention, broken, fine
 from channelsync.cli.doctor.vault import vault_lines
@@ -66,13 +67,14 @@ async def books_lines(session: Session, configuration: Configuration | None) -> 
             raise
         fix = "Do what the message says; then run `channelsync doctor` again."
         return [broken("store", failure.message, fix)]
+    page = repairs_page(session.settings)
     return [
         fine("store", f"{version}, schema {migrate.head()}"),
         clock,
         *_work(seen.status),
-        *(line for one in seen.status.channels for line in _channel(one, seen.status.at)),
-        *_trouble(seen),
-        *_alarms(seen.status),
+        *(line for one in seen.status.channels for line in _channel(one, seen.status.at, page)),
+        *_trouble(seen, page),
+        *_alarms(seen.status, page),
         *_people(seen),
         *vault,
     ]
@@ -146,81 +148,82 @@ def _work(status: Status) -> Iterator[Line]:
         yield broken("work", f"nobody does it: it has been due since {since}", fix)
 
 
-def _channel(one: ChannelStatus, now: Instant) -> Iterator[Line]:
+def _channel(one: ChannelStatus, now: Instant, page: str) -> Iterator[Line]:
     area = f"channel {one.channel}"
     test = f"Run `channelsync channels test {one.channel}`."
     lines: list[Line] = []
     if one.failing_since is not None:
         said = f"failing since {ago(one.failing_since, now)}: {one.last_error}"
-        lines.append(broken(area, said, test))
+        lines.append(broken(area, said, test, page))
     if one.quiet:
         said = f"its order feed was heard last {ago(one.heard_at, now)}; its quantities are lowered"
-        lines.append(broken(area, said, test))
+        lines.append(broken(area, said, test, page))
     if one.paused is not None:
         fix = f"When it is over: `channelsync channels resume {one.channel}`."
-        lines.append(attention(area, f"stopped: {one.paused}", fix))
+        lines.append(attention(area, f"stopped: {one.paused}", fix, page))
     if one.state == ChannelState.ADOPTING:
         said = "still being adopted: nothing of its items is raised yet"
         lines.append(attention(area, said, "Give it time; the daemon must run."))
     for said in one.broken:
         fix = "Put it right at the marketplace; it is checked again by itself."
-        lines.append(broken(area, f"an assumption does not hold: {said}", fix))
-    lines += _listings(one, area)
+        lines.append(broken(area, f"an assumption does not hold: {said}", fix, page))
+    lines += _listings(one, area, page)
     yield from lines
     if not lines:
         yield fine(area, f"{one.state}, {one.mode}; feed heard {ago(one.heard_at, now)}")
 
 
-def _listings(one: ChannelStatus, area: str) -> Iterator[Line]:
+def _listings(one: ChannelStatus, area: str, page: str) -> Iterator[Line]:
     if one.refused:
         said = f"{counted(one.refused, 'offer')} not synced"
-        yield attention(area, said, "`channelsync explain SKU` says why, for each.")
+        yield attention(area, said, "`channelsync explain SKU` says why, for each.", page)
     if one.parked_lines:
         said = f"{counted(one.parked_lines, 'order line')} not counted: its offer is not mapped"
         fix = "See `channelsync orders --parked`; add the item or map the offer."
-        yield broken(area, said, fix)
+        yield broken(area, said, fix, page)
 
 
 # ------------------------------------------------------------------ the rest
 
 
-def _trouble(seen: _Seen) -> Iterator[Line]:
+def _trouble(seen: _Seen, page: str) -> Iterator[Line]:
     status = seen.status
     if status.dead_letters:
         said = f"{counted(status.dead_letters, 'dead letter')}: deliveries not understood"
         fix = "Run `channelsync deadletters list`, then replay or drop each."
-        yield attention("dead letters", said, fix)
+        yield attention("dead letters", said, fix, page)
     else:
         yield fine("dead letters", "none")
     if seen.drifting:
         said = f"{counted(seen.drifting, 'listing')} showed a number that nothing here explains"
         fix = "Find out who else writes to the channel, and stop them."
-        yield attention("drift", said, fix)
+        yield attention("drift", said, fix, page)
     else:
         yield fine("drift", "none")
     coverage = status.proof_coverage
     said = f"{coverage.proven} of {counted(coverage.listings, 'listing')} proven"
     if seen.assumptions or coverage.proven < coverage.listings:
         fix = "`channelsync status` and `channelsync explain SKU` name the assumption."
-        yield attention("guarantee", said, fix)
+        yield attention("guarantee", said, fix, page if seen.assumptions else None)
     else:
         yield fine("guarantee", said)
     if status.shortfall_units:
         said = f"{counted(status.shortfall_units, 'unit')} accepted beyond stock within a day"
-        yield attention("shortfall", said, "`channelsync explain SKU` names the cause; restock.")
+        fix = "`channelsync explain SKU` names the cause; restock."
+        yield attention("shortfall", said, fix, page)
 
 
-def _alarms(status: Status) -> Iterator[Line]:
+def _alarms(status: Status, page: str) -> Iterator[Line]:
     others = [alarm for alarm in status.alarms if alarm.kind not in TOLD_APART]
     counts = Counter(alarm.kind for alarm in others)
     for kind, number in sorted(counts.items()):
-        yield _alarm(next(alarm for alarm in others if alarm.kind == kind), number)
+        yield _alarm(next(alarm for alarm in others if alarm.kind == kind), number, page)
 
 
-def _alarm(first: Alarm, number: int) -> Line:
+def _alarm(first: Alarm, number: int, page: str) -> Line:
     known = kind_of(first.kind)
     more = f" (and {number - 1} more)" if number > 1 else ""
-    return attention("alarm", f"{known.title}: {first.message}{more}", known.advice)
+    return attention("alarm", f"{known.title}: {first.message}{more}", known.advice, page)
 
 
 def _people(seen: _Seen) -> Iterator[Line]:

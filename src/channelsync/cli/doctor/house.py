@@ -13,6 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 
 import channelsync
+from channelsync.cli.dashboard import repairs_page
 from channelsync.cli.doctor.lines import Line, attention, broken, fine
 from channelsync.cli.doctor.wires import wire_lines
 from channelsync.cli.output import ago, counted, spoken
@@ -50,7 +51,7 @@ def house_lines(session: Session, configuration: Configuration | None) -> Iterat
     yield from wire_lines(settings)
     yield _disk(settings)
     yield from _backup(settings, now)
-    yield from _credentials(configuration, now)
+    yield from _credentials(configuration, now, repairs_page(settings))
 
 
 def configuration_line(session: Session) -> tuple[Line, Configuration | None]:
@@ -132,7 +133,7 @@ def _backup(settings: Settings, now: Instant) -> Iterator[Line]:
 # ------------------------------------------------------------------ credentials
 
 
-def _credentials(configuration: Configuration | None, now: Instant) -> Iterator[Line]:
+def _credentials(configuration: Configuration | None, now: Instant, page: str) -> Iterator[Line]:
     channels = configuration.channels.values() if configuration else ()
     for one in channels:
         ends = one.credentials_expire_at
@@ -143,7 +144,7 @@ def _credentials(configuration: Configuration | None, now: Instant) -> Iterator[
             " `credentials_expire`."
         )
         if ends <= now:
-            yield broken("credentials", f"a credential of {one.channel} has ended", fix)
+            yield broken("credentials", f"a credential of {one.channel} has ended", fix, page)
         else:
             said = f"a credential of {one.channel} ends {spoken(ends)}"
-            yield attention("credentials", said, fix)
+            yield attention("credentials", said, fix, page)

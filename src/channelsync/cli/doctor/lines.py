@@ -32,6 +32,8 @@ class Line:
     message: str
     fix: str | None = None
     """None exactly where nothing is to be done."""
+    page: str | None = None
+    """The page of the dashboard that has the fix as a button, where one has."""
 
 
 def fine(area: str, message: str) -> Line:
@@ -39,14 +41,14 @@ def fine(area: str, message: str) -> Line:
     return Line(area=area, verdict=Verdict.OK, message=message)
 
 
-def attention(area: str, message: str, fix: str) -> Line:
+def attention(area: str, message: str, fix: str, page: str | None = None) -> Line:
     """It works, and somebody should look at it."""
-    return Line(area=area, verdict=Verdict.ATTENTION, message=message, fix=fix)
+    return Line(area=area, verdict=Verdict.ATTENTION, message=message, fix=fix, page=page)
 
 
-def broken(area: str, message: str, fix: str) -> Line:
+def broken(area: str, message: str, fix: str, page: str | None = None) -> Line:
     """It does not work."""
-    return Line(area=area, verdict=Verdict.BROKEN, message=message, fix=fix)
+    return Line(area=area, verdict=Verdict.BROKEN, message=message, fix=fix, page=page)
 
 
 def worst(lines: Iterable[Line]) -> Verdict:

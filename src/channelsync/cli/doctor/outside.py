@@ -12,6 +12,7 @@ import httpx
 
 from channelsync.bootstrap import lent_by
 from channelsync.cli.commands.channels import ask_channel
+from channelsync.cli.dashboard import local_url
 from channelsync.cli.doctor.lines import Line, attention, broken, fine
 from channelsync.cli.session import Session
 from channelsync.configuration.configuration import ChannelConfiguration, Configuration
@@ -42,10 +43,9 @@ async def outside_lines(session: Session, configuration: Configuration | None) -
 
 async def daemon_line(settings: Settings) -> Line:
     """Whether something answers where the daemon listens."""
-    if settings.port == 0:
+    url = local_url(settings)
+    if url is None:
         return fine("daemon", "listens on a port that only its log names")
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - what is listened on is not what is called
-    url = f"http://{host}:{settings.port}"
     try:
         answer = await _get(f"{url}/readyz")
     except httpx.HTTPError:
