@@ -3,7 +3,7 @@
 All the while the processes' clocks are ten minutes apart and more, and one of them jumps back.
 
 `CHANNELSYNC_CHAOS_ROUNDS=20` plays the same again and again, with other moments each time, and
-freezes a worker for longer than its lease lasts.
+freezes a worker, and blocks an event loop, for longer than a lease lasts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.support.servers import ServerMissing, running_postgres, running_redis
 from tests.support.shops import accepted
 
 ROUNDS = int(os.environ.get("CHANNELSYNC_CHAOS_ROUNDS", "1"))
-FROZEN_SECONDS = 70.0 if ROUNDS > 1 else 3.0
+FROZEN_SECONDS = 66.0 if ROUNDS > 1 else 3.0
 
 
 async def lose_the_database(all_of_it: Fleet) -> None:
@@ -61,6 +61,12 @@ async def freeze_a_worker(all_of_it: Fleet) -> None:
     worker.send_signal(signal.SIGCONT)
 
 
+async def hold_an_event_loop(all_of_it: Fleet) -> None:
+    """Its threads and connections live on."""
+    all_of_it.processes["worker-1"].send_signal(signal.SIGUSR1)
+    await all_of_it.shop_for(FROZEN_SECONDS)
+
+
 async def empty_redis(all_of_it: Fleet) -> None:
     all_of_it.redis.kill()
     all_of_it.redis.start()
@@ -80,6 +86,7 @@ HAPPENINGS = {
     freeze_the_database: "PostgreSQL frozen",
     lose_every_session: "every session of PostgreSQL ended",
     freeze_a_worker: f"a worker frozen for {FROZEN_SECONDS:g} s; a lease lasts 60 s",
+    hold_an_event_loop: f"an event loop blocked for {FROZEN_SECONDS:g} s",
     lose_everything: "everything killed at once",
 }
 """What happens in each round, and how the record tells it."""
@@ -99,11 +106,13 @@ def test_the_clocks_are_really_wrong() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600 + 400 * ROUNDS)
+@pytest.mark.timeout(600 + 500 * ROUNDS)
 async def test_whatever_is_killed_costs_time_and_never_stock(tmp_path: Path) -> None:
     try:
         with running_postgres() as postgres, running_redis() as redis:
-            async with fleet(tmp_path, postgres, redis, seed=11) as all_of_it:
+            async with fleet(
+                tmp_path, postgres, redis, seed=11, held_seconds=FROZEN_SECONDS
+            ) as all_of_it:
                 await all_of_it.start()
                 await all_of_it.shop_until_heard()
                 await all_of_it.shop_for(2.0)

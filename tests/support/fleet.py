@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from channelsync_shopify.simulator import ShopifySimulator
+from tests.support.checkout import ROOT
 from tests.support.clocks import clock_set_off
 from tests.support.served import free_port, served
 from tests.support.servers import Postgres, Redis
@@ -32,6 +33,7 @@ ITEMS = 6
 UNITS = 12
 SKUS = tuple(f"SKU-{number}" for number in range(ITEMS))
 DATABASE = "channelsync"
+STALLING = ROOT / "tests" / "support" / "stalling.py"
 READY_SECONDS_MAX = 240.0
 QUIET_SECONDS_MAX = 90.0
 SECRETS = {"SHOP_TOKEN": "shpat_simulated", "SHOP_SECRET": "simulated-secret"}
@@ -83,6 +85,8 @@ class Fleet:
     orders: int = 0
     clocks: dict[str, int] = field(default_factory=lambda: {"web": -600, "run-2": 600})
     """By process: seconds that its clock is before the others' (negative: behind)."""
+    held_seconds: float = 3.0
+    """So long a process stands still that gets a SIGUSR1."""
 
     # ------------------------------------------------------------ processes
 
@@ -95,8 +99,8 @@ class Fleet:
         path = self.folder / f"{name}-{self.starts}.log"
         with path.open("wb") as log:
             self.processes[name] = process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "channelsync", name.partition("-")[0]),
-                *("--config", str(self.folder / "channelsync.yaml")),
+                *(sys.executable, "-P", str(STALLING), str(self.held_seconds)),
+                *(name.partition("-")[0], "--config", str(self.folder / "channelsync.yaml")),
                 *("--port", str(self.ports[name])),
                 env=self.environment | clock_set_off(self.clocks.get(name, 0)),
                 stdout=log,
@@ -211,7 +215,7 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(
-    folder: Path, postgres: Postgres, redis: Redis, *, seed: int
+    folder: Path, postgres: Postgres, redis: Redis, *, seed: int, held_seconds: float = 3.0
 ) -> AsyncIterator[Fleet]:
     """Shops with stock, a database with counted stock, and nobody running yet."""
     rng = Random(seed)
@@ -235,6 +239,7 @@ async def fleet(
             "CHANNELSYNC_ALLOW_HOSTS": ",".join(u.removeprefix("http://") for u in urls.values()),
         }
         built = Fleet(folder, postgres, redis, shops, environment, ports, rng)
+        built.held_seconds = held_seconds
         await _prepare(built)
         await stack.enter_async_context(_couriers(built))
         try:
