@@ -53,10 +53,15 @@ from channelsync.store.tables import MovementKind
 
 __all__ = ["settle"]
 
+_Waiting = tuple[Instant, Instant]
+"""Up to when orders must be counted for the first and for the last of some readings."""
+
 _log = structlog.get_logger("channelsync.settle")
 
 POLL_SECONDS: Final = 1.0
 """A short poll takes about so long."""
+SOON_SHARE: Final = 0.25
+"""Readings do not hurry polls nearer to one another than this share of their usual distance."""
 
 # Asked again and again: made once, for making them costs more than running them.
 _readings, _listings = tables.readings, tables.listings
@@ -81,8 +86,8 @@ There may be very many of them: while a large catalogue is adopted they are read
 the first can be used.
 """
 _JOINED: Final = _readings.join(_listings, _listings.c.id == _readings.c.listing_id)
-_NEWEST_WAITING: Final = (
-    sa.select(sa.func.max(_readings.c.received_at))
+_FIRST_AND_LAST_WAITING: Final = (
+    sa.select(sa.func.min(_readings.c.received_at), sa.func.max(_readings.c.received_at))
     .select_from(_JOINED)
     .where(_listings.c.channel == _OF_CHANNEL, _WAITS_FOR_ORDERS)
 )
@@ -104,7 +109,7 @@ async def settle(engine: Engine, held: Claim) -> Instant | None:
         waiting_for = await _use_readings(engine, tx, running)
         ask_at = None
         if waiting_for is not None:
-            ask_at = await _ask_for_poll(tx, running.name, waiting_for, engine.now())
+            ask_at = await _ask_for_poll(tx, running, waiting_for, engine.now())
         wanted, later = await due_reads(tx, running, engine.now())
     if wanted:
         await _read(engine, held, running, wanted)
@@ -114,20 +119,27 @@ async def settle(engine: Engine, held: Claim) -> Instant | None:
 
 
 async def _ask_for_poll(
-    tx: AsyncConnection, channel: str, waiting_for: Instant, now: Instant
+    tx: AsyncConnection, running: RunningChannel, waiting_for: _Waiting, now: Instant
 ) -> Instant | None:
     """Readings prove nothing before the orders up to them are counted: by a poll, which marks us.
 
-    One that ran too early is followed by another. Where one has run and did not suffice, a line
-    that is not counted holds the watermark back, and hurry would not help. Returns when to come
-    back because one runs now: what is asked of it meanwhile it would do at once.
+    The first of them is asked for, so that a long row of readings is used while it is still being
+    read. Where a poll has run and did not suffice, a line that is not counted holds the watermark
+    back: then hurry would not help, and the last one is. Returns when to come back because a poll
+    runs now: what is asked of it meanwhile it would do at once.
     """
-    at = waiting_for + await _watermark_lag(tx, channel)
+    columns = tables.channels.c
+    query = sa.select(columns.watermark_lag, columns.last_poll_at)
+    row = (await tx.execute(query.where(columns.name == running.name))).one()
+    polled_at = row.last_poll_at or 0.0
+    first, at = waiting_for[0] + row.watermark_lag, waiting_for[1] + row.watermark_lag
+    if polled_at < first:
+        at = min(at, max(first, polled_at + running.poll_interval_seconds * SOON_SHARE))
     if at <= now:
         return None
-    if await is_under_way(tx, WorkKind.POLL, channel, now=now):
+    if await is_under_way(tx, WorkKind.POLL, running.name, now=now):
         return now + POLL_SECONDS
-    await mark(tx, WorkKind.POLL, channel, not_before=at)
+    await mark(tx, WorkKind.POLL, running.name, not_before=at)
     return None
 
 
@@ -194,11 +206,8 @@ async def _forget(tx: AsyncConnection, listing_ids: Iterable[int]) -> None:
 
 async def _use_readings(
     engine: Engine, tx: AsyncConnection, running: RunningChannel
-) -> Instant | None:
-    """Settle or release what the stored readings prove.
-
-    Returns up to when orders must be counted for those that still wait.
-    """
+) -> _Waiting | None:
+    """Settle or release what the stored readings prove. Returns which of them still wait."""
     now, limits = engine.now(), limits_of(running)
     watermark = await _watermark(tx, running.name)
     given = {
@@ -207,11 +216,11 @@ async def _use_readings(
         "_skew": limits.clock_skew_seconds,
         "_lag": limits.read_lag_seconds + limits.clock_skew_seconds,
     }
-    newest: Instant | None = (await tx.execute(_NEWEST_WAITING, given)).scalar()
-    waiting_for = None if newest is None else newest + limits.clock_skew_seconds
+    span = (await tx.execute(_FIRST_AND_LAST_WAITING, given)).one()
+    waiting = [at + limits.clock_skew_seconds for at in span if at is not None]
     rows = (await tx.execute(_USABLE, given)).all()
     if not rows:
-        return waiting_for
+        return _first_and_last(waiting)
     grants = Grants(tx, now, f"settle:{running.name}")
     await grants.load(row.listing_id for row in rows)
     readings = {row.listing_id: _reading(row) for row in rows}
@@ -235,8 +244,12 @@ async def _use_readings(
     await _forget(tx, done)
     await mark_items(tx, items, now)
     await mark_many(tx, WorkKind.DISCOVER, sorted(searched), not_before=now)
-    waiting = [readings[listing_id].latest(limits) for listing_id in readings.keys() - set(done)]
-    return max((*waiting, *([] if waiting_for is None else [waiting_for])), default=None)
+    waiting += [readings[listing_id].latest(limits) for listing_id in readings.keys() - set(done)]
+    return _first_and_last(waiting)
+
+
+def _first_and_last(waiting: Sequence[Instant]) -> _Waiting | None:
+    return (min(waiting), max(waiting)) if waiting else None
 
 
 def _reading(row: Any) -> Reading:
@@ -250,12 +263,6 @@ def _reading(row: Any) -> Reading:
 
 async def _watermark(tx: AsyncConnection, channel: str) -> Instant:
     return (await tx.execute(_WATERMARK, {"_channel": channel})).scalar() or 0.0
-
-
-async def _watermark_lag(tx: AsyncConnection, channel: str) -> float:
-    """How far the watermark stayed behind the last poll: what the channel makes us wait."""
-    query = sa.select(tables.channels.c.watermark_lag).where(tables.channels.c.name == channel)
-    return float((await tx.execute(query)).scalar_one())
 
 
 def _waits(grant: Grant, reading: Reading, watermark: Instant, limits: ChannelLimits) -> bool:

@@ -79,6 +79,31 @@ async def test_a_poll_that_came_too_early_for_a_reading_is_followed_by_another(
     assert took < 100 + SHOWN_SECONDS + 20
 
 
+async def test_the_first_of_many_readings_does_not_wait_for_the_last(build: Build) -> None:
+    house = await build(
+        stock={"MUG": 10, "PLATE": 10},
+        quotas={"a": 10_000},
+        semantics={"a": PushSemantics.KEYED_COMPARE_AND_SET},
+        declared={"poll_interval_seconds": 600.0},
+        open_channel=lambda _name, market: SlowToShow(market),
+    )
+    await house.settle_down(2_000, step=20)
+    began_at = house.clock.at
+    for sku in ("MUG", "PLATE"):
+        listing = await house.listing("a", sku)
+        async with house.engine.database.write() as tx:
+            await request_drift_check(tx, "a", [listing.id], now=house.clock())
+        await house.settle_down(100, step=5)
+    async with house.engine.database.write() as tx:
+        await mark(tx, WorkKind.POLL, "a", not_before=house.clock())
+    await house.settle_down(2 * SHOWN_SECONDS, step=5)
+    settled = [(await house.listing("a", sku)).settled_at or 0.0 for sku in ("MUG", "PLATE")]
+    mug, plate = (at - began_at for at in settled)
+    # The poll between the two came too early for either; the next is a quarter of 600 s later.
+    assert SHOWN_SECONDS < mug < 200 + 150 + 20
+    assert 100 + SHOWN_SECONDS < plate < mug + 150 + 20
+
+
 async def test_a_poll_under_way_is_not_asked_to_begin_again(build: Build) -> None:
     """It would at once, for as long as readings wait: a mark of its run's time is spent."""
     house = await build(
