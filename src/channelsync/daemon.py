@@ -44,7 +44,7 @@ from channelsync.store.errors import is_passing
 from channelsync.store.folder import data_lock
 from channelsync.telemetry.traces import open_tracing
 from channelsync.tracing import Tracing
-from channelsync.web.app import WebOptions, build_app, build_probes
+from channelsync.web.app import Front, WebOptions, build_app, build_probes
 from channelsync.web.serving import listen, serving
 from channelsync.worker.daemon import drain, handlers
 from channelsync.worker.supervisor import SWEEP_SECONDS, Handler, Supervisor
@@ -168,6 +168,8 @@ async def run_daemon(
         _log.info("channelsync is up", url=f"http://{host}:{port}/")
         if part is not Part.WORK:
             await _invite(application, f"http://{host}:{port}", options)
+        if isinstance(app, Front):
+            await app.faces.open()
         if on_ready is not None:
             on_ready()
         await _until(stop, working)

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 from argon2 import PasswordHasher
-from starlette.types import ASGIApp
 
 from channelsync.domain.permissions import EVERYWHERE, Permission, Reach, Role
 from channelsync.engine.keys_desk import KeysDesk
@@ -66,7 +65,7 @@ class Door:
             "outgoing_key": KEY,
             "notifying": Notifying(notifier=self.letterbox),
         } | self.options
-        self.app: ASGIApp = build_app(self.house.engine, WebOptions(**given))
+        self.app = build_app(self.house.engine, WebOptions(**given))
         database, now = self.house.engine.database, self.house.engine.now
         self.users = UsersDesk(database, now, self.passwords)
         self.keys = KeysDesk(database, now)

@@ -10,21 +10,20 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
-from fastapi import HTTPException
-from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from channelsync.store.errors import StoreUnavailable, is_passing
 
 __all__ = [
+    "HANDLERS",
     "MEDIA_TYPE",
     "REQUEST_ID",
     "STORE_TROUBLE",
     "Problem",
     "on_crash",
     "on_http_error",
-    "on_invalid",
     "on_problem",
     "on_store_trouble",
     "problem_body",
@@ -34,7 +33,6 @@ __all__ = [
 _log = structlog.get_logger("channelsync.web")
 
 MEDIA_TYPE = "application/problem+json"
-COMPLAINTS_MAX = 10
 STORE_TROUBLE: Final = (StoreUnavailable, sa.exc.DBAPIError, sa.exc.TimeoutError)
 """What the database raises when it cannot do what it is asked to."""
 STORE_RETRY_AFTER_SECONDS: Final = 5
@@ -98,24 +96,8 @@ async def on_problem(_request: Request, error: Exception) -> Response:
 async def on_http_error(_request: Request, error: Exception) -> Response:
     """A refusal of the framework: no such path, no such method."""
     if not isinstance(error, HTTPException):
-        status = getattr(error, "status_code", HTTPStatus.INTERNAL_SERVER_ERROR)
-        return problem_response(status, headers=getattr(error, "headers", None))
-    return problem_response(error.status_code, headers=error.headers)
-
-
-async def on_invalid(_request: Request, error: Exception) -> Response:
-    """A body or query of the wrong shape: where and what, without repeating the values."""
-    if not isinstance(error, RequestValidationError):
         raise error
-    complaints = [
-        {
-            "where": ".".join(str(part) for part in one["loc"]),
-            "what": str(one["msg"]).removeprefix("Value error, "),
-        }
-        for one in error.errors()[:COMPLAINTS_MAX]
-    ]
-    words = "; ".join(f"{one['where']}: {one['what']}" for one in complaints)
-    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, words, errors=complaints)
+    return problem_response(error.status_code, headers=error.headers)
 
 
 async def on_store_trouble(_request: Request, error: Exception) -> Response:
@@ -135,3 +117,12 @@ async def on_crash(_request: Request, _error: Exception) -> Response:
     return problem_response(
         HTTPStatus.INTERNAL_SERVER_ERROR, "something broke here; the log has it by X-Request-Id"
     )
+
+
+HANDLERS: Final[dict[Any, Any]] = {
+    Problem: on_problem,
+    HTTPException: on_http_error,
+    **dict.fromkeys(STORE_TROUBLE, on_store_trouble),
+    Exception: on_crash,
+}
+"""What becomes of whatever a route raises."""
