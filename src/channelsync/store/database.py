@@ -27,6 +27,7 @@ from channelsync.store.errors import (
     StoreUnavailable,
     is_rolled_back,
     may_be_committed,
+    only_reads,
 )
 
 __all__ = [
@@ -103,7 +104,7 @@ class Database:
         """A transaction that may write: committed at the end, rolled back on any exception.
 
         Raises:
-            StoreUnavailable: the database cannot be reached; nothing was changed.
+            StoreUnavailable: the database cannot be reached, or only reads; nothing was changed.
             OutcomeUnknown: the connection broke while committing; it may or may not be done.
         """
         async with self._turn(), connected(self._writer) as connection:
@@ -113,7 +114,7 @@ class Database:
             try:
                 transaction = await _begun(connection)
                 try:
-                    async with _answering(connection):
+                    async with _answering(connection), _writing(connection):
                         yield connection
                         for end in ends.values():
                             await end(connection)
@@ -246,6 +247,22 @@ async def _answering(connection: AsyncConnection) -> AsyncIterator[None]:
     except TimeoutError as error:
         await connection.invalidate()
         raise StoreUnavailable("the database does not answer") from error
+
+
+@asynccontextmanager
+async def _writing(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Give a connection up whose server only reads: another one may lead to a server that writes.
+
+    Raises:
+        StoreUnavailable: so it is. Nothing was changed.
+    """
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if not only_reads(error):
+            raise
+        await connection.invalidate()
+        raise StoreUnavailable("the database only reads now") from error
 
 
 async def _begun(connection: AsyncConnection) -> Any:

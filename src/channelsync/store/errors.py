@@ -10,7 +10,14 @@ from typing import Final
 
 import sqlalchemy as sa
 
-__all__ = ["OutcomeUnknown", "StoreUnavailable", "is_passing", "is_rolled_back", "may_be_committed"]
+__all__ = [
+    "OutcomeUnknown",
+    "StoreUnavailable",
+    "is_passing",
+    "is_rolled_back",
+    "may_be_committed",
+    "only_reads",
+]
 
 _CONFLICTS: Final = frozenset({"40001", "40P01"})
 """Serialization failure, deadlock: proven to be rolled back, at a commit too."""
@@ -19,6 +26,7 @@ _ROLLED_BACK: Final = _CONFLICTS | {"55P03", "57014", "25P03", "53300", "57P01",
 that idled in its transaction, too many connections, a server that goes down or comes up."""
 _PASSING_CLASSES: Final = frozenset({"08", "53", "57"})
 """Classes that pass by themselves: connection, resources (a full disk too), operator."""
+_ONLY_READS: Final = "25006"
 _SQLITE_PASSING: Final = ("locked", "full", "disk I/O", "readonly", "unable to open")
 
 
@@ -61,6 +69,14 @@ def is_passing(error: BaseException) -> bool:
         return state[:2] in _PASSING_CLASSES
     operational = isinstance(error, sa.exc.OperationalError)
     return operational and any(word in str(error.orig) for word in _SQLITE_PASSING)
+
+
+def only_reads(error: sa.exc.DBAPIError) -> bool:
+    """Whether PostgreSQL refused to write at all: a standby, or saved from a full disk by its host.
+
+    Of a transaction that may write; of any other it would be a mistake of ours.
+    """
+    return _sqlstate(error) == _ONLY_READS
 
 
 def _is_broken(error: sa.exc.DBAPIError) -> bool:
