@@ -124,16 +124,18 @@ async def _ask_for_poll(
     """Readings prove nothing before the orders up to them are counted: by a poll, which marks us.
 
     The first of them is asked for, so that a long row of readings is used while it is still being
-    read. Where a poll has run and did not suffice, a line that is not counted holds the watermark
-    back: then hurry would not help, and the last one is. Returns when to come back because a poll
-    runs now: what is asked of it meanwhile it would do at once.
+    read; the last one, where hurry would not help. Returns when to come back because a poll runs
+    now: what is asked of it meanwhile it would do at once.
     """
     columns = tables.channels.c
     query = sa.select(columns.watermark_lag, columns.last_poll_at)
     row = (await tx.execute(query.where(columns.name == running.name))).one()
     polled_at = row.last_poll_at or 0.0
     first, at = waiting_for[0] + row.watermark_lag, waiting_for[1] + row.watermark_lag
-    if polled_at < first:
+    # A channel that applies late takes large batches one after another: what is proven by and by
+    # would fill its queue with small ones. And where a poll has run and did not suffice, a line
+    # that is not counted holds the watermark back.
+    if polled_at < first and running.manifest.confirms_at_once:
         at = min(at, max(first, polled_at + running.poll_interval_seconds * SOON_SHARE))
     if at <= now:
         return None
