@@ -451,6 +451,15 @@ CREATE TABLE order_voids (
     CONSTRAINT fk_order_voids_channel FOREIGN KEY(channel) REFERENCES channels (name)
 );
 
+CREATE TABLE recovery_codes (
+    user_id BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    used_at DOUBLE PRECISION,
+    CONSTRAINT pk_recovery_codes PRIMARY KEY (user_id, digest),
+    CONSTRAINT ck_recovery_codes_digest CHECK (length(digest) = 64),
+    CONSTRAINT fk_recovery_codes_user_id FOREIGN KEY(user_id) REFERENCES users (id)
+);
+
 CREATE TABLE registers (
     channel TEXT NOT NULL,
     register_id TEXT NOT NULL,
@@ -479,6 +488,15 @@ CREATE TABLE requests (
 
 CREATE INDEX ix_requests_open ON requests (channel, created_at) WHERE NOT done;
 
+CREATE TABLE second_factors (
+    user_id BIGINT NOT NULL,
+    since DOUBLE PRECISION,
+    prepared_at DOUBLE PRECISION,
+    last_step BIGINT,
+    CONSTRAINT pk_second_factors PRIMARY KEY (user_id),
+    CONSTRAINT fk_second_factors_user_id FOREIGN KEY(user_id) REFERENCES users (id)
+);
+
 CREATE TABLE sessions (
     digest TEXT NOT NULL,
     user_id BIGINT NOT NULL,
@@ -503,6 +521,16 @@ CREATE TABLE shortfalls (
     CONSTRAINT ck_shortfalls_units CHECK (units > 0),
     CONSTRAINT fk_shortfalls_channel FOREIGN KEY(channel) REFERENCES channels (name),
     CONSTRAINT fk_shortfalls_item_id FOREIGN KEY(item_id) REFERENCES items (id)
+);
+
+CREATE TABLE sign_ins (
+    digest TEXT NOT NULL,
+    user_id BIGINT NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    tries INTEGER DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_sign_ins PRIMARY KEY (digest),
+    CONSTRAINT ck_sign_ins_tries CHECK (tries >= 0),
+    CONSTRAINT fk_sign_ins_user_id FOREIGN KEY(user_id) REFERENCES users (id)
 );
 
 CREATE TABLE stock (

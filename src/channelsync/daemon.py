@@ -36,6 +36,7 @@ from channelsync.engine.setup import (
     note_unusable,
 )
 from channelsync.engine.users_desk import any_user
+from channelsync.engine.vault import master_keys
 from channelsync.engine.work import WorkKind
 from channelsync.reloading import WATCH_SECONDS, watch_configuration
 from channelsync.security.tokens import set_up_token
@@ -275,6 +276,8 @@ def _options(
         public_url=application.settings.public_url,
         stopping=stop,
         setup_token=set_up_token(secret_key(application.settings)),
+        master_keys=master_keys(application.settings),
+        second_factor_of=frozenset(application.settings.second_factor_of),
         outgoing_key=application.outgoing.key,
         allow_hosts=application.settings.allow_hosts,
         notifying=application.notifying,

@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from channelsync.domain.permissions import Role
 from channelsync.sdk.signatures import decode_standard_secret
 
 __all__ = [
@@ -126,6 +127,10 @@ class Settings(BaseSettings):
     it up apart from the database."""
     secret_key_old: SecretStr | None = None
     """The key before, while it is changed: until `channelsync keys rotate` is through."""
+    second_factor_of: Annotated[tuple[Role, ...], NoDecode] = ()
+    """Who must have a second factor: `all`, or roles (`admin,manager`), comma-separated. Whoever of
+    them has none is led to switch it on at the next sign-in, and can do nothing else before. The
+    others may."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=PORT_MAX)] = 8484
@@ -165,6 +170,19 @@ class Settings(BaseSettings):
     secrets_dir: Path | None = None
     """Folder that `file:` references of the merchant's file are read from. Without it they are
     refused."""
+
+    @field_validator("second_factor_of", mode="before")
+    @classmethod
+    def _roles(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        named = [one.strip().lower() for one in value.split(",")]
+        if named == ["all"]:
+            return tuple(Role)
+        unknown = [one for one in named if one not in set(Role)]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no role: write all, or some of {', '.join(Role)}")
+        return tuple(role for role in Role if role in named)
 
     @field_validator("allow_hosts", mode="before")
     @classmethod

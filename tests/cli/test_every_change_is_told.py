@@ -77,6 +77,7 @@ CHANGING: tuple[Tried, ...] = (
     Tried("users add", ("ada", "--role", "admin", "--password-file", "{password}"), "user.add"),
     Tried("users password", ("ada", "--password-file", "{password}"), "user.change"),
     Tried("users add", ("bob", "--role", "viewer", "--password-file", "{password}"), "user.add"),
+    Tried("users second-factor-off", ("eve", "--yes"), "second_factor.take_off"),
     Tried("users remove", ("bob", "--yes"), "user.remove"),
     Tried("keys create", ("till", "--scope", "read"), "key.create"),
     Tried("keys revoke", ("{key}",), "key.revoke"),
@@ -151,6 +152,9 @@ def full(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
             name="old-shop", connector="shopping", pool="main", state="removed", baseline_at=0.0
         ),
     )
+    eve = {"id": 9, "name": "eve", "password_hash": "", "role": "viewer", "created_at": 0.0}
+    execute(shop, sa.insert(tables.users).values(eve))
+    execute(shop, sa.insert(tables.second_factors).values(user_id=9, since=1.0))
     shop.write(f"{PASSWORD}\n", "password")
     shop.write("sku,location,on_hand,name\nCUPS,ny-dc,6,Cups\nPOT,soho,3,Pot\n", "sheet.csv")
     return shop

@@ -40,6 +40,25 @@ def test_users_come_and_go(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert actions == ["user.add", "user.add", "user.remove"]
 
 
+def test_item_10_somebody_who_has_locked_himself_out_is_helped_from_the_shell(
+    shop: Shop,
+) -> None:
+    secret = ("--password-file", str(shop.write(f"{PASSWORD}\n", "secret")))
+    assert shop.run("users", "add", "ada", "--role", "admin", *secret).code == 0
+    none = shop.run("users", "second-factor-off", "ada", "--yes")
+    assert (none.code, "ada has no second factor" in none.err) == (1, True)
+    with closing(sqlite3.connect(shop.database)) as opened, opened:
+        opened.execute("INSERT INTO second_factors (user_id, since) VALUES (1, 1000)")
+    assert shop.json("users", "list")["users"][0]["second_factor_since"] is not None
+    unsure = shop.run("users", "second-factor-off", "ada")
+    assert (unsure.code, "password alone will let in" in unsure.err) == (1, True)
+    # Neither the secret key nor a code is asked for.
+    done = shop.run("users", "second-factor-off", "ada", "--yes")
+    assert done.out == "ada has no second factor any more\n"
+    assert shop.json("users", "list")["users"][0]["second_factor_since"] is None
+    assert trail(shop)[-1][1:] == ("second_factor.take_off", "user:ada")
+
+
 def test_a_password_is_never_asked_for_where_nobody_can_answer(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from channelsync.cli.shapes import FAILURE, FREE, MIXED, SHAPES
 from channelsync.cli.tree import commands, common_options
 from channelsync.store import tables
 from tests.cli.shop import Shop
-from tests.cli.test_channel_commands import bury, remove_till
+from tests.cli.test_channel_commands import bury, execute, remove_till
 from tests.cli.test_exit_codes import corrupt
 from tests.support.checkout import ROOT
 
@@ -201,6 +201,7 @@ ELSEWHERE = {
     "users list",
     "users password",
     "users remove",
+    "users second-factor-off",
     "db copy",
     "doctor",
     "notify list",
@@ -276,6 +277,9 @@ def let_in(shop: Shop) -> dict[str, Any]:
     shop.json("users", "add", "bob", "--role", "operator", *kept, *secret)
     answers["users list"] = shop.json("users", "list")
     answers["users password"] = shop.json("users", "password", "bob", *secret)
+    given = {"user_id": 2, "since": 1.0}
+    execute(shop, sa.insert(tables.second_factors).values(given))
+    answers["users second-factor-off"] = shop.json("users", "second-factor-off", "bob", "--yes")
     answers["users remove"] = shop.json("users", "remove", "bob", "--yes")
     scope = ("--scope", "holds:write")
     answers["keys create"] = shop.json("keys", "create", "web shop", *scope, *kept)

@@ -65,7 +65,8 @@ class Door:
             "outgoing_key": KEY,
             "notifying": Notifying(notifier=self.letterbox),
         } | self.options
-        self.app = build_app(self.house.engine, WebOptions(**given))
+        self.web_options = WebOptions(**given)
+        self.app = build_app(self.house.engine, self.web_options)
         database, now = self.house.engine.database, self.house.engine.now
         self.users = UsersDesk(database, now, self.passwords)
         self.keys = KeysDesk(database, now)

@@ -137,6 +137,7 @@ GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
             ("list", people.list_users),
             ("remove", people.remove),
             ("password", people.password),
+            ("second-factor-off", people.second_factor_off),
         ),
     ),
     (

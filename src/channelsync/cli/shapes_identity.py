@@ -14,6 +14,7 @@ _USER: Final = {
     "channels": ["shopify-us"],
     "locations": ["ny-dc"],
     "created_at": AT,
+    "second_factor_since": AT,
 }
 _KEY: Final = {
     "id": "5f0c1e9a77b2",
@@ -33,6 +34,7 @@ IDENTITY_SHAPES: Final[dict[str, Any]] = {
     "users list": {"users": [_USER]},
     "users remove": {"name": "ada"},
     "users password": {"name": "ada"},
+    "users second-factor-off": {"name": "ada"},
     "keys list": {"keys": [_KEY]},
     "keys create": {"key": _KEY, "text": "csk_5f0c1e9a77b2_…"},
     "keys revoke": {"key": _KEY},

@@ -45,6 +45,7 @@ from channelsync.engine.bookkeeping import verify_books
 from channelsync.engine.setup import apply_setup
 from channelsync.engine.stock_csv import import_stock
 from channelsync.engine.stock_desk import StockDesk
+from channelsync.engine.vault import master_keys
 from channelsync.settings import Settings
 from channelsync.store.folder import data_lock
 from channelsync.web.app import WebOptions
@@ -255,6 +256,7 @@ class _Play:
         settings, registry = self.application.settings, self.application.registry
         options = WebOptions(
             public_url=self.url,
+            master_keys=master_keys(settings),
             stage=DemoStage(shoppers),
             stopping=self.stop,
             merchant_file=MerchantFile(settings.config),

@@ -1,7 +1,9 @@
 """Identity: who a session or a key belongs to, signing in and out.
 
 A session lives at most `SESSION_SECONDS`, and `IDLE_SECONDS` after it was seen last; every sign-in
-makes a new one. What is kept of sessions and keys proves nothing to whoever reads the database.
+makes a new one. Whoever has a second factor, or must have one, gets none for the password alone:
+`engine.sign_ins` leads on from there. What is kept of sessions and keys proves nothing to whoever
+reads the database.
 """
 
 from __future__ import annotations
@@ -17,14 +19,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.permissions import Permission, Principal, Role, permissions_of
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.audit import note_change
+from channelsync.engine.second_factors import SecondFactors
 from channelsync.engine.sharing import SharedLook
+from channelsync.engine.sign_ins import Begun, begin_sign_in, forget_old_sign_ins
 from channelsync.engine.users_desk import any_user, reach_of
 from channelsync.ports import Clock
-from channelsync.security.passwords import CHARACTERS_MAX, Passwords
-from channelsync.security.tokens import digest, new_token, parse_key
+from channelsync.security.passwords import CHARACTERS_MAX
+from channelsync.security.tokens import digest, parse_key
 from channelsync.store.audit_chain import Change
 from channelsync.store.database import Database
-from channelsync.store.tables import api_keys, sessions, users
+from channelsync.store.tables import api_keys, second_factors, sessions, users
 
 __all__ = ["IDLE_SECONDS", "SESSION_SECONDS", "Identity", "forget_old_sessions"]
 
@@ -42,7 +46,7 @@ class Identity:
 
     database: Database
     now: Clock
-    passwords: Passwords = field(default_factory=Passwords)
+    factors: SecondFactors
     _anybody: bool = False
     _inhabited: SharedLook[bool] = field(init=False)
     _rows: dict[str, SharedLook[Any]] = field(default_factory=dict)
@@ -97,59 +101,58 @@ class Identity:
     async def of_session(self, token: str) -> Principal | None:
         """The user that a session belongs to; None: there is none, or its time is over."""
         query = (
-            sa.select(sessions.c.seen_at, sessions.c.created_at, *_USER)
+            sa.select(sessions.c.seen_at, sessions.c.created_at, second_factors.c.since, *_USER)
             .join(users, users.c.id == sessions.c.user_id)
+            .join(second_factors, second_factors.c.user_id == users.c.id, isouter=True)
             .where(sessions.c.digest == digest(token), users.c.removed_at.is_(None))
         )
         async with self.database.read() as tx:
             row = (await tx.execute(query)).one_or_none()
         now = self.now()
-        if row is None or _is_over(row, now):
+        if row is None or _is_over(row, now) or self._lacks_factor(row):
             return None
         if row.seen_at < now - SEEN_SECONDS:
             mine = sa.update(sessions).where(sessions.c.digest == digest(token))
             await self._write(mine.values(seen_at=now))
         return _person(row)
 
-    async def sign_in(self, name: str, password: str, *, request: str | None) -> str | None:
-        """A new session's token; None: no such user, or not his password. Both take as long."""
+    def _lacks_factor(self, row: Any) -> bool:
+        """Whether the operator began to ask for a second factor after this session had begun."""
+        return row.since is None and Role(row.role) in self.factors.required
+
+    async def sign_in(self, name: str, password: str, *, request: str | None) -> Begun | None:
+        """What the password opens; None: no such user, or not his. Both take as long."""
         name = name.strip().casefold()
         query = sa.select(users).where(users.c.name == name, users.c.removed_at.is_(None))
         async with self.database.read() as tx:
             row = (await tx.execute(query)).one_or_none()
         kept = None if row is None or len(password) > CHARACTERS_MAX else row.password_hash
-        right = await self.passwords.matches(kept, password[:CHARACTERS_MAX])
+        passwords = self.factors.passwords
+        right = await passwords.matches(kept, password[:CHARACTERS_MAX])
         if row is None or not right:
             _log.warning("sign-in refused", request=request)
             return None
         fresh = None
-        if self.passwords.is_outdated(row.password_hash):
-            fresh = await self.passwords.hash(password)
+        if passwords.is_outdated(row.password_hash):
+            fresh = await passwords.hash(password)
         return await self._begin(row, fresh, request)
 
-    async def _begin(self, checked: Any, fresh: str | None, request: str | None) -> str | None:
-        """A session for a user whose password was just checked, unless it was changed meanwhile."""
-        token, now, name = new_token(), self.now(), checked.name
-        values = {
-            "digest": digest(token),
-            "user_id": checked.id,
-            "created_at": now,
-            "seen_at": now,
-        }
+    async def _begin(self, checked: Any, fresh: str | None, request: str | None) -> Begun | None:
+        """Go on for a user whose password was just checked, unless it was changed meanwhile."""
         same = sa.update(users).where(
             users.c.id == checked.id,
             users.c.password_hash == checked.password_hash,
             users.c.removed_at.is_(None),
         )
 
-        async def act(tx: AsyncConnection) -> str | None:
+        async def act(tx: AsyncConnection) -> Begun | None:
             kept = await tx.execute(same.values(password_hash=fresh or checked.password_hash))
             if not kept.rowcount:
                 return None
+            now = self.now()
             await forget_old_sessions(tx, now=now)
-            await tx.execute(sa.insert(sessions).values(values))
-            await note_change(tx, self._told("session.begin", name, request))
-            return token
+            await forget_old_sign_ins(tx, now=now)
+            return await begin_sign_in(tx, self.factors, checked, request=request)
 
         return await self.database.transact(act)
 

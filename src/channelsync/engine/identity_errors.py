@@ -3,13 +3,21 @@
 IdentityError
 ├── UnknownUser    nobody of this name is here; the closest one is suggested
 ├── UserRefused    the name is taken or no name, or nobody would be left to administrate
+├── FactorRefused  the code is wrong or was used, or the second factor does not stand so
 ├── UnknownKey     there is no such key
 └── KeyRefused     the key cannot be made so, or is revoked already
 """
 
 from __future__ import annotations
 
-__all__ = ["IdentityError", "KeyRefused", "UnknownKey", "UnknownUser", "UserRefused"]
+__all__ = [
+    "FactorRefused",
+    "IdentityError",
+    "KeyRefused",
+    "UnknownKey",
+    "UnknownUser",
+    "UserRefused",
+]
 
 
 class IdentityError(Exception):
@@ -26,6 +34,10 @@ class UnknownUser(IdentityError):
 
 class UserRefused(IdentityError):
     """The name is taken or no name, or nobody would be left to administrate."""
+
+
+class FactorRefused(IdentityError):
+    """The code is wrong or was used, or the second factor does not stand so."""
 
 
 class UnknownKey(IdentityError):

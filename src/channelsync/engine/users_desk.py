@@ -13,16 +13,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.permissions import EVERYWHERE, Reach, Role
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.audit import note_change
-from channelsync.engine.identity_errors import UnknownUser, UserRefused
+from channelsync.engine.factor_rows import drop_factor, end_sessions
+from channelsync.engine.identity_errors import FactorRefused, UnknownUser, UserRefused
 from channelsync.ports import Clock
 from channelsync.security.passwords import CHARACTERS_MAX, Passwords, require_strong
 from channelsync.store.audit_chain import Change
 from channelsync.store.database import Database
 from channelsync.store.locks import lock_users
 from channelsync.store.stock_queries import closest
-from channelsync.store.tables import channels, locations, sessions, users
+from channelsync.store.tables import channels, locations, second_factors, sessions, users
 
-__all__ = ["User", "UsersDesk", "any_user", "reach_of", "reach_values", "require_reachable"]
+__all__ = [
+    "User",
+    "UsersDesk",
+    "any_user",
+    "reach_of",
+    "reach_values",
+    "require_reachable",
+    "require_user",
+]
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 
@@ -36,6 +45,8 @@ class User:
     channels: tuple[str, ...] | None
     locations: tuple[str, ...] | None
     created_at: Instant
+    second_factor_since: Instant | None = None
+    """None: the password alone lets in."""
 
 
 async def any_user(tx: AsyncConnection) -> bool:
@@ -89,7 +100,7 @@ class UsersDesk:
 
     async def list(self, tx: AsyncConnection) -> Sequence[User]:
         """Everybody, by name."""
-        query = sa.select(users).where(users.c.removed_at.is_(None)).order_by(users.c.name)
+        query = _PRESENT.order_by(users.c.name)
         return tuple(_user(row) for row in await tx.execute(query))
 
     async def add(
@@ -131,7 +142,7 @@ class UsersDesk:
                 raise UserRefused(f"there is a user {name!r} already")
             await require_reachable(tx, reach)
             await tx.execute(sa.insert(users).values(values))
-            made = await self._require(tx, name)
+            made = await require_user(tx, name)
             told = Change(
                 at=self.now(),
                 actor=actor,
@@ -170,14 +181,14 @@ class UsersDesk:
 
         async def act(tx: AsyncConnection) -> User:
             await lock_users(tx)
-            before = await self._require(tx, name)
+            before = await require_user(tx, name)
             if reach is not None:
                 await require_reachable(tx, reach)
             if values:
                 await tx.execute(sa.update(users).where(users.c.id == before.id).values(values))
             await _require_admin(tx)
-            await _end_sessions(tx, before.id)
-            after = await self._require(tx, name)
+            await end_sessions(tx, before.id)
+            after = await require_user(tx, name)
             told = _told(after) | ({"password": "changed"} if password is not None else {})
             await self._note(
                 tx, actor, "user.change", name, before=_told(before), after=told, request=request
@@ -197,7 +208,7 @@ class UsersDesk:
             PasswordTooWeak: the new one would be guessed.
         """
         async with self.database.read() as tx:
-            row = await self._require(tx, name)
+            row = await require_user(tx, name)
         if not await self.passwords.matches(row.password_hash, present[:CHARACTERS_MAX]):
             raise UserRefused("that is not your present password")
         return await self.change(name, actor=f"user:{name}", password=password, request=request)
@@ -211,10 +222,10 @@ class UsersDesk:
 
         async def act(tx: AsyncConnection) -> User:
             await lock_users(tx)
-            row = await self._require(tx, name)
+            row = await require_user(tx, name)
             query = sa.select(sa.func.count()).where(sessions.c.user_id == row.id)
             open_sessions = int((await tx.execute(query)).scalar_one())
-            await _end_sessions(tx, row.id)
+            await end_sessions(tx, row.id)
             await self._note(
                 tx,
                 actor,
@@ -228,6 +239,27 @@ class UsersDesk:
 
         return await self.database.transact(act)
 
+    async def take_off_factor(self, name: str, *, actor: str, request: str | None = None) -> None:
+        """Take somebody's second factor off, for whoever has lost it; his sessions end.
+
+        Raises:
+            UnknownUser: there is nobody of this name.
+            FactorRefused: there is none to take off.
+        """
+
+        async def act(tx: AsyncConnection) -> None:
+            await lock_users(tx)
+            row = await require_user(tx, name, lock=True)
+            if not await drop_factor(tx, row.id):
+                raise FactorRefused(f"{row.name} has no second factor")
+            await end_sessions(tx, row.id)
+            before = {"since": row.second_factor_since}
+            await self._note(
+                tx, actor, "second_factor.take_off", row.name, before=before, request=request
+            )
+
+        await self.database.transact(act)
+
     async def remove(self, name: str, *, actor: str, request: str | None = None) -> None:
         """Let somebody in no more, at once.
 
@@ -238,11 +270,12 @@ class UsersDesk:
 
         async def act(tx: AsyncConnection) -> None:
             await lock_users(tx)
-            row = await self._require(tx, name)
+            row = await require_user(tx, name)
             gone = sa.update(users).where(users.c.id == row.id)
             await tx.execute(gone.values(removed_at=self.now()))
             await _require_admin(tx)
-            await _end_sessions(tx, row.id)
+            await end_sessions(tx, row.id)
+            await drop_factor(tx, row.id)
             await self._note(tx, actor, "user.remove", name, before=_told(row), request=request)
 
         await self.database.transact(act)
@@ -253,12 +286,18 @@ class UsersDesk:
         change = Change(at=self.now(), actor=actor, action=action, subject=f"user:{name}", **m)
         await note_change(tx, change)
 
-    async def _require(self, tx: AsyncConnection, name: str) -> Any:
-        row = await _find(tx, name)
-        if row is None:
-            known = [one.name for one in await self.list(tx)]
-            raise UnknownUser(name, closest(name, known))
-        return row
+
+async def require_user(tx: AsyncConnection, name: str, *, lock: bool = False) -> Any:
+    """A user's row; with `lock` nobody else changes it before the transaction ends.
+
+    Raises:
+        UnknownUser: there is nobody of this name.
+    """
+    row = await _find(tx, name, lock=lock)
+    if row is None:
+        here = sa.select(users.c.name).where(users.c.removed_at.is_(None))
+        raise UnknownUser(name, closest(name, (await tx.execute(here)).scalars().all()))
+    return row
 
 
 def _name(text: str) -> str:
@@ -270,9 +309,16 @@ def _name(text: str) -> str:
     return name
 
 
-async def _find(tx: AsyncConnection, name: str) -> Any:
-    mine = sa.select(users).where(users.c.name == name, users.c.removed_at.is_(None))
-    return (await tx.execute(mine)).one_or_none()
+_PRESENT: Final = (
+    sa.select(users, second_factors.c.since.label("second_factor_since"))
+    .join(second_factors, second_factors.c.user_id == users.c.id, isouter=True)
+    .where(users.c.removed_at.is_(None))
+)
+
+
+async def _find(tx: AsyncConnection, name: str, *, lock: bool = False) -> Any:
+    mine = _PRESENT.where(users.c.name == name)
+    return (await tx.execute(mine.with_for_update(of=users) if lock else mine)).one_or_none()
 
 
 async def _require_admin(tx: AsyncConnection) -> None:
@@ -281,10 +327,6 @@ async def _require_admin(tx: AsyncConnection) -> None:
     )
     if not any(reach_of(row).is_everywhere for row in await tx.execute(query)):
         raise UserRefused("the last admin who reaches everywhere must stay: make another one first")
-
-
-async def _end_sessions(tx: AsyncConnection, user_id: int) -> None:
-    await tx.execute(sa.delete(sessions).where(sessions.c.user_id == user_id))
 
 
 def _told(row: Any) -> dict[str, Any]:
@@ -298,4 +340,5 @@ def _user(row: Any) -> User:
         channels=None if row.channels is None else tuple(row.channels),
         locations=None if row.locations is None else tuple(row.locations),
         created_at=row.created_at,
+        second_factor_since=row.second_factor_since,
     )

@@ -29,12 +29,14 @@ from channelsync.store.tables import data_keys, kept_secrets
 __all__ = [
     "CREDENTIALS",
     "ENDPOINTS",
+    "FACTORS",
     "Kept",
     "Rotated",
     "Vault",
     "VaultLocked",
     "VaultState",
     "endpoints_key",
+    "master_keys",
     "open_vault",
 ]
 
@@ -42,6 +44,8 @@ CREDENTIALS: Final = "credential:"
 """What the merchant's file refers to as `kept:NAME` stands under this and its name."""
 ENDPOINTS: Final = "root:endpoints"
 """What the secrets of outgoing events' endpoints are worked out from."""
+FACTORS: Final = "second_factor:"
+"""The secrets of second factors stand under this and the user's number."""
 BATCH_ROWS: Final = 50
 KEY_ID_BYTES: Final = 4
 
@@ -301,9 +305,18 @@ def open_vault(settings: Settings, database: Database, now: Clock) -> Vault:
     Raises:
         SettingsInvalid: the key cannot be read, or made.
     """
+    return Vault(database, now, master_keys(settings))
+
+
+def master_keys(settings: Settings) -> MasterKeys:
+    """The operator's keys: of today and, while it is changed, the one before.
+
+    Raises:
+        SettingsInvalid: the key cannot be read, or made.
+    """
     given = settings.secret_key_old
     former = None if given is None else given.get_secret_value().encode()
-    return Vault(database, now, MasterKeys(secret_key(settings), former))
+    return MasterKeys(secret_key(settings), former)
 
 
 async def endpoints_key(settings: Settings, database: Database, now: Clock) -> bytes:

@@ -7,7 +7,15 @@ import sqlalchemy as sa
 from channelsync.domain.permissions import Role
 from channelsync.store.schema import ID, INSTANT, key, metadata, one_of
 
-__all__ = ["api_keys", "audit", "sessions", "users"]
+__all__ = [
+    "api_keys",
+    "audit",
+    "recovery_codes",
+    "second_factors",
+    "sessions",
+    "sign_ins",
+    "users",
+]
 
 DIGEST_CHARACTERS = 64
 
@@ -42,6 +50,39 @@ sessions = sa.Table(
     sa.Column("created_at", INSTANT, nullable=False),
     sa.Column("seen_at", INSTANT, nullable=False),
     sa.Index("ix_sessions_user", "user_id"),
+)
+
+second_factors = sa.Table(
+    "second_factors",
+    metadata,
+    sa.Column("user_id", sa.ForeignKey(users.c.id), primary_key=True),
+    # null: it is not on yet
+    sa.Column("since", INSTANT),
+    # a secret waits for its first code; the secrets themselves are kept, sealed
+    sa.Column("prepared_at", INSTANT),
+    # of the code that was taken last: neither it nor an earlier one is taken again
+    sa.Column("last_step", ID),
+)
+
+recovery_codes = sa.Table(
+    "recovery_codes",
+    metadata,
+    sa.Column("user_id", sa.ForeignKey(users.c.id), primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("used_at", INSTANT),
+    sa.CheckConstraint(f"length(digest) = {DIGEST_CHARACTERS}", name="digest"),
+)
+
+# Whoever has given the password and not yet the second factor: no session before.
+sign_ins = sa.Table(
+    "sign_ins",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.ForeignKey(users.c.id), nullable=False),
+    sa.Column("created_at", INSTANT, nullable=False),
+    # wrong codes so far
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("tries >= 0", name="tries"),
 )
 
 api_keys = sa.Table(

@@ -21,7 +21,15 @@ from channelsync.store.channel_tables import (
     requests,
 )
 from channelsync.store.event_tables import endpoints, event_deliveries, events
-from channelsync.store.identity_tables import api_keys, audit, sessions, users
+from channelsync.store.identity_tables import (
+    api_keys,
+    audit,
+    recovery_codes,
+    second_factors,
+    sessions,
+    sign_ins,
+    users,
+)
 from channelsync.store.notice_tables import low_stock, notices
 from channelsync.store.order_tables import (
     deliveries,
@@ -103,11 +111,14 @@ __all__ = [
     "pushes",
     "readings",
     "recipes",
+    "recovery_codes",
     "registers",
     "requests",
     "seals",
+    "second_factors",
     "sessions",
     "shortfalls",
+    "sign_ins",
     "stock",
     "transfer_differences",
     "transfers",

@@ -16,6 +16,7 @@ from channelsync.engine.identity import Identity
 from channelsync.tracing import NoTracing
 from channelsync.web.access import TABLE, require_listed
 from channelsync.web.dashboard.trouble import PagesOfTrouble
+from channelsync.web.factors import factors_of
 from channelsync.web.gate import Gate
 from channelsync.web.guard import Guard
 from channelsync.web.later import Later
@@ -84,7 +85,7 @@ def _tracing(engine: Engine) -> list[Middleware]:
 
 
 def _gate(engine: Engine, options: WebOptions) -> Gate:
-    identity = Identity(engine.database, engine.now, options.passwords)
+    identity = Identity(engine.database, engine.now, factors_of(engine, options))
     limits = Buckets(
         time.monotonic, burst=options.requests_burst, per_second=options.requests_burst / 6
     )

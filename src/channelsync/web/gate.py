@@ -41,6 +41,7 @@ __all__ = [
     "LOCAL",
     "SECURE_COOKIE",
     "Gate",
+    "cookie_of",
     "csrf_token_of",
     "is_operator",
     "is_own",
@@ -220,15 +221,20 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def session_of(scope: Scope) -> str | None:
-    """The session's token, as the browser sends it.
+    """The session's token, as the browser sends it."""
+    return cookie_of(scope, SECURE_COOKIE, COOKIE)
 
-    The plain cookie, which a neighbouring host could set, counts only without TLS.
+
+def cookie_of(scope: Scope, secure: str, plain: str) -> str | None:
+    """What a cookie of ours holds.
+
+    The plain one, which a neighbouring host could set, counts only without TLS.
     """
     cookies = _cookies(Headers(scope=scope))
-    secure = cookies.get(SECURE_COOKIE)
-    if secure is None and scope.get("scheme") != "https":
-        return cookies.get(COOKIE)
-    return secure
+    found = cookies.get(secure)
+    if found is None and scope.get("scheme") != "https":
+        return cookies.get(plain)
+    return found
 
 
 def _cookies(headers: Headers) -> Mapping[str, str]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from channelsync.configuration.editing import MerchantFile
+from channelsync.domain.permissions import Role
 from channelsync.engine.notify import Notifying
 from channelsync.engine.propose import Proposal
 from channelsync.security.passwords import Passwords
+from channelsync.security.sealing import MasterKeys, new_data_key
 
 __all__ = ["LOOPBACK", "Button", "Exhibit", "Stage", "WebOptions"]
 
@@ -64,6 +66,10 @@ class Stage(Protocol):
         """
 
 
+def _keys_of_this_life() -> MasterKeys:
+    return MasterKeys(new_data_key())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebOptions:
     """How the web half answers."""
@@ -77,6 +83,10 @@ class WebOptions:
     setup_token: str | None = None
     """What the link bears with which the first user is made; None: there is no such link."""
     passwords: Passwords = field(default_factory=Passwords)
+    master_keys: MasterKeys = field(default_factory=_keys_of_this_life, repr=False)
+    """Opens the secrets of second factors; left out, they are good for this process alone."""
+    second_factor_of: frozenset[Role] = frozenset()
+    """Users of these roles may do nothing without a second factor."""
     read_proposal: Callable[[bytes], Proposal] | None = None
     """Reads a proposed configuration, for plans of it; None: there are no such plans."""
     merchant_file: MerchantFile | None = None

@@ -45,6 +45,10 @@ class Buckets:
         bucket.tokens -= 1.0
         return 0.0
 
+    def forget(self, key: str) -> None:
+        """Give everything back: whoever asked has proven himself."""
+        self._kept.pop(key, None)
+
     def left(self, key: str) -> float:
         """How many are left, as last seen."""
         bucket = self._kept.get(key)

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from channelsync.engine.users_desk import User, UsersDesk
     from channelsync.store.database import Database
 
-__all__ = ["CHANNELS", "LOCATIONS", "add", "list_users", "password", "reach_from", "remove"]
+__all__ = [
+    "CHANNELS",
+    "LOCATIONS",
+    "add",
+    "list_users",
+    "password",
+    "reach_from",
+    "remove",
+    "second_factor_off",
+]
 
 NAME = Annotated[str, typer.Argument(help="The name to sign in with.")]
 CHANNELS = Annotated[
@@ -99,6 +108,16 @@ async def password(
     )
 
 
+async def second_factor_off(session: Session, name: NAME, yes: YES = False) -> None:
+    """Take somebody's second factor off, who has lost it; whoever is signed in as them is out."""
+    require_yes(yes, f"{name}'s password alone will let in, until another is switched on.")
+    async with session.store() as database:
+        await _desk(session, database).take_off_factor(name, actor=session.actor)
+    session.output.result(
+        {"name": name}, lambda screen: screen.line(f"{name} has no second factor any more")
+    )
+
+
 def _desk(session: Session, database: Database) -> UsersDesk:
     from channelsync.engine.users_desk import UsersDesk
 
@@ -127,10 +146,11 @@ def _show(screen: Screen, found: Sequence[User]) -> None:
     if not found:
         screen.line("Nobody yet: channelsync users add NAME --role admin")
         return
-    grid = Grid("Name", "Role", "Channels", "Locations", "Since")
+    grid = Grid("Name", "Role", "Channels", "Locations", "Second factor", "Since")
     for one in found:
         reach = (_named(one.channels), _named(one.locations))
-        grid.row(one.name, one.role, *reach, spoken(one.created_at))
+        factor = "off" if one.second_factor_since is None else spoken(one.second_factor_since)
+        grid.row(one.name, one.role, *reach, factor, spoken(one.created_at))
     screen.grid(grid)
 
 

@@ -45,6 +45,7 @@ class UserShown(Shown):
     role: Role
     channels: Sequence[str] | None = Field(description="Null: all of them.")
     locations: Sequence[str] | None = Field(description="Null: all of them.")
+    second_factor_since: Moment | None = Field(description="Null: the password alone lets in.")
     created_at: Moment
 
 

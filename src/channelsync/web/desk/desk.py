@@ -24,11 +24,10 @@ from channelsync.web.desk.said import DONE
 from channelsync.web.gate import principal_of
 from channelsync.web.options import WebOptions
 from channelsync.web.problems import Problem
+from channelsync.web.reveals import Reveals
 
 __all__ = ["Desk", "Outcome", "Question"]
 
-REVEALS_MAX: Final = 64
-REVEAL_SECONDS: Final = 60.0
 BACK: Final = ("/repairs", "/dead-letters")
 """Pages whose buttons lead back to them, wherever the deed itself lives."""
 
@@ -56,28 +55,13 @@ class Question:
 
 
 @dataclass(slots=True)
-class _Reveals:
-    """What is shown once, for the second of two clicks: a browser shows the last answer alone."""
-
-    kept: dict[str, tuple[float, Mapping[str, str]]] = field(default_factory=dict)
-
-    def put(self, key: str, revealed: Mapping[str, str], now: float) -> None:
-        young = {k: one for k, one in self.kept.items() if one[0] > now - REVEAL_SECONDS}
-        self.kept = dict(list(young.items())[-REVEALS_MAX:]) | {key: (now, revealed)}
-
-    def get(self, key: str, now: float) -> Mapping[str, str]:
-        at, revealed = self.kept.get(key, (0.0, {}))
-        return revealed if at > now - REVEAL_SECONDS else {}
-
-
-@dataclass(slots=True)
 class Desk:
     """One for all pages."""
 
     counter: Counter
     frame: Frame
     options: WebOptions
-    _reveals: _Reveals = field(default_factory=_Reveals)
+    _reveals: Reveals = field(default_factory=Reveals)
 
     @property
     def engine(self) -> Engine:

@@ -21,7 +21,7 @@ __all__ = ["Form", "number", "number_of", "read_form", "validated"]
 FIELDS_MAX: Final = 2_000
 ONCE_LENGTH_MAX: Final = 64
 NUMBER_LENGTH_MAX: Final = 15
-_BESIDE: Final = frozenset({"csrf_token", "once", "password", "again", "present"})
+_BESIDE: Final = frozenset({"csrf_token", "once", "password", "again", "present", "code"})
 """Fields that say nothing of what is to be done, or must not be worked into anything kept."""
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -18,6 +18,7 @@ from channelsync.web.desk.keys import KeyPages
 from channelsync.web.desk.notices import NoticePages
 from channelsync.web.desk.quotas import QuotaPages
 from channelsync.web.desk.repairs import RepairPages
+from channelsync.web.desk.second_factor import SecondFactorPages
 from channelsync.web.desk.stock import StockPages
 from channelsync.web.desk.transfers import TransferPages
 from channelsync.web.desk.users import UserPages
@@ -38,6 +39,7 @@ def desk_routes(counter: Counter, options: WebOptions, tests: NoticeTests) -> Se
         TransferPages(desk),
         HoldPages(desk),
         UserPages(desk),
+        SecondFactorPages(desk),
         KeyPages(desk),
         EndpointPages(desk),
         NoticePages(desk, tests),

@@ -23,6 +23,8 @@ from channelsync.web.desk.desk import Desk, Outcome, Question
 from channelsync.web.desk.files import file_of, told
 from channelsync.web.desk.forms import Form, read_form
 from channelsync.web.desk.reaching import known_places, reach_from
+from channelsync.web.desk.second_factor import own_name
+from channelsync.web.factors import factors_of
 from channelsync.web.gate import principal_of
 from channelsync.web.problems import Problem
 from channelsync.web.throttle import Buckets
@@ -41,6 +43,7 @@ COLUMNS: Final = (
     Column("role", "role"),
     Column("channels", "channels"),
     Column("locations", "locations"),
+    Column("second_factor_since", "second_factor_since", "when"),
     Column("created_at", "since", "when"),
 )
 
@@ -68,6 +71,7 @@ class UserPages:
             Route("/users/{name}", self.change, methods=["POST"]),
             Route("/users/{name}/password", self.set_password, methods=["POST"]),
             Route("/users/{name}/sessions", self.end_sessions, methods=["POST"]),
+            Route("/users/{name}/second-factor", self.take_off_factor, methods=["POST"]),
             Route("/users/{name}/remove", self.remove, methods=["POST"]),
             Route("/account", self.account, methods=["GET"]),
             Route("/account/password", self.own_password, methods=["POST"]),
@@ -92,6 +96,7 @@ class UserPages:
                 "role": one.role.value,
                 "channels": told(one.channels),
                 "locations": told(one.locations),
+                "second_factor_since": one.second_factor_since,
                 "created_at": one.created_at,
             }
             for one in found
@@ -116,6 +121,7 @@ class UserPages:
             outcome=outcome,
             users=found,
             roles=ROLES,
+            factor_wanted=self._desk.options.second_factor_of,
             places=places,
             values={} if form is None else form.kept(),
             chosen=_chosen(form),
@@ -180,6 +186,7 @@ class UserPages:
             user=found[0],
             path=_path(name),
             roles=ROLES,
+            factor_wanted=self._desk.options.second_factor_of,
             places=places,
             chosen=_reach_of(found[0]),
             errors=errors,
@@ -224,6 +231,20 @@ class UserPages:
         path = _path(name)
         return await self._do(request, form, "user.end_sessions", act, path, "sessions-ended")
 
+    async def take_off_factor(self, request: Request) -> Response:
+        """Take somebody's second factor off, who has lost it."""
+        form, name = await read_form(request), request.path_params["name"]
+        if not form.is_sure:
+            return self._desk.ask(request, form, _factor_question(name))
+        actor, request_id = principal_of(request).name, request.scope["request_id"]
+
+        async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
+            await self._users(joined).take_off_factor(name, actor=actor, request=request_id)
+            return Deed(answer=_Named(name=name))
+
+        path, done = _path(name), "second-factor-taken-off"
+        return await self._do(request, form, "second_factor.take_off", act, path, done)
+
     async def remove(self, request: Request) -> Response:
         """Let somebody in no more."""
         form, name = await read_form(request), request.path_params["name"]
@@ -249,9 +270,9 @@ class UserPages:
 
     async def account(self, request: Request) -> Response:
         """Who one is here, and the form for another password."""
-        return self._account(request)
+        return await self._account(request)
 
-    def _account(
+    async def _account(
         self,
         request: Request,
         error: str | None = None,
@@ -260,6 +281,11 @@ class UserPages:
     ) -> Response:
         me = principal_of(request)
         granted = permissions_of(me.role) if me.role is not None else me.permissions
+        kind, _, name = me.name.partition(":")
+        factor = None
+        if kind == "user":
+            async with self._desk.engine.database.read() as tx:
+                factor = await factors_of(self._desk.engine, self._desk.options).state(tx, name)
         return self._desk.page(
             request,
             "account",
@@ -271,20 +297,18 @@ class UserPages:
             granted=sorted(one for one in granted if me.may(one)),
             errors=errors,
             minimum=CHARACTERS_MIN,
-            has_password=me.name.startswith("user:"),
+            has_password=factor is not None,
+            factor=factor,
         )
 
     async def own_password(self, request: Request) -> Response:
         """Another password of one's own; every session ends."""
-        form, me = await read_form(request), principal_of(request)
-        kind, _, name = me.name.partition(":")
-        if kind != "user":
-            raise Problem(HTTPStatus.CONFLICT, "you have no password here: no user has signed in")
+        form, name = await read_form(request), own_name(request)
         if errors := _password_errors(form):
-            return self._account(request, errors=errors)
+            return await self._account(request, errors=errors)
         if wait := self._guesses.take(name):
             error = f"too many tries: go on in {int(wait) + 1} s"
-            return self._account(request, error, status=HTTPStatus.TOO_MANY_REQUESTS)
+            return await self._account(request, error, status=HTTPStatus.TOO_MANY_REQUESTS)
 
         async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
             await self._users(joined).change_own(
@@ -297,7 +321,7 @@ class UserPages:
 
         outcome = await self._desk.do(request, form, "user.change", act)
         if outcome.error is not None:
-            return self._account(request, outcome.error, status=outcome.status)
+            return await self._account(request, outcome.error, status=outcome.status)
         return RedirectResponse("/login", HTTPStatus.SEE_OTHER)
 
 
@@ -325,6 +349,17 @@ def _reach_of(user: User) -> Reach:
     return Reach(
         channels=None if user.channels is None else frozenset(user.channels),
         locations=None if user.locations is None else frozenset(user.locations),
+    )
+
+
+def _factor_question(name: str) -> Question:
+    return Question(
+        title=f"Take the second factor of {name} off?",
+        text="From then on the password alone lets in. Be sure that it is the user who asks for it:"
+        " whoever has stolen a password asks for this next.",
+        button="Take it off",
+        back=_path(name),
+        active="users",
     )
 
 
