@@ -41,23 +41,24 @@ async def watch_configuration(
     """Reload when the file changes or SIGHUP comes; close removed channels once they are empty."""
     # It was read before this began, and may have changed since: the first look reads it again.
     seen: tuple[int, ...] | None = None
+    asked = False
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(every_seconds):
                 await reload_now.wait()
-        asked, changed_at = reload_now.is_set(), _changed_at(watched)
+        asked, changed_at = asked or reload_now.is_set(), _changed_at(watched)
         reload_now.clear()
         try:
             if watched is not None and (asked or changed_at != seen):
                 await reload_configuration(application, watched)
                 seen = changed_at
+            asked = False
             await _close_emptied(application)
         except Exception as error:
             if not is_passing(error):
                 raise
+            # Tried again at the next look, never at once: it may be unusable for hours.
             _log.warning("the database cannot be used; the configuration waits", why=str(error))
-            if asked:
-                reload_now.set()
 
 
 def _changed_at(path: Path | None) -> tuple[int, ...] | None:

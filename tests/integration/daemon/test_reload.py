@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from channelsync.reloading import reload_configuration, watch_configuration
 from channelsync.settings import Settings
 from channelsync.store import tables
 from channelsync.store.database import Database, sqlite_url
+from channelsync.store.errors import StoreUnavailable
 
 START = """\
 version: 1
@@ -127,6 +129,33 @@ async def test_a_file_written_by_the_editor_is_taken_over_at_once(
     )
     reload_now.set()
     async with asyncio.timeout(30):
+        while application.engine.policy.rules["main"][0].quotas != {"till": 6_000}:  # noqa: ASYNC110 - nobody says so
+            await asyncio.sleep(0.01)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_an_unusable_database_is_tried_at_each_look_and_not_without_a_pause(
+    application: Application, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = asyncio.Queue[None]()
+
+    def write() -> NoReturn:
+        tries.put_nowait(None)
+        raise StoreUnavailable("it cannot be reached")
+
+    reload_now = asyncio.Event()
+    reload_now.set()
+    await asyncio.to_thread(path.write_text, START.replace("20%", "60%"))
+    async with asyncio.timeout(30):
+        with monkeypatch.context() as broken:
+            broken.setattr(application.engine.database, "write", write)
+            watching = asyncio.create_task(watch_configuration(application, path, reload_now, 0.5))
+            await tries.get()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert tries.empty()
+            await tries.get()  # though nobody asked again
         while application.engine.policy.rules["main"][0].quotas != {"till": 6_000}:  # noqa: ASYNC110 - nobody says so
             await asyncio.sleep(0.01)
     watching.cancel()
