@@ -43,7 +43,7 @@ async def _serve(kind: str) -> None:
     async with open_application(settings) as application:
         await apply_setup(application.engine, setup_of(application.configuration))
         door = listen("127.0.0.1", 0)
-        app = bare_app(application.engine) if kind == "bare" else _own_app(application)
+        app = bare_app(application.engine) if kind == "bare" else await _own_app(application)
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
         server = uvicorn.Server(config)
         door.listen()
@@ -51,9 +51,11 @@ async def _serve(kind: str) -> None:
         await server.serve(sockets=[door])
 
 
-def _own_app(application: Application) -> ASGIApp:
+async def _own_app(application: Application) -> ASGIApp:
     # One caller is measured here, as fast as it can.
-    return build_app(application.engine, WebOptions(requests_burst=UNLIMITED))
+    app = build_app(application.engine, WebOptions(requests_burst=UNLIMITED))
+    await app.faces.open()
+    return app
 
 
 def bare_app(engine: Engine) -> ASGIApp:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from channelsync.settings import Settings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # every command knows this module, `--help` among them
+    from channelsync.settings import Settings
 
 __all__ = ["local_url", "repairs_page"]
 

@@ -20,6 +20,7 @@ __all__ = ["UNITS_MAX", "require_holdable", "require_storable", "with_storable_t
 
 UNITS_MAX: Final = 2**31 - 1
 """The largest number of an INTEGER column of PostgreSQL."""
+_JSON: Final = json.JSONEncoder(allow_nan=False)
 
 
 def require_storable(delivery: Delivery) -> None:
@@ -30,7 +31,7 @@ def require_storable(delivery: Delivery) -> None:
     """
     _check((delivery.dedupe_key, delivery.topic))
     try:
-        json.dumps(dict(delivery.reduced), allow_nan=False)
+        _JSON.encode(dict(delivery.reduced))
     except (TypeError, ValueError, RecursionError) as error:
         raise BadDelivery(f"its reduction is no JSON ({error})") from None
 

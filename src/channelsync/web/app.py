@@ -58,7 +58,7 @@ def build_app(engine: Engine, options: WebOptions) -> Front:
         return build_faces(engine, options, once, gate.identity)
 
     routes = [
-        Route("/webhooks/{channel}", Receiver(engine, options, meters).receive, methods=["POST"]),
+        Route("/webhooks/{channel}", Receiver(engine, options, meters), methods=["POST"]),
         Route("/pos/v1/{channel}/sales", tills.sales, methods=["POST"]),
         Route("/pos/v1/{channel}/stock", tills.stock, methods=["GET"]),
         Route("/livez", probes.live, methods=["GET"]),
@@ -101,7 +101,7 @@ def build_receivers(engine: Engine, options: WebOptions) -> ASGIApp:
             Middleware(Guard, gate=_gate(engine, options)),
         ],
         exception_handlers=HANDLERS,
-        routes=[Route("/webhooks/{channel}", receiver.receive, methods=["POST"])],
+        routes=[Route("/webhooks/{channel}", receiver, methods=["POST"])],
     )
 
 

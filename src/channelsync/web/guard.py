@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from typing import Final
 
 from starlette.requests import Request
@@ -42,7 +42,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = uuid.uuid4().hex
+        request_id = secrets.token_hex(16)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from http import HTTPStatus
+from typing import TypeGuard
 
 import sqlalchemy as sa
 import structlog
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from channelsync.engine.alarms import raise_alarm
 from channelsync.engine.core import Engine
 from channelsync.engine.holdable import require_storable
 from channelsync.engine.inbox import Inbox, Received
 from channelsync.ports import RunningChannel
-from channelsync.sdk.connector import ReceivesWebhooks
+from channelsync.sdk.connector import Channel, ReceivesWebhooks
 from channelsync.sdk.errors import BadDelivery, Unauthentic
 from channelsync.sdk.types import WebhookRequest
 from channelsync.store import tables
@@ -30,10 +33,11 @@ __all__ = ["Receiver", "as_webhook", "open_channel"]
 _log = structlog.get_logger("channelsync.web")
 
 RETRY_AFTER_SECONDS = 30
+CHANNELS_KNOWN_MAX = 256
 
 
 class Receiver:
-    """`POST /webhooks/{channel}`."""
+    """`POST /webhooks/{channel}`; an ASGI application, for the framework's own way is longer."""
 
     def __init__(self, engine: Engine, options: WebOptions, meters: Meters) -> None:
         self._engine = engine
@@ -41,10 +45,15 @@ class Receiver:
         self._options = options
         self._meters = meters
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. What is raised becomes an answer in front of the routes."""
+        answer = await self.receive(Request(scope, receive, send))
+        await answer(scope, receive, send)
+
     async def receive(self, request: Request) -> Response:
         """Take one webhook in: 200 once it is committed, first or again; 503 if that takes long."""
         running = await open_channel(self._engine, request.path_params["channel"])
-        if not isinstance(running.channel, ReceivesWebhooks):
+        if not _receives_webhooks(running.channel):
             raise Problem(HTTPStatus.NOT_FOUND, "this channel sends no webhooks")
         with self._meters.webhook_seconds.time():
             body = await read_body(request)
@@ -81,7 +90,18 @@ class Receiver:
             # It may be committed yet: then what the sender repeats is a duplicate.
             return _later("the webhook could not be stored in time"), "late", delivery.topic
         status = "accepted" if fresh else "duplicate"
-        return JSONResponse({"status": status}), status, delivery.topic
+        answer = Response(f'{{"status":"{status}"}}', media_type="application/json")
+        return answer, status, delivery.topic
+
+
+def _receives_webhooks(channel: Channel) -> TypeGuard[ReceivesWebhooks]:
+    return _can_receive(type(channel))
+
+
+@lru_cache(maxsize=CHANNELS_KNOWN_MAX)
+def _can_receive(kind: type[Channel]) -> bool:
+    # Remembered: to look for a protocol's methods takes as long as to prove a webhook.
+    return issubclass(kind, ReceivesWebhooks)
 
 
 async def open_channel(engine: Engine, name: str) -> RunningChannel:
@@ -107,8 +127,7 @@ def as_webhook(request: Request, body: bytes, public_url: str | None, now: float
     for name, value in request.headers.items():
         key = name.lower()
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    path = request.url.path
-    url = f"{public_url.rstrip('/')}{path}" if public_url else str(request.url)
+    url = f"{public_url.rstrip('/')}{request.url.path}" if public_url else str(request.url)
     return WebhookRequest(url=url, headers=headers, body=body, received_at=now)
 
 
