@@ -137,8 +137,8 @@ class Shop:
 
         return asyncio.run(inside())
 
-    def daemon(self, seconds: float = 40.0) -> None:
-        """Let the daemon work for so long, on the test's own clock."""
+    def daemon(self, seconds: float = 40.0, *, step: float = 20.0) -> None:
+        """Let the daemon work for so long, on the test's own clock, `step` seconds at a time."""
 
         async def run(application: Application) -> None:
             engine = application.engine
@@ -149,7 +149,7 @@ class Shop:
             end = self.clock.at + seconds
             await supervisor.run_until_idle(horizon=self.clock.at + 1)
             while self.clock.at < end:
-                self.clock.at = min(self.clock.at + 20.0, end)
+                self.clock.at = min(self.clock.at + step, end)
                 await supervisor.run_until_idle(horizon=self.clock.at + 1)
 
         self.work(run)

