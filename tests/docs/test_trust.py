@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from spec.runs import RIGHT, SELLING_OUT, WRONG
+from tests.docs.real_faults import REAL_FAULTS
 from tests.docs.trust_page import PAGE, SECTIONS, assertions, page, read, told
 from tests.fuzz.targets import TARGETS
+from tests.support.checkout import ROOT
 from tests.support.records import RECORDS, VARIABLE, keep
 
 
 def test_the_page_is_made_of_its_records() -> None:
     """If not: `python -m tests.docs.trust_page`."""
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_fault_that_needs_real_servers_has_a_test_that_plays_it() -> None:
+    """By row of the fault table; those that simulations play are told in tests/simulation."""
+    played = {one.row for one in REAL_FAULTS}
+    assert played == {5, 9, 11, 24, 25, *range(27, 33), *range(34, 38), 42, 43}
+    for one in REAL_FAULTS:
+        names = (ROOT / one.path).read_text(encoding="utf-8")
+        assert re.search(rf"^(async )?def {one.test}\(", names, re.MULTILINE), one
 
 
 def test_every_record_is_told() -> None:

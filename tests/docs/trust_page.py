@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tests.docs.real_faults import REAL_FAULTS
 from tests.support.checkout import ROOT
 from tests.support.records import RECORDS
 
@@ -201,13 +202,23 @@ def read(name: str) -> Record | None:
     return dict(record)
 
 
+def on_real_servers() -> str:
+    """Every fault that is brought about outside a simulation, and by which test."""
+    rows = "\n".join(f"| {one.fault} | `{one.path}` |" for one in REAL_FAULTS)
+    return (
+        "## Faults on real servers, processes and sockets\n"
+        "What a simulation cannot show; each is played in every run of the suite.\n\n"
+        f"| fault | played by |\n|---|---|\n{rows}\n"
+    )
+
+
 def page() -> str:
     """The whole page."""
     sections = [
         f"## {heading}\n{told(read(name), command, tell)}"
         for heading, name, command, tell in SECTIONS
     ]
-    return "\n".join([BEGINNING, *sections, TRY, LIMITS])
+    return "\n".join([BEGINNING, *sections, on_real_servers(), TRY, LIMITS])
 
 
 def counted() -> dict[str, Any]:
