@@ -240,6 +240,25 @@ CREATE INDEX ix_notices_ended ON notices (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE INDEX ix_notices_open ON notices (due_at) WHERE ended_at IS NULL;
 
+CREATE TABLE proposals (
+    id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    request TEXT NOT NULL,
+    seen TEXT NOT NULL,
+    channel TEXT,
+    locations JSON NOT NULL,
+    state TEXT DEFAULT 'waiting' NOT NULL,
+    created_at DOUBLE NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at DOUBLE NOT NULL,
+    decided_at DOUBLE,
+    decided_by TEXT,
+    CONSTRAINT pk_proposals PRIMARY KEY (id),
+    CONSTRAINT ck_proposals_state CHECK (state IN ('waiting', 'approved', 'refused')),
+    CONSTRAINT ck_proposals_decided CHECK ((state = 'waiting') = (decided_at IS NULL)),
+    CONSTRAINT ck_proposals_two CHECK (state <> 'approved' OR decided_by <> created_by)
+);
+
 CREATE TABLE pruned (
     kind TEXT NOT NULL,
     channel TEXT NOT NULL,

@@ -278,11 +278,16 @@ def _options(
         setup_token=set_up_token(secret_key(application.settings)),
         master_keys=master_keys(application.settings),
         second_factor_of=frozenset(application.settings.second_factor_of),
+        approval_seconds=_approval_seconds(application.settings),
         outgoing_key=application.outgoing.key,
         allow_hosts=application.settings.allow_hosts,
         notifying=application.notifying,
         read_proposal=partial(read_proposal, application.settings, application.registry),
     )
+
+
+def _approval_seconds(settings: Settings) -> float | None:
+    return 3_600.0 * settings.second_approver_hours if settings.second_approver else None
 
 
 async def _invite(application: Application, url: str, options: WebOptions) -> None:

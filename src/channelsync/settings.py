@@ -57,6 +57,7 @@ ELSEWHERE: Final = frozenset(
 SECRET_KEY_CHARACTERS_MIN: Final = 32
 PORT_MAX: Final = 65_535
 ANCHOR_SECONDS_MIN: Final = 60.0
+APPROVAL_HOURS_MAX: Final = 720.0
 KEEP_DELIVERIES_DAYS_MIN: Final = 14.0
 """A queue of Amazon's keeps a message that long; others repeat a webhook for two days at most."""
 KEEP_PUSHES_DAYS_MIN: Final = 30.0
@@ -131,6 +132,12 @@ class Settings(BaseSettings):
     """Who must have a second factor: `all`, or roles (`admin,manager`), comma-separated. Whoever of
     them has none is led to switch it on at the next sign-in, and can do nothing else before. The
     others may."""
+    second_approver: bool = False
+    """Whether what is risky (forgetting a channel, dropping a dead letter, writing the merchant's
+    file, letting units leave by force) is only proposed on the dashboard and by the API, and done
+    once another user approves."""
+    second_approver_hours: Annotated[float, Field(gt=0.0, le=APPROVAL_HOURS_MAX)] = 24.0
+    """How long such a proposal waits."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=PORT_MAX)] = 8484

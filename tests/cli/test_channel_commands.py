@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from channelsync.bootstrap import Application
@@ -285,6 +286,17 @@ def test_item_18_a_letter_is_dropped_only_with_consent(shop: Shop) -> None:
     assert shop.json("deadletters", "list") == {"dead_letters": []}
     (delivery,) = rows(shop, tables.deliveries)
     assert delivery.done_at is not None
+
+
+def test_item_18_the_machine_acts_alone_and_says_so(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bury(shop)
+    monkeypatch.setenv("CHANNELSYNC_SECOND_APPROVER", "true")
+    done = shop.run("deadletters", "drop", "1", "--yes")
+    assert (done.code, done.out) == (0, "1 is dropped\n")
+    assert "waits for a second user's approval" in done.err
+    assert "acts alone, and the trail says so: cli" in done.err
 
 
 def test_a_letter_that_does_not_exist_is_refused(shop: Shop) -> None:

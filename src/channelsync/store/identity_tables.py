@@ -10,6 +10,7 @@ from channelsync.store.schema import ID, INSTANT, key, metadata, one_of
 __all__ = [
     "api_keys",
     "audit",
+    "proposals",
     "recovery_codes",
     "second_factors",
     "sessions",
@@ -100,6 +101,28 @@ api_keys = sa.Table(
     sa.Column("used_at", INSTANT),
     sa.Column("revoked_at", INSTANT),
     sa.CheckConstraint(f"length(digest) = {DIGEST_CHARACTERS}", name="digest"),
+)
+
+# What one user has proposed and another must approve.
+proposals = sa.Table(
+    "proposals",
+    metadata,
+    key(),
+    sa.Column("kind", sa.Text, nullable=False),
+    # JSON texts: what was asked for, and what it was about as it was then
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("seen", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text),
+    sa.Column("locations", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="waiting"),
+    sa.Column("created_at", INSTANT, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("expires_at", INSTANT, nullable=False),
+    sa.Column("decided_at", INSTANT),
+    sa.Column("decided_by", sa.Text),
+    one_of("state", ("waiting", "approved", "refused")),
+    sa.CheckConstraint("(state = 'waiting') = (decided_at IS NULL)", name="decided"),
+    sa.CheckConstraint("state <> 'approved' OR decided_by <> created_by", name="two"),
 )
 
 audit = sa.Table(

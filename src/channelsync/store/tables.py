@@ -24,6 +24,7 @@ from channelsync.store.event_tables import endpoints, event_deliveries, events
 from channelsync.store.identity_tables import (
     api_keys,
     audit,
+    proposals,
     recovery_codes,
     second_factors,
     sessions,
@@ -107,6 +108,7 @@ __all__ = [
     "offers",
     "order_lines",
     "order_voids",
+    "proposals",
     "pruned",
     "pushes",
     "readings",

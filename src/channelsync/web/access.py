@@ -84,6 +84,10 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     # The desk: pages on which people change things.
     ("GET", "/repairs"): READ,
     ("POST", "/repairs/{number}/acknowledge"): CHANNELS,
+    # And whatever the act asks for that was proposed: `channelsync.web.approvals`.
+    ("GET", "/proposals"): READ,
+    ("POST", "/proposals/{number}/approve"): READ,
+    ("POST", "/proposals/{number}/refuse"): READ,
     ("GET", "/dead-letters"): READ,
     ("POST", "/dead-letters/{number}/replay"): LETTERS,
     ("POST", "/dead-letters/{number}/drop"): LETTERS,
@@ -216,6 +220,7 @@ TABLE: Final[Mapping[tuple[str, str], Asked]] = {
     ("GET", "/api/v1/alarms"): READ,
     ("POST", "/api/v1/alarms/{number}/acknowledge"): CHANNELS,
     ("GET", "/api/v1/repairs"): READ,
+    ("GET", "/api/v1/proposals"): READ,
     ("GET", "/api/v1/drift"): READ,
     ("GET", "/api/v1/assumptions"): READ,
     ("GET", "/api/v1/allocations/{sku:path}"): READ,

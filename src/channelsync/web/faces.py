@@ -26,11 +26,13 @@ from channelsync.web.api.endpoints import endpoints_router
 from channelsync.web.api.items import items_router
 from channelsync.web.api.notifications import NoticeTests, notifications_router
 from channelsync.web.api.people import people_router
+from channelsync.web.api.proposals import proposals_router
 from channelsync.web.api.repairs import repairs_router
 from channelsync.web.api.shapes import ProblemDocument
 from channelsync.web.api.stock import stock_router
 from channelsync.web.api.stream import EventTail, stream_router
 from channelsync.web.api.transfers import transfers_router
+from channelsync.web.approvals import proposing
 from channelsync.web.dashboard.dashboard import Dashboard
 from channelsync.web.desk.pages import desk_routes
 from channelsync.web.door import Door
@@ -69,7 +71,7 @@ def build_faces(engine: Engine, options: WebOptions, once: Once, identity: Ident
             RequestValidationError: _on_invalid,
         },
     )
-    counter = Counter(engine, once)
+    counter = Counter(engine, once, proposing(options))
     tests = NoticeTests(engine, options.notifying)
     # A request is held against one route after the other: those of programs come first.
     for router in _api(counter, options, tests):
@@ -137,6 +139,7 @@ def _api(counter: Counter, options: WebOptions, tests: NoticeTests) -> tuple[API
         channels_router(counter),
         books_router(engine),
         repairs_router(counter),
+        proposals_router(engine),
         allocations_router(engine, options),
         people_router(counter, options.passwords),
         endpoints_router(counter, options),

@@ -87,6 +87,8 @@ class WebOptions:
     """Opens the secrets of second factors; left out, they are good for this process alone."""
     second_factor_of: frozenset[Role] = frozenset()
     """Users of these roles may do nothing without a second factor."""
+    approval_seconds: float | None = None
+    """So long what is risky waits for a second user's approval; None: it is done at once."""
     read_proposal: Callable[[bytes], Proposal] | None = None
     """Reads a proposed configuration, for plans of it; None: there are no such plans."""
     merchant_file: MerchantFile | None = None

@@ -27,6 +27,7 @@ __all__ = [
     "pause",
     "require_yes",
     "resume",
+    "say_alone",
     "test",
 ]
 
@@ -44,6 +45,15 @@ def require_yes(given: bool, warning: str) -> None:
     """
     if not given:
         raise Refused(f"{warning}\nNothing was done. Repeat the command with --yes if that is so.")
+
+
+def say_alone(session: Session) -> None:
+    """Say that the second approver of the dashboard is not asked here."""
+    if session.settings.second_approver:
+        session.output.warn(
+            "on the dashboard this waits for a second user's approval; whoever works at this"
+            f" machine acts alone, and the trail says so: {session.actor}"
+        )
 
 
 async def list_channels(session: Session) -> None:
@@ -195,6 +205,7 @@ async def forget(session: Session, name: NAME, yes: YES = False) -> None:
             f"Forgetting {name} gives its units to the other channels. If a listing of it can"
             " still sell,\nor an order of it is not counted here yet, units will be sold twice.",
         )
+        say_alone(session)
         forgotten = await change(session, database, "channel.forget", use)
     session.output.result(
         forgotten,

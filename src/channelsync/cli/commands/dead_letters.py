@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from channelsync.cli.commands.channels import YES, require_yes
+from channelsync.cli.commands.channels import YES, require_yes, say_alone
 from channelsync.cli.output import Grid, Screen, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.trail import Told, change
@@ -62,6 +62,7 @@ async def drop(session: Session, number: NUMBER, yes: YES = False) -> None:
         f"Dropping {number} means that its delivery is never applied; its order is still found by"
         " polling,\nwhere the channel can be polled.",
     )
+    say_alone(session)
     await _decide(session, number, "drop", "dropped", drop_dead_letter)
     session.output.result(
         {"id": number, "state": "dropped"}, lambda screen: screen.line(f"{number} is dropped")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from channelsync.cli.commands.channels import say_alone
 from channelsync.cli.commands.stock_door import open_books
 from channelsync.cli.output import Grid, Screen, counted, spoken
 from channelsync.cli.session import Session
@@ -83,11 +84,15 @@ async def begin(
         actor=session.actor,
         force=force,
     )
+    if force:
+        say_alone(session)
     await _step(session, "transfer.begin", None, lambda desk: desk.begin(wanted))
 
 
 async def ship(session: Session, transfer: ID, force: FORCE = False) -> None:
     """The units of a prepared transfer leave; refused while channels may still sell some."""
+    if force:
+        say_alone(session)
     await _step(
         session,
         "transfer.ship",

@@ -20,10 +20,12 @@ from channelsync.web.api.deeds import (
     LookedAt,
     Paused,
     deciding,
+    dropping,
     looking_again,
     pausing,
     resuming,
 )
+from channelsync.web.api.proposed import PROPOSED
 from channelsync.web.api.shapes import (
     ERRORS,
     Body,
@@ -200,8 +202,8 @@ def _add_letters(router: APIRouter, counter: Counter) -> None:
         act = deciding(number, "replay", principal_of(request).reach)
         return await counter.serve(request, "dead_letter.replay", act)
 
-    @router.post("/dead-letters/{number}/drop", responses={200: {"model": Decided}})
+    @router.post("/dead-letters/{number}/drop", responses={200: {"model": Decided}, 202: PROPOSED})
     async def drop(request: Request, number: Number) -> Response:
         """Decide that it is not needed."""
-        act = deciding(number, "drop", principal_of(request).reach)
-        return await counter.serve(request, "dead_letter.drop", act)
+        act, risky = deciding(number, "drop", principal_of(request).reach), dropping(number)
+        return await counter.serve(request, "dead_letter.drop", act, risky=risky)

@@ -29,6 +29,7 @@ from channelsync.engine.dead_letters import DeadLetterEnded, UnknownDeadLetter
 from channelsync.engine.endpoints_desk import EndpointRefused, UnknownEndpoint
 from channelsync.engine.idempotency import Act, Answer, Once, Outside
 from channelsync.engine.identity_errors import IdentityError, UnknownKey, UnknownUser
+from channelsync.engine.proposals import ProposalRefused, UnknownProposal
 from channelsync.engine.stock_errors import (
     ItemExists,
     StaleCount,
@@ -39,11 +40,21 @@ from channelsync.engine.stock_errors import (
 from channelsync.security.passwords import PasswordTooWeak
 from channelsync.store.audit_chain import Change
 from channelsync.store.database import Joined
-from channelsync.web.gate import principal_of
+from channelsync.web.gate import LOCAL, principal_of
 from channelsync.web.keys import answer_of, key_of
 from channelsync.web.problems import Problem, problem_body
 
-__all__ = ["Counter", "Deed", "Refusal", "UseCase", "plain", "refused_as", "require_reach"]
+__all__ = [
+    "Counter",
+    "Deed",
+    "Propose",
+    "Refusal",
+    "Risky",
+    "UseCase",
+    "plain",
+    "refused_as",
+    "require_reach",
+]
 
 _STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (UnknownItem, HTTPStatus.NOT_FOUND),
@@ -54,6 +65,8 @@ _STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (UnknownKey, HTTPStatus.NOT_FOUND),
     (UnknownEndpoint, HTTPStatus.NOT_FOUND),
     (UnknownAlarm, HTTPStatus.NOT_FOUND),
+    (UnknownProposal, HTTPStatus.NOT_FOUND),
+    (ProposalRefused, HTTPStatus.CONFLICT),
     (EndpointRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (ItemExists, HTTPStatus.CONFLICT),
     (StaleCount, HTTPStatus.CONFLICT),
@@ -96,12 +109,27 @@ UseCase = Callable[[Engine, AsyncConnection], Awaitable[Deed]]
 """Works in the transaction that it is given, over an engine whose database is joined to it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Risky:
+    """A request that may want a second approver, as it can be done later by another."""
+
+    kind: str
+    """As the trail calls the act."""
+    request: Mapping[str, Any]
+    """JSON and nothing else."""
+
+
+Propose = Callable[[Risky, Principal], UseCase]
+"""Keeps a risky request for a second approver in place of doing it."""
+
+
 class Counter:
     """Where the API's unsafe requests are served."""
 
-    def __init__(self, engine: Engine, once: Once) -> None:
+    def __init__(self, engine: Engine, once: Once, propose: Propose | None = None) -> None:
         self.engine = engine
         self.once = once
+        self._propose = propose
 
     async def serve(
         self,
@@ -112,13 +140,14 @@ class Counter:
         body: BaseModel | None = None,
         status: int = HTTPStatus.OK,
         outside: Outside | None = None,
+        risky: Risky | None = None,
     ) -> Response:
-        """Do it once, and answer.
+        """Do it once, and answer; or keep it for a second approver (202), where it is `risky`.
 
         `outside` comes before the transaction, unless the key was answered already.
         """
         revealed: dict[str, str] = {}
-        act = self._act(request, action, use_case, status, revealed)
+        act = self._act(request, action, use_case, status, revealed, risky)
         key = key_of(request, f"api/{principal_of(request).name}")
         fingerprint = _fingerprint(request, body)
         answer = await answer_of(self.once, key, fingerprint, act, outside)
@@ -133,6 +162,7 @@ class Counter:
         key: str,
         fingerprint: str,
         outside: Outside | None = None,
+        risky: Risky | None = None,
     ) -> tuple[Answer, Mapping[str, str]]:
         """The same for a page: the answer, and what only its first copy bears.
 
@@ -140,7 +170,7 @@ class Counter:
             KeyReused, KeyInFlight: the key was used for something else, or is being answered.
         """
         revealed: dict[str, str] = {}
-        act = self._act(request, action, use_case, HTTPStatus.OK, revealed)
+        act = self._act(request, action, use_case, HTTPStatus.OK, revealed, risky)
         key = f"page/{principal_of(request).name}/{key}"
         return await self.once.answer(key, fingerprint, act, outside), revealed
 
@@ -151,10 +181,15 @@ class Counter:
         use_case: UseCase,
         status: int,
         revealed: dict[str, str],
+        risky: Risky | None,
     ) -> Act:
+        principal = principal_of(request)
+        if risky is not None and self._propose is not None and principal is not LOCAL:
+            use_case, status = self._propose(risky, principal), HTTPStatus.ACCEPTED
+            action = "proposal.make"
         change = Change(
             at=self.engine.now(),
-            actor=principal_of(request).name,
+            actor=principal.name,
             action=action,
             subject="",
             request=request.scope["request_id"],

@@ -23,7 +23,7 @@ from channelsync.engine.dead_letters import (
     replay_dead_letter,
 )
 from channelsync.store.tables import dead_letters
-from channelsync.web.api.counter import Deed, UseCase
+from channelsync.web.api.counter import Deed, Risky, UseCase
 from channelsync.web.api.shapes import Shown
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Paused",
     "acknowledging",
     "deciding",
+    "dropping",
     "forgetting",
     "looking_again",
     "pausing",
@@ -150,6 +151,11 @@ def deciding(number: int, verb: Literal["replay", "drop"], reach: Reach) -> UseC
         )
 
     return act
+
+
+def dropping(number: int) -> Risky:
+    """That a dead letter is dropped."""
+    return Risky("dead_letter.drop", {"number": number})
 
 
 def acknowledging(number: int, reach: Reach) -> UseCase:

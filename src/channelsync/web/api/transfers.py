@@ -18,7 +18,8 @@ from channelsync.engine.core import Engine
 from channelsync.engine.stock_errors import StockRefused
 from channelsync.engine.transfer_desk import Begin, Receive, TransferDesk
 from channelsync.engine.transfers_view import TransferView, view_transfer
-from channelsync.web.api.counter import Counter, Deed, Refusal, UseCase, require_reach
+from channelsync.web.api.counter import Counter, Deed, Refusal, Risky, UseCase, require_reach
+from channelsync.web.api.proposed import PROPOSED
 from channelsync.web.api.shapes import (
     ERRORS,
     Body,
@@ -39,6 +40,8 @@ __all__ = [
     "NewTransfer",
     "beginning",
     "cancelling",
+    "forced_beginning",
+    "forced_shipping",
     "receiving",
     "shipping",
     "stepping",
@@ -111,7 +114,9 @@ def transfers_router(counter: Counter) -> APIRouter:
     _add_reading(router, counter.engine)
     _add_steps(router, counter)
 
-    @router.post("", status_code=HTTPStatus.CREATED, responses={201: {"model": TransferShown}})
+    made: dict[int | str, dict[str, Any]] = {201: {"model": TransferShown}, 202: PROPOSED}
+
+    @router.post("", status_code=HTTPStatus.CREATED, responses=made)
     async def begin(request: Request, body: NewTransfer) -> Response:
         """Reserve units at one location and send them to another."""
         principal = principal_of(request)
@@ -119,8 +124,9 @@ def transfers_router(counter: Counter) -> APIRouter:
             require_reach(principal, location=place)
 
         act = beginning(body, principal.name)
+        risky = forced_beginning(body)
         return await counter.serve(
-            request, "transfer.begin", act, body=body, status=HTTPStatus.CREATED
+            request, "transfer.begin", act, body=body, status=HTTPStatus.CREATED, risky=risky
         )
 
     return router
@@ -129,11 +135,12 @@ def transfers_router(counter: Counter) -> APIRouter:
 def _add_steps(router: APIRouter, counter: Counter) -> None:
     shown: dict[int | str, dict[str, Any]] = {200: {"model": TransferShown}}
 
-    @router.post("/{transfer_id}/ship", responses=shown)
+    @router.post("/{transfer_id}/ship", responses={**shown, 202: PROPOSED})
     async def ship(request: Request, transfer_id: Number, body: Shipping) -> Response:
         """The units leave the source."""
         step = shipping(transfer_id, force=body.force)
-        return await _step(counter, request, transfer_id, body, "transfer.ship", step)
+        risky = forced_shipping(transfer_id, force=body.force)
+        return await _step(counter, request, transfer_id, body, "transfer.ship", step, risky)
 
     @router.post("/{transfer_id}/cancel", responses=shown)
     async def cancel(request: Request, transfer_id: Number) -> Response:
@@ -214,6 +221,16 @@ def shipping(transfer_id: int, *, force: bool) -> Step:
     return step
 
 
+def forced_beginning(body: NewTransfer) -> Risky | None:
+    """That units leave whatever is on sale; None: they do not by force."""
+    return Risky("transfer.begin", body.model_dump(mode="json")) if body.force else None
+
+
+def forced_shipping(transfer_id: int, *, force: bool) -> Risky | None:
+    """The same of a transfer that waits."""
+    return Risky("transfer.ship", {"transfer": transfer_id}) if force else None
+
+
 def cancelling(transfer_id: int) -> Step:
     """The units stay at the source."""
 
@@ -265,6 +282,7 @@ async def _step(
     body: Body | None,
     action: str,
     step: Step,
+    risky: Risky | None = None,
 ) -> Response:
     act = stepping(transfer_id, principal_of(request), step)
-    return await counter.serve(request, action, act, body=body)
+    return await counter.serve(request, action, act, body=body, risky=risky)

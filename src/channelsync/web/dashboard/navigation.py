@@ -40,6 +40,7 @@ DESK: Final = (
         letter="f",
         entries=(
             Entry(key="repairs", label="Repairs", href="/repairs"),
+            Entry(key="proposals", label="Proposals", href="/proposals"),
             Entry(key="dead-letters", label="Dead letters", href="/dead-letters"),
             Entry(key="alarms", label="Alarms", href="/alarms"),
             Entry(key="drift", label="Drift", href="/drift"),

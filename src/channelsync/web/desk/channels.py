@@ -14,7 +14,7 @@ from starlette.routing import Route
 from channelsync.domain.permissions import Permission
 from channelsync.engine.status import ChannelStatus, channel_statuses
 from channelsync.web.api.channels import Pause
-from channelsync.web.api.counter import UseCase, require_reach
+from channelsync.web.api.counter import Risky, UseCase, require_reach
 from channelsync.web.api.deeds import forgetting, looking_again, pausing, resuming
 from channelsync.web.desk.desk import Desk, Outcome, Question
 from channelsync.web.desk.forms import Form, read_form, validated
@@ -120,15 +120,19 @@ class ChannelPages:
         if not form.is_sure:
             return self._desk.ask(request, form, _forget_question(name))
         act = forgetting(name, principal_of(request).name)
-        return await self._do(request, form, "channel.forget", act)
+        risky = Risky("channel.forget", {"channel": name})
+        return await self._do(request, form, "channel.forget", act, risky)
 
-    async def _do(self, request: Request, form: Form, action: str, act: UseCase) -> Response:
+    async def _do(
+        self, request: Request, form: Form, action: str, act: UseCase, risky: Risky | None = None
+    ) -> Response:
         name = request.path_params["channel"]
         require_reach(principal_of(request), channel=name)
-        outcome = await self._desk.do(request, form, action, act)
+        outcome = await self._desk.do(request, form, action, act, risky=risky)
         if outcome.error is not None:
             return await self._page(request, {"reason": form.get("reason")}, outcome=outcome)
-        return self._desk.go(form, _path(name), _DONE[action])
+        done = "proposed" if outcome.is_proposed else _DONE[action]
+        return self._desk.go(form, _path(name), done)
 
 
 def _path(name: str) -> str:

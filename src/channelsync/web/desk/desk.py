@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from channelsync.engine.core import Engine
 from channelsync.engine.idempotency import KeyInFlight, KeyReused, Outside
-from channelsync.web.api.counter import Counter, UseCase
+from channelsync.web.api.counter import Counter, Risky, UseCase
 from channelsync.web.dashboard.frame import Frame, Message
 from channelsync.web.desk.forms import Form
 from channelsync.web.desk.said import DONE
@@ -41,6 +41,11 @@ class Outcome:
     revealed: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
     """Why it was refused; nothing was changed."""
+
+    @property
+    def is_proposed(self) -> bool:
+        """Whether it waits for a second approver in place of being done."""
+        return self.status == HTTPStatus.ACCEPTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +117,7 @@ class Desk:
         use_case: UseCase,
         *,
         outside: Outside | None = None,
+        risky: Risky | None = None,
     ) -> Outcome:
         """Do it once, with an entry in the audit trail; a refusal is an outcome like any other."""
         try:
@@ -122,6 +128,7 @@ class Desk:
                 key=form.key,
                 fingerprint=form.fingerprint,
                 outside=outside,
+                risky=risky,
             )
         except KeyReused:
             return _refused(

@@ -16,6 +16,7 @@ from channelsync.web.desk.holds import HoldPages
 from channelsync.web.desk.items import ItemPages
 from channelsync.web.desk.keys import KeyPages
 from channelsync.web.desk.notices import NoticePages
+from channelsync.web.desk.proposals import ProposalPages
 from channelsync.web.desk.quotas import QuotaPages
 from channelsync.web.desk.repairs import RepairPages
 from channelsync.web.desk.second_factor import SecondFactorPages
@@ -32,6 +33,7 @@ def desk_routes(counter: Counter, options: WebOptions, tests: NoticeTests) -> Se
     desk = Desk(counter, Frame(counter.engine.now), options)
     pages = (
         RepairPages(desk),
+        ProposalPages(desk),
         ChannelPages(desk),
         QuotaPages(desk),
         StockPages(desk),

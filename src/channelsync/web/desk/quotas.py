@@ -9,30 +9,27 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from channelsync.configuration.document import read_document
-from channelsync.configuration.editing import FileText, FileUnwritable, MerchantFile, digest_of
+from channelsync.configuration.editing import FileText, FileUnwritable, MerchantFile
 from channelsync.configuration.layout import LayoutRefused, edited
-from channelsync.configuration.problems import ConfigurationInvalid, masked_line
+from channelsync.configuration.problems import ConfigurationInvalid
 from channelsync.configuration.problems import Problem as Mistake
 from channelsync.configuration.shares import Sheet, changes_of, rule_names, sheet_of
-from channelsync.engine.core import Engine
 from channelsync.engine.propose import Proposal
 from channelsync.store.tables import configurations
-from channelsync.web.api.counter import Deed, UseCase
-from channelsync.web.api.shapes import Shown
+from channelsync.web.api.counter import Risky
 from channelsync.web.desk.desk import Desk
 from channelsync.web.desk.forms import Form, read_form
 from channelsync.web.desk.preview import difference, marked_lines, plan_preview
+from channelsync.web.desk.writing import writing
 from channelsync.web.problems import Problem
 
 __all__ = ["QuotaPages"]
 
-AUDITED_LINES_MAX: Final = 200
 STRATEGIES: Final = (
     ("", "as the default says (quota, where it says nothing)"),
     ("quota", "quota: a percentage for each channel"),
@@ -40,12 +37,6 @@ STRATEGIES: Final = (
     ("fixed", "fixed: a number of units for each channel"),
     ("priority", "priority: each channel in turn, up to its cap"),
 )
-
-
-class Written(Shown):
-    """The file as it was written."""
-
-    sha256: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,8 +113,9 @@ class QuotaPages:
             draft.refuse(HTTPStatus.UNPROCESSABLE_ENTITY)
             return await self._page(request, draft)
         seen = form.get("digest")
-        use_case = _writing(self._file(), draft.current, draft.raw, seen)
-        outcome = await self._desk.do(request, form, "configuration.edit", use_case)
+        use_case = writing(self._file(), draft.current, draft.raw, seen)
+        risky = Risky("configuration.edit", {"text": draft.raw.decode(), "seen": seen})
+        outcome = await self._desk.do(request, form, "configuration.edit", use_case, risky=risky)
         if outcome.error is not None:
             fresh = await self._draft(form)
             await self._check(fresh)
@@ -131,6 +123,8 @@ class QuotaPages:
             fresh.is_previewed = fresh.current.digest != seen
             fresh.is_download = not fresh.is_previewed
             return await self._page(request, fresh)
+        if outcome.is_proposed:
+            return self._desk.go(form, "/quotas", "proposed")
         if self._desk.options.file_written is not None:
             self._desk.options.file_written()
         return self._desk.go(form, "/quotas", "file-written")
@@ -258,33 +252,3 @@ def _wrong(draft: _Draft, sheet: Sheet | None) -> Mapping[str, str]:
         if name is not None:
             found.setdefault(name, problem.message)
     return found
-
-
-def _writing(file: MerchantFile, current: FileText, content: bytes, seen: str) -> UseCase:
-    """Replace the file; the trail tells which lines went and came, secrets hidden."""
-    gone, came = _changed_lines(current.text, FileText(content).text)
-
-    async def act(_joined: Engine, _tx: AsyncConnection) -> Deed:
-        await asyncio.to_thread(file.replace, content, seen=seen)
-        written = digest_of(content)
-        return Deed(
-            subject=None if content == current.content else "configuration",
-            answer=Written(sha256=written),
-            before={"sha256": seen, "lines": gone},
-            after={"sha256": written, "lines": came},
-        )
-
-    return act
-
-
-def _changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
-    sides: dict[str, list[str]] = {"gone": [], "came": []}
-    for line in difference(before, after):
-        if line.look in sides:
-            sides[line.look].append(f"{line.number}: {masked_line(line.text)}")
-    return _short(sides["gone"]), _short(sides["came"])
-
-
-def _short(lines: list[str]) -> list[str]:
-    more = len(lines) - AUDITED_LINES_MAX
-    return [*lines[:AUDITED_LINES_MAX], f"… and {more} more"] if more > 0 else lines

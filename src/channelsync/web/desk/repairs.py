@@ -9,14 +9,17 @@ from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 from markupsafe import Markup, escape
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from channelsync.engine.dead_letters import list_dead_letters
 from channelsync.engine.fixes import Fix, FixVerb
+from channelsync.engine.proposals import list_proposals
 from channelsync.engine.repairs import Repairs, view_repairs
-from channelsync.web.api.deeds import acknowledging, deciding
+from channelsync.web.api.deeds import acknowledging, deciding, dropping
+from channelsync.web.approvals import may_decide
 from channelsync.web.desk.desk import Desk, Outcome, Question
 from channelsync.web.desk.forms import number_of, read_form
 from channelsync.web.gate import principal_of
@@ -106,6 +109,7 @@ class RepairPages:
         engine, me = self._desk.engine, principal_of(request)
         async with engine.database.read() as tx:
             found = await view_repairs(tx, now=engine.now(), reach=me.reach)
+            proposed = await self._proposed(request, tx)
         kind = request.query_params.get("kind", "")
         shown = [one for one in found.items if not kind or one.kind == kind]
         rows = [
@@ -119,12 +123,20 @@ class RepairPages:
             error=error,
             status=status,
             rows=rows,
+            proposed=proposed,
             kind=kind,
             counts=found.counts,
             total=found.total,
             beyond=_beyond(found, kind),
             coded=_coded,
         )
+
+    async def _proposed(self, request: Request, tx: AsyncConnection) -> int:
+        """How many proposals wait for somebody who may decide as whoever asks may."""
+        if self._desk.options.approval_seconds is None:
+            return 0
+        found, me = await list_proposals(tx, now=self._desk.engine.now()), principal_of(request)
+        return sum(one.state == "waiting" and may_decide(me, one) for one in found)
 
     async def acknowledge(self, request: Request) -> Response:
         """End an alarm about something past."""
@@ -170,10 +182,11 @@ class RepairPages:
         if verb == "drop" and not form.is_sure:
             return self._desk.ask(request, form, _drop_question(number))
         act = deciding(number, verb, principal_of(request).reach)
-        outcome = await self._desk.do(request, form, f"dead_letter.{verb}", act)
+        risky = dropping(number) if verb == "drop" else None
+        outcome = await self._desk.do(request, form, f"dead_letter.{verb}", act, risky=risky)
         if outcome.error is not None:
             return await self._letters(request, outcome)
-        return self._desk.go(form, "/dead-letters", done)
+        return self._desk.go(form, "/dead-letters", "proposed" if outcome.is_proposed else done)
 
 
 def _beyond(found: Repairs, kind: str) -> int:

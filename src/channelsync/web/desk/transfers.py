@@ -13,13 +13,15 @@ from channelsync.domain.transfers import Difference, TransferState
 from channelsync.engine.stock_errors import UnknownItem
 from channelsync.engine.stock_places import find_item
 from channelsync.store.stock_queries import load_locations
-from channelsync.web.api.counter import require_reach
+from channelsync.web.api.counter import Risky, require_reach
 from channelsync.web.api.transfers import (
     Arrival,
     NewTransfer,
     Step,
     beginning,
     cancelling,
+    forced_beginning,
+    forced_shipping,
     receiving,
     shipping,
     stepping,
@@ -82,9 +84,12 @@ class TransferPages:
         if body is None or errors:
             return await self._beginning(request, form.kept(), errors=errors)
         act = beginning(body, principal.name)
-        outcome = await self._desk.do(request, form, "transfer.begin", act)
+        risky = forced_beginning(body)
+        outcome = await self._desk.do(request, form, "transfer.begin", act, risky=risky)
         if outcome.error is not None:
             return await self._beginning(request, form.kept(), outcome)
+        if outcome.is_proposed:
+            return self._desk.go(form, PATH, "proposed")
         done = "transfer-prepared" if outcome.answer["waits"] else "transfer-left"
         return self._desk.go(form, f"{PATH}/{outcome.answer['id']}", done)
 
@@ -137,7 +142,8 @@ class TransferPages:
         force = form.get("force") == "yes"
         if force and not form.is_sure:
             return self._desk.ask(request, form, _force_question(transfer_id))
-        return await self._do(request, form, "ship", shipping(transfer_id, force=force))
+        step, risky = shipping(transfer_id, force=force), forced_shipping(transfer_id, force=force)
+        return await self._do(request, form, "ship", step, risky)
 
     async def cancel(self, request: Request) -> Response:
         """The units stay where they are."""
@@ -157,12 +163,16 @@ class TransferPages:
         step = receiving(number_of(request), body, at)
         return await self._do(request, form, "receive", step)
 
-    async def _do(self, request: Request, form: Form, name: str, step: Step) -> Response:
+    async def _do(
+        self, request: Request, form: Form, name: str, step: Step, risky: Risky | None = None
+    ) -> Response:
         transfer_id = number_of(request)
         act = stepping(transfer_id, principal_of(request), step)
-        outcome = await self._desk.do(request, form, f"transfer.{name}", act)
+        outcome = await self._desk.do(request, form, f"transfer.{name}", act, risky=risky)
         if outcome.error is not None:
             return await self._page(request, outcome, form=form)
+        if outcome.is_proposed:
+            return self._desk.go(form, f"{PATH}/{transfer_id}", "proposed")
         done = {"ship": "left", "cancel": "cancelled", "receive": "received"}[name]
         return self._desk.go(form, f"{PATH}/{transfer_id}", f"transfer-{done}")
 
