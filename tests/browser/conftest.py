@@ -15,6 +15,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from channelsync.web.app import WebOptions, build_app
+from tests.browser.furnished import furnish
+from tests.browser.merchant import editing
 from tests.browser.not_run import NAMES, WITHOUT_CHROMIUM
 from tests.browser.site import Site
 from tests.support.served import served
@@ -39,8 +41,10 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """The house that every test of a session looks at; nobody changes it."""
-    house = await build_shop_window(tmp_path_factory.mktemp("window"))
-    app = build_app(house.engine, WebOptions(refresh_seconds=0.5))
-    async with served(app) as url:
-        yield Site(house, url, browser)
+    folder = tmp_path_factory.mktemp("window")
+    house = await build_shop_window(folder)
+    addresses = await furnish(house)
+    options = WebOptions(refresh_seconds=0.5, **editing(folder / "channelsync.yaml"))
+    async with served(build_app(house.engine, options)) as url:
+        yield Site(house, url, browser, addresses)
     await house.engine.database.close()

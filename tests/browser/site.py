@@ -5,9 +5,10 @@ What a page complains of (errors, content that the policy refuses) fails the tes
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 
@@ -15,6 +16,9 @@ from tests.browser.accessibility import AXE
 from tests.support.house import House
 
 __all__ = ["Site", "Visit"]
+
+DESKTOP: Final = 1_280
+TELEPHONE: Final = 360
 
 
 @dataclass
@@ -24,13 +28,15 @@ class Site:
     house: House
     url: str
     browser: Browser
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Of pages about one thing, by their routes."""
 
     @asynccontextmanager
     async def visit(
         self,
         path: str = "/",
         *,
-        width: int = 1_280,
+        width: int = DESKTOP,
         dark: bool = False,
         scripts: bool = True,
     ) -> AsyncIterator[Visit]:
@@ -81,3 +87,10 @@ class Visit:
         found = await self.audit()
         await self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
         return found + await self.audit(contrast_alone=True)
+
+    async def is_too_wide(self) -> bool:
+        """Whether a telephone has to be moved sideways to read it."""
+        await self.page.set_viewport_size({"width": TELEPHONE, "height": 800})
+        width = await self.page.evaluate("document.documentElement.scrollWidth")
+        await self.page.set_viewport_size({"width": DESKTOP, "height": 900})
+        return bool(width > TELEPHONE)

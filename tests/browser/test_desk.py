@@ -9,54 +9,22 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from channelsync.bootstrap import policy_of, setup_of
 from channelsync.configuration.editing import MerchantFile
-from channelsync.configuration.loading import load_bytes
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.alarms import raise_alarm
-from channelsync.engine.propose import Proposal
 from channelsync.store import tables
 from channelsync.web.app import WebOptions, build_app
+from tests.browser.merchant import FILE, editing
 from tests.browser.site import Site
 from tests.support.house import build_house
 from tests.support.served import served
-from tests.unit.configuration.samples import surroundings
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-FILE = """\
-version: 1
-locations: {dc: {name: DC}}
-channels:
-  a:
-    connector: square
-    settings: {access_token: "${TOKEN}", location_id: L1, webhook_key: "${TOKEN}"}
-allocation:
-  quotas: {a: 50%}   # to begin with
-"""
-PAGES = (
-    "/repairs",
-    "/change/channels/a",
-    "/change/stock?sku=MUG",
-    "/quotas",
-    "/users",
-    "/keys",
-    "/endpoints",
-    "/notifications",
-    "/account",
-)
-
-
-def proposed(content: bytes) -> Proposal:
-    known = load_bytes(content, surroundings(environment={"TOKEN": "x"}), name="proposed")
-    return Proposal(setup=setup_of(known), policy=policy_of(known))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = tmp_path_factory.mktemp("shop") / "channelsync.yaml"
-    found.write_text(FILE, encoding="utf-8")
-    return found
+    return tmp_path_factory.mktemp("shop") / "channelsync.yaml"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -72,23 +40,9 @@ async def desk(
         now = house.clock()
         await raise_alarm(tx, "feed_quiet", "a", "no sign of life", now=now, channel="a")
         await raise_alarm(tx, "deficit", "main/MUG", "2 more than there are", now=now)
-    options = WebOptions(
-        merchant_file=MerchantFile(path), read_proposal=proposed, outgoing_key=b"k" * 32
-    )
-    async with served(build_app(house.engine, options)) as url:
+    async with served(build_app(house.engine, WebOptions(**editing(path)))) as url:
         yield Site(house, url, browser)
     await house.engine.database.close()
-
-
-async def test_everybody_can_use_every_page_of_the_desk(desk: Site) -> None:
-    async with desk.visit(PAGES[0]) as visit:
-        for page in PAGES:
-            await visit.page.goto(page)
-            assert await visit.audit_both() == [], page
-            await visit.page.set_viewport_size({"width": 390, "height": 800})
-            width = await visit.page.evaluate("document.documentElement.scrollWidth")
-            assert width <= 390, page
-            await visit.page.set_viewport_size({"width": 1_280, "height": 900})
 
 
 async def test_a_share_is_changed_looked_at_and_applied(desk: Site, path: Path) -> None:
