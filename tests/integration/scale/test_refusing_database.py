@@ -101,7 +101,8 @@ async def test_a_database_that_takes_nothing_costs_time_and_no_webhook(
                     assert not working.done(), working.exception()
                     await asyncio.sleep(0.01)
                 refused = await sell(house, client)
-        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) > 0
         assert not await house.rows(tables.deliveries)
         await end(postgres_server, name)
         assert (await sell(house, client)).status_code == 200
