@@ -47,7 +47,7 @@ def store(migrated_shop: Shop) -> Shop:
     shop.write(f"sku,location,on_hand\nMUG,dc,{MUGS}\nPOT,dc,{POTS}\n", "stock.csv")
     done = shop.run("stock", "import", str(shop.folder / "stock.csv"), "--create-items")
     assert done.code == 0, done
-    shop.daemon(300)
+    shop.daemon(300, step=60)
     return shop
 
 
@@ -163,7 +163,7 @@ def test_a_new_recipe_is_taken_over_from_a_settled_zero(store: Shop) -> None:
     assert level(store, "MUG") == (MUGS, 4)
     store.write(CONFIG.format(multipack=3))
     changed_at = store.clock()
-    store.daemon(600)
+    store.daemon(600, step=60)
     for channel in ("web", "bay"):
         assert lowest_exposure(store, channel, "MUG-2PK", since=changed_at) == 0
     assert shown(store, "MUG-2PK") > 0
