@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any, Final
 
-from channelsync.plugins.registry import Registry
+from channelsync.plugins.registry import Found, Registry
 from channelsync.sdk.connector import Connector
 from channelsync.sdk.declarations import faults_of_connector
 
@@ -19,27 +20,29 @@ REASON_CHARACTERS_MAX: Final = 300
 
 
 def discover(found: Iterable[EntryPoint] | None = None) -> Registry:
-    """Load every connector of the entry-point group; `found` replaces what is installed.
+    """Every connector of the entry-point group; `found` replaces what is installed.
 
-    A connector is broken, with the reason, when it does not import, is not a connector, calls
-    itself differently from its entry point, was made for another SDK, or when two packages offer
-    the same name (which of them holds the merchant's credentials is not ours to guess).
+    It is loaded when it is first asked for. It is broken, with the reason, when it does not import,
+    is not a connector, calls itself differently from its entry point, was made for another SDK, or
+    when two packages offer the same name (which of them holds the merchant's credentials is not
+    ours to guess).
     """
     by_name: dict[str, list[EntryPoint]] = defaultdict(list)
     for point in entry_points(group=GROUP) if found is None else found:
         if point not in by_name[point.name]:
             by_name[point.name].append(point)
-    connectors: dict[str, Connector] = {}
-    broken: dict[str, str] = {}
-    for name, points in sorted(by_name.items()):
-        connector, reason = _load(name, points)
-        if reason:
-            broken[name] = reason[:REASON_CHARACTERS_MAX]
-        else:
-            connectors[name] = connector
+    names = tuple(sorted(by_name))
+
+    @cache
+    def load(name: str) -> tuple[Connector | None, str]:
+        connector, reason = _load(name, by_name[name])
+        return (None, reason[:REASON_CHARACTERS_MAX]) if reason else (connector, "")
+
     packages = {name: origin for name, points in by_name.items() if (origin := _package(points))}
     return Registry(
-        MappingProxyType(connectors), MappingProxyType(broken), MappingProxyType(packages)
+        Found(names, lambda name: load(name)[0]),
+        Found(names, lambda name: load(name)[1] or None),
+        MappingProxyType(packages),
     )
 
 

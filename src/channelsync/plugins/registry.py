@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TypeVar
+
+from typing_extensions import override
 
 from channelsync.sdk.connector import Connector, Manifest
 from channelsync.sdk.declarations import faults_of_connector
 
-__all__ = ["Registry", "UnknownConnector"]
+__all__ = ["Found", "Registry", "UnknownConnector"]
+
+T = TypeVar("T")
 
 
 class UnknownConnector(LookupError):
     """No usable connector has this name; the message says what there is, or why not."""
+
+
+class Found(Mapping[str, T]):
+    """Those of some names of which there is something. Each is looked for when it is asked for.
+
+    So a program that uses one connector loads one; whoever wants to see all of them loads all.
+    """
+
+    def __init__(self, names: Collection[str], find: Callable[[str], T | None]) -> None:
+        self._names = names
+        self._find = find
+
+    @override
+    def __getitem__(self, name: str) -> T:
+        found = self._find(name) if name in self._names else None
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names if self._find(name) is not None)
+
+    @override
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _none() -> Mapping[str, str]:
@@ -33,7 +64,7 @@ class Registry:
     @property
     def manifests(self) -> Mapping[str, Manifest]:
         """What every usable connector declares."""
-        return {name: connector.manifest for name, connector in self.connectors.items()}
+        return Found(self.connectors, lambda name: self.connectors[name].manifest)
 
     def get(self, name: str) -> Connector:
         """The connector of that name.

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 from typing_extensions import override
 
-from channelsync.sdk.http import HostRefused, host_allowed
+from channelsync.sdk.http import HostRefused, host_allowed, trust
 
 __all__ = ["AddressRefused", "PinnedTransport", "Resolve", "outbound_client", "require_outward"]
 
@@ -131,7 +131,9 @@ def outbound_client(
 ) -> httpx.AsyncClient:
     """A client for such requests. `transport` replaces the network in tests."""
     limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
-    inner = transport or httpx.AsyncHTTPTransport(retries=0, limits=limits, trust_env=False)
+    inner = transport or httpx.AsyncHTTPTransport(
+        retries=0, limits=limits, trust_env=False, verify=trust()
+    )
     return httpx.AsyncClient(
         transport=PinnedTransport(inner, allow_hosts, resolve),
         timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),

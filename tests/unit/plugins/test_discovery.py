@@ -64,10 +64,10 @@ def test_one_broken_connector_does_not_stop_the_others(module: ModuleType, tmp_p
                 put(module, "alias", MarketConnector(manifest(name="other"))),
             ]
         )
+        reasons = dict(registry.broken)
     finally:
         sys.path.remove(str(tmp_path))
     assert list(registry.connectors) == ["good"]
-    reasons = dict(registry.broken)
     assert reasons.keys() == {"gone", "syntax", "leaves", "missing", "thing", "old", "alias"}
     assert "ModuleNotFoundError: No module named" in reasons["gone"]
     assert "SyntaxError" in reasons["syntax"]
@@ -76,6 +76,21 @@ def test_one_broken_connector_does_not_stop_the_others(module: ModuleType, tmp_p
     assert "no manifest" in reasons["thing"]
     assert f"made for version 0 of the SDK; this is version {SDK_VERSION}" in reasons["old"]
     assert reasons["alias"] == "it calls itself 'other', its entry point 'alias'"
+
+
+def test_whoever_uses_one_connector_loads_no_other(module: ModuleType, tmp_path: Path) -> None:
+    good = put(module, "good", MarketConnector(manifest(name="good")))
+    registry = discover([good, point("later", "not_there_yet:later")])
+    assert registry.manifests["good"] is registry.get("good").manifest
+    (tmp_path / "not_there_yet.py").write_text("later = None\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        assert registry.broken["later"].startswith("it has no manifest")
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert list(registry.manifests) == ["good"]
+    assert "later" not in registry.connectors
+    assert "good" not in registry.broken
 
 
 def test_two_packages_that_offer_one_name_are_both_refused(module: ModuleType) -> None:

@@ -22,7 +22,7 @@ PUBLIC: Final = {
         "BadDelivery ConnectorError Misconfigured NeedsReauthorization Resting Retryable"
         " Throttled Unauthentic"
     ),
-    "http": "AnswerRefused BODY_BYTES_MAX HostRefused host_allowed http_client",
+    "http": "AnswerRefused BODY_BYTES_MAX HostRefused host_allowed http_client trust",
     "parts": (
         "CataloguePages Parts WithCatalogue WithOrders WithPushing WithReading WithSelfTest"
         " WithWebhooks"
