@@ -1,20 +1,26 @@
 #!/usr/bin/env python3
 """Take the documents' pictures of the dashboard: a real run of the demonstration in a real browser.
 
-Needs Chromium on PATH. Usage: scripts/demo_screenshot.py docs/images [--after 34] [--dark]
+It waits until every channel is in step and the plain quota pusher has oversold, as the page itself
+says: how long that takes is the machine's affair.
+
+Needs Chromium on PATH. Usage: scripts/demo_screenshot.py docs/images [--oversold 5] [--dark]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+import httpx
 import structlog
 
 from channelsync.demo import DemoOptions, DemoResult, run_demo
@@ -23,14 +29,42 @@ from channelsync.demo.catalogue import FLASH_SKU
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PORT = 8497
 """Fixed, so that the run does not depend on what else listens."""
-RUN_ON_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+ANSWER_SECONDS = 30.0
+RIVAL = re.compile(
+    r'class="card rival.*?class="figure">(?:<span[^>]*>[^<]*</span>)?([0-9]+)<', re.DOTALL
+)
+SETTLED = re.compile(r"</span> in step</span>")
+CHANNELS = 3
 PICTURES = {"demo.png": ("", "1440,1180"), "item.png": (f"items/{FLASH_SKU}", "1280,900")}
 """By name: the page, and how large a window shows it."""
 
 
-async def photograph(browser: str, options: list[str], folder: Path, *, after: float) -> None:
-    """Wait, then let the browser load each page and keep what it shows."""
-    await asyncio.sleep(after)
+def is_worth_a_picture(page: str, oversold: int) -> bool:
+    """Whether every channel is in step, and the rival has oversold so many units."""
+    found = RIVAL.search(page)
+    return (
+        found is not None and int(found[1]) >= oversold and len(SETTLED.findall(page)) == CHANNELS
+    )
+
+
+async def wait_for_it(oversold: int, within: float) -> None:
+    """Look at the page until it shows what the picture is about.
+
+    Raises:
+        TimeoutError: it does not, within so many seconds.
+    """
+    async with asyncio.timeout(within), httpx.AsyncClient(timeout=ANSWER_SECONDS) as client:
+        while True:
+            with contextlib.suppress(httpx.TransportError):  # it starts
+                answer = await client.get(f"http://127.0.0.1:{PORT}/")
+                if is_worth_a_picture(answer.text, oversold):
+                    return
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def photograph(browser: str, options: list[str], folder: Path) -> None:
+    """Let the browser load each page, and keep what it shows."""
     for name, (page, size) in PICTURES.items():
         process = await asyncio.create_subprocess_exec(
             browser,
@@ -45,13 +79,18 @@ async def photograph(browser: str, options: list[str], folder: Path, *, after: f
 
 
 async def run(
-    browser: str, options: list[str], folder: Path, *, after: float, seed: int
+    browser: str, options: list[str], folder: Path, arguments: argparse.Namespace
 ) -> DemoResult:
     """The demonstration, and the browser beside it."""
-    demo = DemoOptions(seconds=after + RUN_ON_SECONDS, port=PORT, seed=seed)
+    demo = DemoOptions(port=PORT, seed=arguments.seed)
     running = asyncio.create_task(run_demo(demo))
-    await photograph(browser, options, folder, after=after)
-    return await running
+    try:
+        await wait_for_it(arguments.oversold, arguments.within)
+        await photograph(browser, options, folder)
+    finally:
+        demo.stop.set()
+        result = await running
+    return result
 
 
 def main(arguments: argparse.Namespace, browser: str) -> int:
@@ -70,8 +109,10 @@ def main(arguments: argparse.Namespace, browser: str) -> int:
         ]
         options += ["--blink-settings=preferredColorScheme=0"] if arguments.dark else []
         options += ["--no-sandbox"] if os.geteuid() == 0 else []
-        taken = run(browser, options, folder, after=arguments.after, seed=arguments.seed)
-        result = asyncio.run(taken)
+        try:
+            result = asyncio.run(run(browser, options, folder, arguments))
+        except TimeoutError:
+            sys.exit(f"nothing worth a picture within {arguments.within:.0f} s: try another --seed")
     sys.stdout.write(f"{result.summary()}\n")
     missing = [name for name in PICTURES if not (folder / name).exists()]
     if missing:
@@ -83,7 +124,8 @@ if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--after", type=float, default=34.0, help="seconds into the run")
+    parser.add_argument("--oversold", type=int, default=5, help="units of the rival to wait for")
+    parser.add_argument("--within", type=float, default=300.0, help="seconds to wait at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dark", action="store_true")
     found = next((path for path in map(shutil.which, BROWSERS) if path), None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from channelsync.engine.explain import ListingExplanation, PoolExplanation
+from dataclasses import replace
+
+from channelsync.engine.explain import ListingExplanation, OpenPush, PoolExplanation
 from channelsync.engine.plan import StockNumbers
 from channelsync.web.dashboard.waterfall import waterfall
 
@@ -92,3 +94,20 @@ def test_a_listing_that_was_never_settled_counts_as_all() -> None:
     )
     assert unknown[4].number == "all"
     assert "never settled" in unknown[4].note
+
+
+def test_a_number_below_zero_is_told_only_where_nothing_is_under_way() -> None:
+    below = replace(listing("amazon", quota=50.0, target=40, exposure=0), shown=-3)
+    assert "shows −3" in waterfall(pool(below, free=80), NAMES)[4].note
+    push = OpenPush(
+        kind="set",
+        units=40,
+        state="doubtful",
+        copies=1,
+        cause="",
+        last_outcome=None,
+        opened_at=0.0,
+        release_at=None,
+    )
+    changing = waterfall(pool(replace(below, open_push=push), free=80), NAMES)[4].note
+    assert changing.endswith("what it shows is being changed")

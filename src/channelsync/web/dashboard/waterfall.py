@@ -132,10 +132,19 @@ def why(listing: ListingExplanation, atp: int) -> str:
         said.append("never settled, so it counts as all")
     elif listing.exposure != listing.target:
         said.append(f"it may sell {listing.exposure}")
-    said.append("shows nothing yet" if listing.shown is None else f"shows {listing.shown}")
+    said.append(_shown(listing))
     if listing.units > 1:
         said.append(f"{listing.units} units of the item in each")
     return ", ".join(said)
+
+
+def _shown(listing: ListingExplanation) -> str:
+    if listing.shown is None:
+        return "shows nothing yet"
+    if listing.shown < 0 and listing.open_push is not None:
+        # Sales are counted already against a number that nobody has read back yet.
+        return "what it shows is being changed"
+    return f"shows {listing.shown}".replace("-", "−")
 
 
 def _less(units: int) -> str:
