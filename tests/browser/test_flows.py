@@ -67,9 +67,16 @@ async def test_the_audit_trail_is_verified_in_place(site: Site) -> None:
         assert visit.page.url.endswith("/audit")
 
 
-async def test_the_overview_is_live_and_filters_as_one_types(site: Site) -> None:
+async def test_the_overview_is_live_shows_every_channel_and_filters_as_one_types(
+    site: Site,
+) -> None:
     async with site.visit("/") as visit:
         page = visit.page
+        # Nothing of the table is behind its edge, with names that are too long for one line.
+        hidden = "scroll => scroll.scrollWidth - scroll.clientWidth"
+        name = "name => { name.textContent = 'Blue mug with a handle, '.repeat(4) }"
+        await page.locator("#rows .name").first.evaluate(name)
+        assert await page.locator(".items .scroll").evaluate(hidden) == 0
         await expect(page.locator("#connection .words")).to_have_text("live")
         await page.keyboard.press("/")
         await page.keyboard.type("bowl")
