@@ -143,8 +143,10 @@ async def test_item_10_a_code_is_good_once_and_a_step_beside_now_at_most(
     assert await tried(app.code()) == 303
     assert await tried(app.code(steps_off=-2)) == 401
     assert await tried(app.code(steps_off=2)) == 401
-    for nonsense in ("", "12345", "1234567", "\u0661\u0662\u0663\u0664\u0665\u0666", "x" * 9_000):
-        assert await tried(nonsense) == 401
+    async with door.client() as client:
+        await sign_in(client, "ada")
+        for nonsense in ("", "12345", "\u0661\u0662\u0663\u0664\u0665\u0666", "x" * 9_000):
+            assert (await prove(client, nonsense)).status_code == 401
 
 
 async def test_item_10_guessing_a_code_ends_the_sign_in_and_is_slowed_down(

@@ -151,7 +151,6 @@ async def test_item_18_a_proposal_ends_when_refused_or_not_decided_in_time(
 async def test_item_18_the_file_is_written_exactly_as_proposed_and_only_over_what_was_seen(
     house: House, door: Door, path: Path, written: list[str]
 ) -> None:
-    await house.settle_down()
     async with door.as_user("ada", Role.MANAGER) as ada, door.as_user("bob", Role.MANAGER) as bob:
 
         async def propose(share: str) -> Page:
@@ -179,14 +178,14 @@ async def test_item_18_the_file_is_written_exactly_as_proposed_and_only_over_wha
 async def test_item_18_nothing_is_done_once_what_it_is_about_is_another(
     house: House, door: Door
 ) -> None:
-    await house.settle_down(60, step=20)
+    await house.settle_down(20, step=20)
     await apply_setup(house.engine, setup_for(("b",)))
     async with door.as_user("ada", Role.MANAGER) as ada, door.as_user("bob", Role.MANAGER) as bob:
         asked = await (await open_page(ada, "/repairs")).send("/change/channels/a/forget")
         assert "Proposed." in (await asked.send("/change/channels/a/forget")).text
         page = await open_page(bob, "/proposals")
         assert "units set aside" in page.text
-        await house.settle_down(3_600, step=600)
+        await house.settle_down(3_600, step=3_600)
         async with house.engine.database.write() as tx:
             row = tables.proposals
             was = json.loads((await house.rows(row))[0].seen)
