@@ -60,7 +60,7 @@ async def test_units_on_sale_wait_until_somebody_says_that_they_are_gone(
         page = await open_page(client, OFFER)
         waits = await page.send(OFFER, many)
         assert "Reserved. The units leave once" in waits.text
-        assert "channels may still sell" in waits.text
+        assert "Channels may still sell" in waits.text
         called_off = await waits.send(f"{OFFER}/1/cancel")
         assert "Cancelled." in called_off.text
         assert not called_off.has_form(f"{OFFER}/1/ship")
