@@ -203,16 +203,23 @@ class Postgres(_Server):
 
     def _make(self) -> None:
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
-        done = subprocess.run(
-            [str(self.binaries / "initdb"), "-D", str(self._data), *options],
-            check=False,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-            preexec_fn=_before_start(unprivileged=True),
-        )
-        if done.returncode:
-            raise ServerMissing(f"needs PostgreSQL: initdb failed: {done.stderr.strip()[-300:]}")
+        # A busy machine may refuse a namespace or end a child; what is wrong stays wrong.
+        for tries_left in (2, 1, 0):
+            done = subprocess.run(
+                [str(self.binaries / "initdb"), "-D", str(self._data), *options],
+                check=False,
+                capture_output=True,
+                text=True,
+                env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+                preexec_fn=_before_start(unprivileged=True),
+            )
+            if not done.returncode:
+                return
+            if not tries_left:
+                why = f"initdb ended with {done.returncode}: {done.stderr.strip()[-300:]}"
+                raise ServerMissing(f"needs PostgreSQL: {why}")
+            shutil.rmtree(self._data, ignore_errors=True)
+            time.sleep(0.5)
 
     def _answers(self) -> bool:
         try:
