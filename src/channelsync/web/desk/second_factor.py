@@ -107,11 +107,7 @@ class SecondFactorPages:
             await factors.prepare(name, present=present, code=code, request=request_id)
             return ()
 
-        form = await read_form(request)
-        outcome = await self._do(request, form, "prepare", act)
-        if outcome.error is not None:
-            return await self._page(request, outcome)
-        return self._desk.go(form, PATH, "second-factor-prepared")
+        return await self._and_go(request, "prepare", act, PATH, "second-factor-prepared")
 
     async def confirm(self, request: Request) -> Response:
         """Switch it on by its first code; the recovery codes are on the page that answers."""
@@ -140,11 +136,16 @@ class SecondFactorPages:
             await factors.switch_off(name, present=present, code=code, request=request_id)
             return ()
 
+        return await self._and_go(request, "off", act, "/account", "second-factor-off")
+
+    async def _and_go(
+        self, request: Request, verb: str, act: _Act, goal: str, done: str
+    ) -> Response:
         form = await read_form(request)
-        outcome = await self._do(request, form, "off", act)
+        outcome = await self._do(request, form, verb, act)
         if outcome.error is not None:
             return await self._page(request, outcome)
-        return self._desk.go(form, "/account", "second-factor-off")
+        return self._desk.go(form, goal, done)
 
     async def _with_codes(self, request: Request, verb: str, act: _Act) -> Response:
         outcome = await self._do(request, await read_form(request), verb, act)

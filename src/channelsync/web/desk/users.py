@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -209,54 +210,48 @@ class UserPages:
         return await self._change(request, form, password=form.raw("password"))
 
     async def _change(self, request: Request, form: Form, **changes: Any) -> Response:
+        step = partial(UsersDesk.change, **changes)
+        return await self._take(request, form, "user.change", step, "user-changed")
+
+    async def end_sessions(self, request: Request) -> Response:
+        """Sign somebody out everywhere."""
+        form, step = await read_form(request), UsersDesk.end_sessions
+        return await self._take(request, form, "user.end_sessions", step, "sessions-ended")
+
+    async def take_off_factor(self, request: Request) -> Response:
+        """Take somebody's second factor off, who has lost it."""
+        form, step = await read_form(request), UsersDesk.take_off_factor
+        if not form.is_sure:
+            return self._desk.ask(request, form, _factor_question(request.path_params["name"]))
+        done = "second-factor-taken-off"
+        return await self._take(request, form, "second_factor.take_off", step, done)
+
+    async def remove(self, request: Request) -> Response:
+        """Let somebody in no more."""
+        form, step = await read_form(request), UsersDesk.remove
+        if not form.is_sure:
+            return self._desk.ask(request, form, _remove_question(request.path_params["name"]))
+        return await self._take(request, form, "user.remove", step, "user-removed", goal="/users")
+
+    async def _take(
+        self,
+        request: Request,
+        form: Form,
+        action: str,
+        step: Callable[..., Awaitable[object]],
+        done: str,
+        *,
+        goal: str | None = None,
+    ) -> Response:
+        """One step with the user whom the path names; on to his page, or to another one."""
         name = request.path_params["name"]
         actor, request_id = principal_of(request).name, request.scope["request_id"]
 
         async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
-            desk = self._users(joined)
-            await desk.change(name, actor=actor, request=request_id, **changes)
+            await step(self._users(joined), name, actor=actor, request=request_id)
             return Deed(answer=_Named(name=name))
 
-        return await self._do(request, form, "user.change", act, _path(name), "user-changed")
-
-    async def end_sessions(self, request: Request) -> Response:
-        """Sign somebody out everywhere."""
-        form, name = await read_form(request), request.path_params["name"]
-        actor, request_id = principal_of(request).name, request.scope["request_id"]
-
-        async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
-            await self._users(joined).end_sessions(name, actor=actor, request=request_id)
-            return Deed(answer=_Named(name=name))
-
-        path = _path(name)
-        return await self._do(request, form, "user.end_sessions", act, path, "sessions-ended")
-
-    async def take_off_factor(self, request: Request) -> Response:
-        """Take somebody's second factor off, who has lost it."""
-        form, name = await read_form(request), request.path_params["name"]
-        if not form.is_sure:
-            return self._desk.ask(request, form, _factor_question(name))
-        actor, request_id = principal_of(request).name, request.scope["request_id"]
-
-        async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
-            await self._users(joined).take_off_factor(name, actor=actor, request=request_id)
-            return Deed(answer=_Named(name=name))
-
-        path, done = _path(name), "second-factor-taken-off"
-        return await self._do(request, form, "second_factor.take_off", act, path, done)
-
-    async def remove(self, request: Request) -> Response:
-        """Let somebody in no more."""
-        form, name = await read_form(request), request.path_params["name"]
-        if not form.is_sure:
-            return self._desk.ask(request, form, _remove_question(name))
-        actor, request_id = principal_of(request).name, request.scope["request_id"]
-
-        async def act(joined: Engine, _tx: AsyncConnection) -> Deed:
-            await self._users(joined).remove(name, actor=actor, request=request_id)
-            return Deed(answer=_Named(name=name))
-
-        return await self._do(request, form, "user.remove", act, "/users", "user-removed")
+        return await self._do(request, form, action, act, goal or _path(name), done)
 
     async def _do(
         self, request: Request, form: Form, action: str, act: UseCase, goal: str, done: str
