@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
+from weakref import WeakSet
 
 __all__ = ["Connection", "Gatekeeper"]
 
@@ -46,6 +47,7 @@ class _Cursor:
     def __init__(self, owner: Connection) -> None:
         self._owner = owner
         self._cursor = owner.raw.cursor()
+        owner.cursors.add(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,6 +97,10 @@ class _Cursor:
         return self._cursor.fetchmany(size)
 
     async def close(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Leave whatever rows were not fetched."""
         self._cursor.close()
 
 
@@ -105,6 +111,7 @@ class Connection:
         self.keeper = keeper
         self.raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
         self.writing = False
+        self.cursors: WeakSet[_Cursor] = WeakSet()
         self.travel: Callable[[], Awaitable[None]] | None = None
         """One way to the database or back, where that may take time."""
         self.isolation_level = None
@@ -184,4 +191,14 @@ class Connection:
 
     def stop(self) -> None:
         """Let go of the file."""
+        self.raw.close()
+
+    def cut(self) -> None:
+        """Let go of the file as a dead process does, in the midst of whatever.
+
+        A statement that waits to have its rows fetched would keep SQLite's connection, its
+        transaction and its locks, even though it was closed.
+        """
+        for cursor in list(self.cursors):
+            cursor.reset()
         self.raw.close()

@@ -150,7 +150,7 @@ class Process:
         """Close every connection, in the midst of whatever."""
         for connection in self._connections:
             try:
-                connection.raw.close()
+                connection.cut()
             except sqlite3.Error:
                 continue
         self._connections.clear()
