@@ -33,6 +33,8 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 """Where a value stands: keys of mappings and indexes of lists, from the top."""
 
 MASK: Final = "********"
+SECRET_CHARACTERS_MIN: Final = 8
+"""A shorter value is hidden where it stands by itself."""
 PROBLEMS_SHOWN_MAX: Final = 100
 LINE_SHOWN_CHARACTERS: Final = 100
 QUOTED_CHARACTERS: Final = 60
@@ -214,7 +216,11 @@ class SourceText:
     def without_values(self, message: str) -> str:
         """`message` with every hidden value masked: a connector's own words may repeat it."""
         for value in sorted(self._hidden_values, key=len, reverse=True):
-            message = message.replace(value, MASK)
+            hidden = re.escape(value)
+            if len(value) < SECRET_CHARACTERS_MIN:
+                # As a part of other words it would blot out what the message says.
+                hidden = rf"(?<!\w){hidden}(?!\w)"
+            message = re.sub(hidden, MASK, message)
         return message
 
     def told(self, problems: Iterable[Problem]) -> ConfigurationInvalid:

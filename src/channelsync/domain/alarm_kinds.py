@@ -17,7 +17,11 @@ class AlarmKind:
     title: str
     """In a few words, as a heading."""
     advice: str
-    """What a person does about it."""
+    """What a person does about it. Its commands say NAME where a name belongs."""
+
+    def advice_for(self, name: str | None) -> str:
+        """The advice, ready to be typed where the name is known."""
+        return self.advice.replace(" NAME`", f" {name}`") if name else self.advice
 
 
 _RAISE_LIMIT: Final = (

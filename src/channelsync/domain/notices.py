@@ -129,4 +129,6 @@ def _lines(happening: Happening) -> list[str]:
     if len(said) > MESSAGE_CHARACTERS_MAX:
         said = said[: MESSAGE_CHARACTERS_MAX - 1] + "…"
     first = f"• {_headline(happening)}: {said}"
-    return [first] if happening.is_over else [first, f"  {_about(happening).advice}"]
+    if happening.is_over:
+        return [first]
+    return [first, f"  {_about(happening).advice_for(happening.channel)}"]

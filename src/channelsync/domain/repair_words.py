@@ -197,14 +197,17 @@ REPAIR_KINDS: Final = frozenset(ALARM_KINDS) | frozenset(_FURTHER)
 """Everything that can want a person."""
 
 
-def words_for(kind: str) -> RepairWords:
-    """How a kind is told. One that an older program wrote is called by its name."""
+def words_for(kind: str, channel: str | None = None) -> RepairWords:
+    """How a kind is told where it concerns `channel`.
+
+    One that an older program wrote is called by its name.
+    """
     known = _FURTHER.get(kind) or kind_of(kind)
     matters, done = _SAID.get(kind, ("It wants a person.", "It is kept here."))
     return RepairWords(
         title=known.title,
         matters=matters,
         done=done,
-        next_step=known.advice,
+        next_step=known.advice_for(channel),
         is_grave=kind in _GRAVE,
     )

@@ -208,7 +208,7 @@ def _of_shortfall(row: Mapping[str, Any]) -> Repair:
 def _repair(
     kind: str, subject: str, happened: str, since: Instant | None, channel: str | None
 ) -> Repair:
-    words = words_for(kind)
+    words = words_for(kind, channel)
     return Repair(
         kind=kind,
         subject=subject,

@@ -110,12 +110,15 @@ def channel_names(status: Status) -> list[str]:
 # ------------------------------------------------------------------ views
 
 
+def _percent_of(part: int, whole: int) -> str:
+    """Rounded down: 100 % is said only of all, and nothing of nothing."""
+    return f"{part * 1_000 // whole / 10:g} %" if whole else "–"
+
+
 def _headline(status: Status) -> dict[str, Any]:
     coverage = status.proof_coverage
-    share = coverage.proven / coverage.listings if coverage.listings else 1.0
     return {
-        # Rounded down: 100 % is said only of all.
-        "coverage": f"{int(share * 1_000) / 10:g} %",
+        "coverage": _percent_of(coverage.proven, coverage.listings),
         "proven": coverage.proven,
         "listings": coverage.listings,
         "exposure": sum(pool.exposure for pool in status.pools),

@@ -111,7 +111,7 @@ async def test_an_alarm_is_told_once_with_what_to_do_and_its_end_where_wanted(
         ("boss", told),
         ("owner", told),
     ]
-    assert "x is bad\n  Run `channelsync channels test NAME`" in bell.post.taken[0][2]
+    assert "x is bad\n  Run `channelsync channels test a`" in bell.post.taken[0][2]
     await bell.end("x")
     await bell.go_on(60)
     assert [one[:2] for one in bell.post.taken[2:]] == [

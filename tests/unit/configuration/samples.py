@@ -75,7 +75,7 @@ class ShopifySettings(_Settings):
     @field_validator("access_token")
     @classmethod
     def _tells_too_much(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value() == "wrong-token-value":
+        if value.get_secret_value() in {"wrong-token-value", "to"}:
             raise ValueError(f"{value.get_secret_value()} is not a token")
         return value
 

@@ -89,6 +89,11 @@ def test_a_connector_that_repeats_a_secret_is_not_repeated() -> None:
     assert "wrong-token-value" not in said
 
 
+def test_a_secret_of_a_letter_or_two_does_not_blot_out_the_words_that_hold_it() -> None:
+    said = refused(SMALL, environment={**ENVIRONMENT, "SHOPIFY_TOKEN": "to"}).text()
+    assert "access_token: ******** is not a token" in said
+
+
 def test_a_secret_kept_under_an_anchor_elsewhere_is_hidden_there() -> None:
     text = SMALL.replace("soho: {}", "soho: {name: &token hidden-here, nme: x}").replace(
         "${SHOPIFY_TOKEN}", "*token"

@@ -86,6 +86,11 @@ def test_every_kind_says_why_it_matters_what_was_done_and_what_to_do() -> None:
         assert all(isinstance(fix.permission, Permission) for fix in fixes), kind
 
 
+def test_a_command_that_is_to_be_typed_names_the_channel() -> None:
+    assert "`channelsync channels test shop`" in words_for("channel_degraded", "shop").next_step
+    assert "`channelsync channels test NAME`" in words_for("channel_degraded").next_step
+
+
 def test_no_kind_of_alarm_is_without_words() -> None:
     assert set(ALARM_KINDS) < REPAIR_KINDS
     assert set(ALARM_KINDS) >= ENDED_BY_A_PERSON

@@ -18,6 +18,7 @@ from channelsync.web.dashboard import pages_of_tables
 from channelsync.web.dashboard.books import TABLES
 from channelsync.web.dashboard.channels import CHANNELS_TABLE
 from channelsync.web.dashboard.dashboard import ALL_TABLES
+from channelsync.web.dashboard.words import coded
 from tests.support.house import House
 from tests.support.signed_in import Door
 
@@ -60,7 +61,7 @@ async def test_every_table_has_a_page_and_a_file_with_the_same_rows(
         shown = page.count("<article") if table.path == "/channels" else len(rows_of(page))
         assert shown == min(len(lines), pages_of_tables.ROWS), table.path
         if not lines:
-            assert f'<p class="empty">{table.empty}' in unescape(page)
+            assert f'<p class="empty">{unescape(coded(table.empty))}' in unescape(page)
 
 
 async def test_pages_miss_nothing_and_repeat_nothing(

@@ -222,8 +222,9 @@ def _alarms(status: Status, page: str) -> Iterator[Line]:
 
 def _alarm(first: Alarm, number: int, page: str) -> Line:
     known = kind_of(first.kind)
+    advice = known.advice_for(first.channel)
     more = f" (and {number - 1} more)" if number > 1 else ""
-    return attention("alarm", f"{known.title}: {first.message}{more}", known.advice, page)
+    return attention("alarm", f"{known.title}: {first.message}{more}", advice, page)
 
 
 def _people(seen: _Seen) -> Iterator[Line]:

@@ -104,7 +104,7 @@ ITEMS: Final = Table(
     cursor="sku",
     cursor_of=str,
     filters=(typed("q", "SKU or name", "search"),),
-    empty="No items yet. Import your stock: channelsync stock import stock.csv",
+    empty="No items yet. New item makes one; `channelsync stock import stock.csv` makes many.",
     template="items.html",
 )
 STOCK: Final = Table(
@@ -127,7 +127,7 @@ STOCK: Final = Table(
     cursor="sku",
     cursor_of=str,
     filters=(SKU, chosen("location", "Location", LOCATIONS)),
-    empty="No stock yet. Import it: channelsync stock import stock.csv",
+    empty="No stock yet. Import it: `channelsync stock import stock.csv`",
 )
 
 

@@ -116,7 +116,7 @@ CHANNELS_TABLE: Final = Table(
     read=_rows,
     paged=False,
     template="channels.html",
-    empty="No channels yet. Write them into channelsync.yaml, then: channelsync check",
+    empty="No channels yet. Write them into channelsync.yaml, then: `channelsync check`",
 )
 
 

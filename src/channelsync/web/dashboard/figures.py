@@ -109,7 +109,7 @@ DAYS_TABLE: Final = Table(
         Column("shipped", "Units shipped", "number"),
         Column("oversold", "Units oversold", "number"),
         Column("pushes", "Pushes sent", "number"),
-        Column("pushes_a_unit", "Pushes a unit sold"),
+        Column("pushes_a_unit", "Pushes a unit sold", "decimal"),
     ),
     read=_days,
     paged=False,

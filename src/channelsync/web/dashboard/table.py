@@ -61,8 +61,8 @@ class Column:
     key: str
     label: str
     look: str = "text"
-    """text, long, words, code, tail, sku, channel, push, hold, transfer, number, signed, when, day
-    or mark.
+    """text, long, words, code, tail, sku, channel, push, hold, transfer, number, signed, decimal,
+    when, day or mark.
     """
     title: str = ""
     """What the heading means, where a word is not enough."""

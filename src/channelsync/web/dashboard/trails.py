@@ -112,7 +112,7 @@ TRANSFERS: Final = Table(
     read=_transfers,
     paged=False,
     filters=(chosen("state", "Show", ("open", "all"), "kind"),),
-    empty="Nothing is being moved. Send units begins it, or: channelsync stock transfer",
+    empty="Nothing is being moved. Send units begins it, or: `channelsync stock transfer`",
     template="transfers.html",
     note=f"The newest {TRANSFERS_MAX} are shown.",
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from channelsync.domain.vocabulary import Assumption, Instant
 
@@ -20,6 +21,7 @@ __all__ = [
     "STATIC",
     "assets_version",
     "cause_words",
+    "coded",
     "day_of",
     "length_of_time",
     "said",
@@ -60,6 +62,7 @@ def template_environment() -> Environment:
         "cause": cause_words,
         "tail": _tail,
         "percent": _percent,
+        "coded": coded,
     }
     environment.filters |= filters
     return environment
@@ -73,6 +76,18 @@ def assets_version() -> str:
         if path.is_file():
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def coded(text: str) -> Markup:
+    """The text, escaped, with what stands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    shown = [
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+        for index, part in enumerate(parts)
+    ]
+    return Markup().join(shown)
 
 
 def units(count: Any) -> str:

@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
-from markupsafe import Markup, escape
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -70,18 +69,6 @@ def _button(fix: Fix) -> _Button:
     return _Button(_LABELS[fix.verb], href, fix.verb in posts, fix)
 
 
-def _coded(text: str) -> Markup:
-    """Other people's text, with what stands between backticks as code."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return escape(text)
-    coded = [
-        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
-        for index, part in enumerate(parts)
-    ]
-    return Markup().join(coded)
-
-
 class RepairPages:
     """The two pages."""
 
@@ -128,7 +115,6 @@ class RepairPages:
             counts=found.counts,
             total=found.total,
             beyond=_beyond(found, kind),
-            coded=_coded,
         )
 
     async def _proposed(self, request: Request, tx: AsyncConnection) -> int:
