@@ -11,7 +11,6 @@ on (`channelsync.store.locks`); a reader has one snapshot (REPEATABLE READ, READ
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -29,6 +28,7 @@ from channelsync.store.errors import (
     may_be_committed,
     only_reads,
 )
+from channelsync.store.sqlite import Connect, sqlite_engine
 
 __all__ = [
     "Database",
@@ -40,7 +40,6 @@ __all__ = [
     "sqlite_url",
 ]
 
-BUSY_SECONDS = 10.0
 READERS_MAX = 4
 CONNECTIONS_MAX: Final = 20
 """Of one process. PostgreSQL's own limit is 100 for all of them, unless the operator raises it."""
@@ -70,10 +69,6 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
 
 
-Connect = Callable[[], Awaitable[Any]]
-"""Makes a driver connection; for drivers that run without a thread."""
-
-
 class Database:
     """The one door to the store."""
 
@@ -91,8 +86,8 @@ class Database:
         """Told, after a commit, which kinds of work it has marked."""
         self._writer_turn = asyncio.Lock()
         if self.is_sqlite:
-            self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", size=1, connect=connect)
-            self._reader = _sqlite_engine(url, begin="BEGIN", size=READERS_MAX, connect=connect)
+            self._writer = sqlite_engine(url, begin="BEGIN IMMEDIATE", size=1, connect=connect)
+            self._reader = sqlite_engine(url, begin="BEGIN", size=READERS_MAX, connect=connect)
         else:
             self._writer = _postgresql_engine(url, answer_seconds)
             self._reader = self._writer.execution_options(
@@ -317,44 +312,6 @@ def _postgresql_engine(url: str, answer_seconds: float | None) -> AsyncEngine:
         cursor.close()
         connection.commit()
 
-    return engine
-
-
-def _from_json(text: str) -> Any:
-    """Most of what is kept as JSON is empty, and a catalogue is read by the hundred thousand."""
-    match text:
-        case "{}":
-            return {}
-        case "[]":
-            return []
-        case _:
-            return json.loads(text)
-
-
-def _sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) -> AsyncEngine:
-    options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
-    if connect is not None:
-        options = {"async_creator": connect}
-    engine = create_async_engine(
-        url, pool_size=size, max_overflow=0, json_deserializer=_from_json, **options
-    )
-
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
-        # The driver must not open transactions by itself: we say when, and of which kind.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    def _begin(connection: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute(begin)
-        cursor.close()
-
-    # Not by an event, which would have to go all the way that a statement of ours goes.
-    engine.sync_engine.dialect.do_begin = _begin  # type: ignore[assignment, method-assign]
     return engine
 
 
