@@ -43,6 +43,7 @@ from channelsync.security.tokens import set_up_token
 from channelsync.settings import Settings, secret_key
 from channelsync.store.errors import is_passing
 from channelsync.store.folder import data_lock
+from channelsync.store.turns import be_patient
 from channelsync.telemetry.traces import open_tracing
 from channelsync.tracing import Tracing
 from channelsync.web.app import Front, WebOptions, build_app, build_probes
@@ -246,6 +247,7 @@ async def _keep_house(
 ) -> None:
     """Set the clock, find what dead processes left behind, notice a restored backup."""
     seen: tuple[object, ...] | None = None
+    be_patient()
     while True:
         await asyncio.sleep(every_seconds)
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,6 +34,7 @@ from channelsync.store.tables import work
 from channelsync.tracing import Cause, causes_here, read_causes, written_causes
 
 __all__ = [
+    "AWAITED",
     "Claim",
     "LeaseLost",
     "WorkKind",
@@ -92,6 +93,18 @@ class WorkKind(StrEnum):
     """Key: `notices`. What people are to be told."""
     PRUNE = "prune"
     """Key: `store`. What is old, to be let go of."""
+
+
+AWAITED: Final = frozenset(
+    {
+        WorkKind.INTAKE,
+        WorkKind.FETCH,
+        WorkKind.PULL,
+        WorkKind.RECONCILE,
+        WorkKind.PUBLISH,
+    }
+)
+"""What lies between a sale and the other channels' numbers: everything else lets it go first."""
 
 
 class LeaseLost(Exception):

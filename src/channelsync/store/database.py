@@ -29,6 +29,7 @@ from channelsync.store.errors import (
     only_reads,
 )
 from channelsync.store.sqlite import Connect, sqlite_engine
+from channelsync.store.turns import Turns
 
 __all__ = [
     "Database",
@@ -84,7 +85,7 @@ class Database:
         self.is_sqlite = sa.make_url(url).get_backend_name() == "sqlite"
         self.on_marked: Callable[[set[str]], None] = _ignore
         """Told, after a commit, which kinds of work it has marked."""
-        self._writer_turn = asyncio.Lock()
+        self._turns = Turns()
         if self.is_sqlite:
             self._writer = sqlite_engine(url, begin="BEGIN IMMEDIATE", size=1, connect=connect)
             self._reader = sqlite_engine(url, begin="BEGIN", size=READERS_MAX, connect=connect)
@@ -140,11 +141,11 @@ class Database:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """On SQLite one writer at a time, in the order of asking."""
+        """On SQLite one writer at a time (`channelsync.store.turns`)."""
         if not self.is_sqlite:
             yield
             return
-        async with self._writer_turn:
+        async with self._turns.one():
             yield
 
     @asynccontextmanager

@@ -21,6 +21,7 @@ from channelsync.engine.health import note_failure, note_success
 from channelsync.engine.leases import release
 from channelsync.engine.outlook import Outlook
 from channelsync.engine.work import (
+    AWAITED,
     Claim,
     LeaseLost,
     WorkKind,
@@ -31,6 +32,7 @@ from channelsync.engine.work import (
 from channelsync.sdk.errors import ConnectorError, Resting
 from channelsync.store.database import pause_before_retry
 from channelsync.store.errors import OutcomeUnknown, is_passing, is_rolled_back
+from channelsync.store.turns import be_patient
 from channelsync.tracing import Span, SpanKind
 
 __all__ = ["SWEEP_SECONDS", "Handler", "InBatches", "Supervisor"]
@@ -104,6 +106,8 @@ class Supervisor:
     async def _loop(self, kind: WorkKind) -> None:
         mine: set[asyncio.Task[None]] = set()
         failed, told = 0, False
+        if kind not in AWAITED:
+            be_patient()  # with whatever this loop starts
         while not self._stopping.is_set():
             try:
                 pause = await self._start_some(kind, mine, told=told)
