@@ -36,7 +36,7 @@ from channelsync.web.approvals import proposing
 from channelsync.web.dashboard.dashboard import Dashboard
 from channelsync.web.desk.pages import desk_routes
 from channelsync.web.door import Door
-from channelsync.web.holds_api import holds_router
+from channelsync.web.holds_api import HoldsApi
 from channelsync.web.options import WebOptions
 from channelsync.web.pages import Pages
 from channelsync.web.problems import (
@@ -44,14 +44,17 @@ from channelsync.web.problems import (
     on_http_error,
     problem_response,
 )
+from channelsync.web.shortcuts import Shortcuts
 
 __all__ = ["build_faces"]
 
 COMPLAINTS_MAX: Final = 10
 
 
-def build_faces(engine: Engine, options: WebOptions, once: Once, identity: Identity) -> FastAPI:
-    """API and pages; what stands before them is the caller's.
+def build_faces(engine: Engine, options: WebOptions, once: Once, identity: Identity) -> Shortcuts:
+    """API and pages, and before them the routes that have no time for the framework.
+
+    What stands before all of them is the caller's.
 
     Raises:
         UnlistedRoute: a route has no line in the table of who may use it.
@@ -74,7 +77,8 @@ def build_faces(engine: Engine, options: WebOptions, once: Once, identity: Ident
     counter = Counter(engine, once, proposing(options))
     tests = NoticeTests(engine, options.notifying)
     # A request is held against one route after the other: those of programs come first.
-    for router in _api(counter, options, tests):
+    holds = HoldsApi(engine, once)
+    for router in (holds.router(), *_api(counter, options, tests)):
         faces.include_router(router, dependencies=[Depends(_BEARER)])
     faces.router.routes += [
         *Door(identity, options).routes,
@@ -82,8 +86,9 @@ def build_faces(engine: Engine, options: WebOptions, once: Once, identity: Ident
         *Dashboard(engine).routes,
         *desk_routes(counter, options, tests),
     ]
-    require_listed(faces.router.routes, TABLE)
-    return faces
+    shortcuts = holds.shortcuts()
+    require_listed([*shortcuts, *faces.router.routes], TABLE)
+    return Shortcuts(shortcuts, faces)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -130,9 +135,8 @@ _BEARER: Final = HTTPBearer(scheme_name="key", description="An API key: `csk_…
 
 
 def _api(counter: Counter, options: WebOptions, tests: NoticeTests) -> tuple[APIRouter, ...]:
-    engine, once = counter.engine, counter.once
+    engine = counter.engine
     return (
-        holds_router(engine, once),
         items_router(counter),
         stock_router(counter),
         transfers_router(counter),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response
+from starlette.routing import Route
 
 from channelsync.engine.core import Engine
 from channelsync.engine.gather import Claims
@@ -20,16 +22,18 @@ from channelsync.web.api.shapes import ERRORS, Limit, Moment, Shown
 from channelsync.web.gate import principal_of
 from channelsync.web.holds_door import HoldsDoor
 from channelsync.web.problems import Problem
+from channelsync.web.shortcuts import PART_CHARACTERS_MAX, shortcut
 
-__all__ = ["holds_router"]
+__all__ = ["HoldsApi"]
 
+PREFIX: Final = "/api/v1/holds"
 UNITS_MAX: Final = 1_000_000
 LINES_MAX: Final = 100
 TTL_SECONDS_MAX: Final = 7 * 86_400.0
 
 Text = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Ttl = Annotated[float | None, Field(gt=0, le=TTL_SECONDS_MAX)]
-HoldId = Annotated[str, Path(max_length=64)]
+HoldId = Annotated[str, Path(max_length=PART_CHARACTERS_MAX)]
 
 
 class _Body(BaseModel):
@@ -115,32 +119,62 @@ class Nothing(_Body):
     """No more needs to be said."""
 
 
-Body = TypeVar("Body", bound=_Body)
-
-
-def holds_router(engine: Engine, once: Once) -> APIRouter:
+class HoldsApi:
     """The routes. Every unsafe one honours `Idempotency-Key`."""
-    door = HoldsDoor(engine, once)
-    router = APIRouter(prefix="/api/v1/holds", tags=["holds"], responses=ERRORS)
-    _add_ends(router, door)
 
-    @router.get("", response_model=Holds)
-    async def list_holds(request: Request, limit: Limit = 100) -> Any:
+    def __init__(self, engine: Engine, once: Once) -> None:
+        self._engine = engine
+        self._door = HoldsDoor(engine, once)
+
+    def router(self) -> APIRouter:
+        """All of them, with what the OpenAPI document says of each."""
+        router = APIRouter(prefix=PREFIX, tags=["holds"], responses=ERRORS)
+        shown: dict[int | str, dict[str, Any]] = {200: {"model": HoldShown}}
+        router.get("", response_model=Holds)(self.list_holds)
+        router.post(
+            "",
+            status_code=HTTPStatus.CREATED,
+            responses={201: {"model": HoldShown}},
+            openapi_extra=_schema_of(NewHold),
+        )(self.create)
+        router.get("/{hold_id}", response_model=HoldShown)(self.show)
+        bodies = {"extend": _schema_of(Extension), "confirm": _schema_of(Confirmation)}
+        for name, act in self._ends().items():
+            router.post(f"/{{hold_id}}/{name}", responses=shown, openapi_extra=bodies.get(name))(
+                act
+            )
+        return router
+
+    def shortcuts(self) -> list[Route]:
+        """Those that carts ask for in a rush, the very same, without the framework around them."""
+        ends = self._ends().items()
+        return [
+            shortcut(PREFIX, self.create),
+            *(shortcut(f"{PREFIX}/{{hold_id}}/{name}", act) for name, act in ends),
+        ]
+
+    def _ends(self) -> dict[str, Callable[..., Awaitable[Response]]]:
+        return {
+            "confirm": self.confirm,
+            "extend": self.extend,
+            "release": self.release,
+            "ship": self.ship,
+        }
+
+    async def list_holds(self, request: Request, limit: Limit = 100) -> Any:
         """Active holds, those that end first in front."""
         reach = principal_of(request).reach
-        async with engine.database.read() as tx:
+        async with self._engine.database.read() as tx:
             found = await view_holds(tx, limit=limit)
         return {"items": [one for one in found if reach.has_channel(one.channel or "")]}
 
-    @router.post(
-        "",
-        status_code=HTTPStatus.CREATED,
-        responses={201: {"model": HoldShown}},
-        openapi_extra=_schema_of(NewHold),
-    )
-    async def create(request: Request) -> Response:
+    async def show(self, request: Request, hold_id: HoldId) -> Any:
+        """A hold as it stands."""
+        return await self._door.show(request, hold_id)
+
+    async def create(self, request: Request) -> Response:
         """Hold units for a cart, all of its lines or none."""
-        body, fingerprint = await door.read(request, NewHold)
+        body, fingerprint = await self._door.read(request, NewHold)
         if not principal_of(request).reach.is_everywhere and body.channel is None:
             raise Problem(HTTPStatus.FORBIDDEN, "name a channel: you are kept to some")
         if body.channel is not None:
@@ -152,7 +186,7 @@ def holds_router(engine: Engine, once: Once) -> APIRouter:
             channel=body.channel,
             replaces=body.replaces,
         )
-        skus = tuple(wanted.lines)
+        door, skus = self._door, tuple(wanted.lines)
         if body.replaces is None:
             claims = Claims(skus=skus)
             return await door.run_together(request, fingerprint, door.create_all, wanted, claims)
@@ -164,29 +198,18 @@ def holds_router(engine: Engine, once: Once) -> APIRouter:
             status=HTTPStatus.CREATED,
         )
 
-    @router.get("/{hold_id}", response_model=HoldShown)
-    async def show(request: Request, hold_id: HoldId) -> Any:
-        """A hold as it stands."""
-        return await door.show(request, hold_id)
-
-    return router
-
-
-def _add_ends(router: APIRouter, door: HoldsDoor) -> None:
-    shown: dict[int | str, dict[str, Any]] = {200: {"model": HoldShown}}
-
-    @router.post("/{hold_id}/extend", responses=shown, openapi_extra=_schema_of(Extension))
-    async def extend(request: Request, hold_id: HoldId) -> Response:
+    async def extend(self, request: Request, hold_id: HoldId) -> Response:
         """Keep the units longer; never shorter."""
+        door = self._door
         body, fingerprint = await door.read(request, Extension)
         ttl = body.ttl_seconds
         return await door.run(
             request, fingerprint, lambda tx: door.desk.extend(tx, hold_id, ttl), hold_id=hold_id
         )
 
-    @router.post("/{hold_id}/confirm", responses=shown, openapi_extra=_schema_of(Confirmation))
-    async def confirm(request: Request, hold_id: HoldId) -> Response:
+    async def confirm(self, request: Request, hold_id: HoldId) -> Response:
         """The cart became an order."""
+        door = self._door
         body, fingerprint = await door.read(request, Confirmation)
         wanted = Confirming(
             hold_id=hold_id, reference=body.reference, reach=principal_of(request).reach
@@ -194,17 +217,17 @@ def _add_ends(router: APIRouter, door: HoldsDoor) -> None:
         claims = Claims(hold_ids=(hold_id,))
         return await door.run_together(request, fingerprint, door.confirm_all, wanted, claims)
 
-    @router.post("/{hold_id}/release", responses=shown)
-    async def release(request: Request, hold_id: HoldId) -> Response:
+    async def release(self, request: Request, hold_id: HoldId) -> Response:
         """The cart was left, or its order called off."""
+        door = self._door
         _, fingerprint = await door.read(request, Nothing)
         return await door.run(
             request, fingerprint, lambda tx: door.desk.release(tx, hold_id), hold_id=hold_id
         )
 
-    @router.post("/{hold_id}/ship", responses=shown)
-    async def ship(request: Request, hold_id: HoldId) -> Response:
+    async def ship(self, request: Request, hold_id: HoldId) -> Response:
         """The order's units have left the house."""
+        door = self._door
         _, fingerprint = await door.read(request, Nothing)
         return await door.run(
             request, fingerprint, lambda tx: door.desk.ship(tx, hold_id), hold_id=hold_id

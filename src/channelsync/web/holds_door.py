@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
 from starlette.responses import Response
 
 from channelsync.domain.errors import HoldConflict
@@ -67,7 +67,7 @@ class HoldsDoor:
     async def read(self, request: Request, model: type[Body]) -> tuple[Body, str]:
         """The body, and the fingerprint of the whole request."""
         raw = await read_body(request)
-        whole = f"{request.method} {request.url.path}\n".encode() + raw
+        whole = f"{request.method} {request.scope['path']}\n".encode() + raw
         try:
             body = model.model_validate_json(raw or b"{}")
         except ValidationError as error:
@@ -196,7 +196,7 @@ class HoldsDoor:
         change = Change(
             at=self.engine.now(),
             actor=principal.name,
-            action=f"hold.{request.url.path.rpartition('/')[2]}" if before else "hold.create",
+            action=f"hold.{request.scope['path'].rpartition('/')[2]}" if before else "hold.create",
             subject=f"hold:{hold.id}",
             before=None if before is None else _told(before),
             after=_told(hold),
