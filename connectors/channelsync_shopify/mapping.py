@@ -158,8 +158,15 @@ class _Split:
     """Whether refunds account for every unit taken off."""
 
 
+_NOTHING_OFF: Final = _Split(
+    cancelled=0, returned=0, relisted=0, effect=CancelEffect.UNSURE, told=True
+)
+
+
 def _split(order: OrderView, line: LineView, location: str) -> _Split:
     called_off = order.cancelled_at is not None
+    if not called_off and line.current >= line.quantity and not line.refunded:
+        return _NOTHING_OFF  # as most orders are when they are heard of
     shipped = line.shipped
     to_ship = 0 if called_off else line.unfulfilled
     not_shipped = line.quantity - shipped

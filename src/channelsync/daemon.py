@@ -52,6 +52,7 @@ from channelsync.worker.daemon import drain, handlers
 from channelsync.worker.supervisor import SWEEP_SECONDS, Handler, Supervisor
 
 __all__ = [
+    "GARBAGE_THRESHOLDS",
     "at_work",
     "get_ready",
     "run_daemon",

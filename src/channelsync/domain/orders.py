@@ -207,6 +207,26 @@ def diff(
     `baseline_at` is the instant of the count that the books began with: what had left the house
     before it is history, neither reserved nor on hand.
     """
+    if known is None and _is_plain(now) and not _surely_before(now.sold_at, settled_from):
+        sale = LineEvent(kind=LineEventKind.SALE, units=now.ordered, moved_at=now.sold_at)
+        return LineChange(sold=now.ordered, events=(sale,))
+    return _difference(known, now, settled_from, settled_to, baseline_at)
+
+
+def _is_plain(now: LineState) -> bool:
+    """Sold, and nothing else: what nearly every line is when it is first heard of."""
+    done = now.cancelled or now.shipped or now.returned or now.restocked or now.relisted
+    return bool(now.ordered and now.moves_counter and not done and now.cancelled_at is None)
+
+
+def _difference(
+    known: LineState | None,
+    now: LineState,
+    settled_from: Instant | None,
+    settled_to: Instant | None,
+    baseline_at: Instant | None,
+) -> LineChange:
+    """`diff`, of whatever kind the line is."""
     before = known or _history(now, baseline_at)
     added, called_off = _units_moved(before, now)
     relisted = max(now.relisted - before.relisted, 0)

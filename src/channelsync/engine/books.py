@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +20,12 @@ from channelsync.store.many import among
 from channelsync.store.tables import ListingState
 
 __all__ = ["Place", "StockBooks", "adopting", "books_of", "load_stock"]
+
+# Rows are taken apart by position, and `_level` takes the last five.
+_OF_STOCK: Final = (
+    *("item_id", "location_id", "counted_at"),
+    *("on_hand", "reserved", "safety_stock", "on_order", "in_transit"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +55,20 @@ class StockBooks:
 
     def route(self, item_id: int, units: int, *, preferred: str | None = None) -> dict[int, int]:
         """Where `units` of an order come from: units by location id."""
+        if len(self.places) == 1 and units:
+            return dict.fromkeys(self.places, units)  # there is nothing to choose
         return route(units, [self._candidate(item_id, place, preferred) for place in self._open()])
 
     def reserve(self, item_id: int, location_id: int, units: int) -> None:
         """Remember that a route was taken, so that the next one sees it."""
         level = self.levels.get((item_id, location_id), StockLevel())
-        reserved = max(level.reserved + units, 0)
-        self.levels[item_id, location_id] = replace(level, reserved=reserved)
+        self.levels[item_id, location_id] = StockLevel(
+            on_hand=level.on_hand,
+            reserved=max(level.reserved + units, 0),
+            safety_stock=level.safety_stock,
+            on_order=level.on_order,
+            in_transit=level.in_transit,
+        )
 
     def _open(self) -> list[Place]:
         return [self.places[key] for key in sorted(self.places)]
@@ -76,30 +89,33 @@ async def load_stock(tx: AsyncConnection, pool: str, item_ids: Iterable[int]) ->
     where = sa.and_(tables.locations.c.pool == pool, tables.locations.c.active)
     places = (await tx.execute(sa.select(tables.locations).where(where))).all()
     query = (
-        sa.select(tables.stock)
+        sa.select(*(tables.stock.c[name] for name in _OF_STOCK))
         .join(tables.locations, tables.locations.c.id == tables.stock.c.location_id)
         .where(where, among(tx, tables.stock.c.item_id, wanted))
     )
-    rows = (await tx.execute(query)).all()
+    levels: dict[tuple[int, int], StockLevel] = {}
+    counts: dict[tuple[int, int], Instant] = {}
+    for item_id, location_id, counted_at, *units in await tx.execute(query):
+        levels[item_id, location_id] = _level(*units)
+        if counted_at is not None:
+            counts[item_id, location_id] = counted_at
     return StockBooks(
         pool=pool,
         places={row.id: Place(id=row.id, code=row.code, priority=row.priority) for row in places},
-        levels={(row.item_id, row.location_id): _level(row) for row in rows},
-        counted_at={
-            (row.item_id, row.location_id): row.counted_at
-            for row in rows
-            if row.counted_at is not None
-        },
+        levels=levels,
+        counted_at=counts,
     )
 
 
-def _level(row: Any) -> StockLevel:
+def _level(
+    on_hand: int, reserved: int, safety_stock: int, on_order: int, in_transit: int
+) -> StockLevel:
     return StockLevel(
-        on_hand=row.on_hand,
-        reserved=row.reserved,
-        safety_stock=row.safety_stock,
-        on_order=row.on_order,
-        in_transit=row.in_transit,
+        on_hand=on_hand,
+        reserved=reserved,
+        safety_stock=safety_stock,
+        on_order=on_order,
+        in_transit=in_transit,
     )
 
 

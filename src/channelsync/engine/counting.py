@@ -255,8 +255,8 @@ async def _move_stock(
             for place, count in batch.stock.route(item_id, sold, preferred=location).items():
                 kept.setdefault((item_id, place), [0, 0])[0] += count
                 _move(batch, item_id, place, Quantity.RESERVED, count, MovementKind.SALE, reference)
-        shipped_at = row["shipped_at"]
-        _ship(batch, kept, item_id, change.shipped * units, shipped_at, reference)
+        if change.shipped:
+            _ship(batch, kept, item_id, change.shipped * units, row["shipped_at"], reference)
         gone = (change.cancelled + change.cancelled_outside) * units
         for place, count in _end_reservations(kept, item_id, gone, last_first=True):
             _move(batch, item_id, place, Quantity.RESERVED, -count, MovementKind.CANCEL, reference)
@@ -304,7 +304,7 @@ def _end_reservations(
 ) -> list[tuple[int, int]]:
     """Take up to `units` off the line's reservations. Returns pairs of location and units."""
     left, taken = units, []
-    for (item, place), counts in sorted(kept.items(), reverse=last_first):
+    for (item, place), counts in sorted(kept.items(), reverse=last_first) if units else ():
         take = min(left, counts[0]) if item == item_id else 0
         if take:
             left -= take

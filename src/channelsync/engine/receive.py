@@ -73,8 +73,9 @@ async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
 
 async def _pending(tx: AsyncConnection, channel: str) -> Sequence[Any]:
     deliveries = tables.deliveries
+    columns = [deliveries.c[name] for name in ("id", "dedupe_key", "topic", "reduced", "trace")]
     query = (
-        sa.select(deliveries)
+        sa.select(*columns)
         .where(deliveries.c.channel == channel, deliveries.c.done_at.is_(None))
         .order_by(deliveries.c.id)
         .limit(DELIVERIES_MAX)
@@ -86,16 +87,34 @@ def _parse_all(
     door: ReceivesWebhooks | PullsDeliveries, rows: Sequence[Any]
 ) -> tuple[list[Parsed], list[tuple[int, str]]]:
     """What the deliveries say, and those that say nothing we understand."""
-    parsed, bad = [], []
+    told: list[tuple[int, Parsed]] = []
+    bad: list[tuple[int, str]] = []
     for row in rows:
         delivery = Delivery(dedupe_key=row.dedupe_key, topic=row.topic, reduced=row.reduced)
         try:
-            news = door.parse(delivery)
-            require_holdable(news)
-            parsed.append(news)
+            told.append((row.id, door.parse(delivery)))
         except BadDelivery as error:
             bad.append((row.id, str(error)))
-    return parsed, bad
+    told, beyond = _holdable(told)
+    return [news for _, news in told], [*bad, *beyond]
+
+
+def _holdable(
+    told: list[tuple[int, Parsed]],
+) -> tuple[list[tuple[int, Parsed]], list[tuple[int, str]]]:
+    """Those that the store can hold, and those that it cannot: mostly one look finds none."""
+    try:
+        require_holdable(_joined([news for _, news in told]))
+    except BadDelivery:
+        good, bad = [], []
+        for delivery_id, news in told:
+            try:
+                require_holdable(news)
+                good.append((delivery_id, news))
+            except BadDelivery as error:
+                bad.append((delivery_id, str(error)))
+        return good, bad
+    return told, []
 
 
 async def _bury(

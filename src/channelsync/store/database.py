@@ -28,6 +28,7 @@ from channelsync.store.errors import (
     may_be_committed,
     only_reads,
 )
+from channelsync.store.json_text import from_text
 from channelsync.store.sqlite import Connect, sqlite_engine
 from channelsync.store.turns import Turns
 
@@ -291,6 +292,7 @@ async def _commit(connection: AsyncConnection, transaction: Any) -> None:
 def _postgresql_engine(url: str, answer_seconds: float | None) -> AsyncEngine:
     engine = create_async_engine(
         url,
+        json_deserializer=from_text,
         pool_pre_ping=True,
         pool_size=CONNECTIONS_MAX // 2,
         max_overflow=CONNECTIONS_MAX - CONNECTIONS_MAX // 2,

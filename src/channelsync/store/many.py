@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channelsync.store.json_text import to_text
+
 __all__ = ["Conflict", "Given", "Many", "Row", "among", "inserting", "updating"]
 
 Row: TypeAlias = Mapping[str, Any]
@@ -49,7 +51,7 @@ class _RowByRow:
             return picked
         values = list(picked)
         for place in self._json:
-            values[place] = json.dumps(values[place])
+            values[place] = to_text(values[place])
         return tuple(values)
 
 

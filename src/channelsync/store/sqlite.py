@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -12,6 +11,8 @@ import aiosqlite
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from typing_extensions import override
+
+from channelsync.store.json_text import from_text
 
 __all__ = ["Connect", "sqlite_engine"]
 
@@ -29,7 +30,7 @@ def sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) -
     if connect is not None:
         options = {"async_creator": connect}
     engine = create_async_engine(
-        url, pool_size=size, max_overflow=0, json_deserializer=_from_json, **options
+        url, pool_size=size, max_overflow=0, json_deserializer=from_text, **options
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
@@ -49,17 +50,6 @@ def sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) -
     # Not by an event, which would have to go all the way that a statement of ours goes.
     engine.sync_engine.dialect.do_begin = _begin  # type: ignore[assignment, method-assign]
     return engine
-
-
-def _from_json(text: str) -> Any:
-    """Most of what is kept as JSON is empty, and a catalogue is read by the hundred thousand."""
-    match text:
-        case "{}":
-            return {}
-        case "[]":
-            return []
-        case _:
-            return json.loads(text)
 
 
 def _open(*arguments: Any, **options: Any) -> _Connection:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import permutations
+from itertools import permutations, product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from channelsync.domain.orders import (
     LineEvent,
     LineEventKind,
     LineState,
+    _difference,
     diff,
     merge,
     state_of,
@@ -115,6 +117,20 @@ def test_a_sale_is_reserved_and_a_shipment_leaves_the_house() -> None:
     sold = LineState(ordered=3, sold_at=10.0)
     assert moved(diff(None, sold)) == {"sold": 3}
     assert moved(diff(sold, replace(sold, shipped=2))) == {"shipped": 2}
+
+
+def test_the_short_way_for_a_plain_sale_says_what_the_long_one_does() -> None:
+    counts = ("cancelled", "shipped", "returned", "restocked", "relisted")
+    others: list[dict[str, Any]] = [{}, *({name: 1} for name in counts)]
+    times = (None, 1.0, 3.0)
+    for ordered, other, at, off, own, effect in product(
+        range(3), others, times, times, (True, False), CancelEffect
+    ):
+        line = LineState(ordered=ordered, version=4.0, sold_at=at, cancelled_at=off)
+        line = replace(line, cancel_effect=effect, moves_counter=own, **other)
+        for settled, baseline_at in product((None, 2.0), (None, 5.0)):
+            short = diff(None, line, settled_from=settled, settled_to=9.0, baseline_at=baseline_at)
+            assert short == _difference(None, line, settled, 9.0, baseline_at)
 
 
 def test_a_cancel_heard_with_its_order_moves_nothing_where_the_channel_lists_again() -> None:
