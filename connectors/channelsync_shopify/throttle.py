@@ -2,7 +2,9 @@
 
 Shopify keeps a leaky bucket for each app and shop: a request needs its whole estimated cost in the
 bucket before it runs (shopify.dev, "GraphQL Admin API rate limits"). Asking first spares refusals,
-and writes leave a share for reads: a shop that can be written but not read cannot be settled.
+and writes leave a share for reads: a shop that can be written but not read cannot be settled. The
+walk through a catalogue, which may take many minutes, leaves more than that: otherwise no write
+would find its share as long as the walk goes on.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from typing import Any, Final
 from channelsync.sdk.types import Instant
 from channelsync_shopify.documents import LEVELS, VARIANTS
 
-__all__ = ["READ_RESERVE", "CostBucket"]
+__all__ = ["READ_RESERVE", "WALK_RESERVE", "CostBucket"]
 
 READ_RESERVE: Final = 0.3
 """The share of the bucket that writes leave for reads."""
+WALK_RESERVE: Final = 0.4
+"""The share that the walk through a catalogue leaves for writes and other reads."""
 COST_UNKNOWN: Final = 10.0
 """A mutation's price, taken for every call until its own is known."""
 RATE_UNKNOWN: Final = 100.0
@@ -50,8 +54,8 @@ class CostBucket:
         """How long to wait before this call fits; 0: now. A bucket never heard of is full."""
         if self._maximum is None:
             return 0.0
-        reserve = 0.0 if for_read else READ_RESERVE * self._maximum
-        wanted = min(self.cost_of(operation) + reserve, self._maximum)
+        share = _share_left(operation) if for_read else READ_RESERVE
+        wanted = min(self.cost_of(operation) + share * self._maximum, self._maximum)
         missing = wanted - self._left()
         if missing < COST_STEP:
             return 0.0
@@ -109,3 +113,7 @@ class CostBucket:
     def _left(self) -> float:
         refilled = self._available + self._rate * max(self._now() - self._known_at, 0.0)
         return min(refilled, self._maximum or refilled) - self._in_flight
+
+
+def _share_left(reading: str) -> float:
+    return WALK_RESERVE if reading == VARIANTS.name else 0.0

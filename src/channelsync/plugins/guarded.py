@@ -121,8 +121,10 @@ class Guard:
         return results
 
     def _note(self, results: Sequence[ChangeResult]) -> None:
-        pauses = [one.after_seconds for one in results if one.after_seconds is not None]
+        left = [one for one in results if one.outcome is not Outcome.UNSENT]
+        pauses = [one.after_seconds for one in left if one.after_seconds is not None]
         if pauses:
+            # The channel's own words; what never left us waits by itself and slows nobody down.
             self.budget.throttled(max(pauses))
         silent = [one for one in results if one.outcome in {Outcome.UNKNOWN, Outcome.UNSENT}]
         if results and len(silent) == len(results):

@@ -318,6 +318,18 @@ async def test_an_answer_that_asks_for_a_pause_pauses_the_whole_channel(
     assert channel.health.failures[0].operation == "push"
 
 
+async def test_what_a_connector_held_back_itself_slows_the_channel_down_for_nobody(
+    world: World, channel: OpenChannel
+) -> None:
+    held_back = ChangeResult(push_id="1", outcome=Outcome.UNSENT, after_seconds=20.0)
+    world.markets[0].answers = [[held_back]]
+    await pushing(channel).push(request())
+    (sent,) = await pushing(channel).push(request())
+    assert sent.outcome is Outcome.APPLIED
+    assert world.requests[-1][0] == 1_000
+    assert channel.budget.per_second == channel.manifest.requests_per_second
+
+
 async def test_every_request_counts_however_many_a_call_makes(
     world: World, channel: OpenChannel
 ) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from channelsync_shopify.throttle import READ_RESERVE, CostBucket
+from channelsync_shopify.documents import LEVELS, VARIANTS
+from channelsync_shopify.throttle import READ_RESERVE, WALK_RESERVE, CostBucket
 from tests.support.shopify import Clock
 
 
@@ -21,6 +22,20 @@ def test_reads_may_empty_the_bucket_and_writes_leave_a_share() -> None:
     bucket.learn("CsLevels", cost(500, 2000 * READ_RESERVE))
     assert bucket.delay_seconds("CsLevels", for_read=True) == 0
     assert bucket.delay_seconds("CsSet", for_read=False) > 0
+
+
+def test_while_a_catalogue_is_searched_every_write_finds_its_share() -> None:
+    clock = Clock()
+    bucket = CostBucket(clock)
+    bucket.learn("CsSet", cost(10, 2000))
+    left = 2000.0
+    for _ in range(20):
+        bucket.learn(VARIANTS.name, cost(502, left))
+        clock.passes(bucket.delay_seconds(VARIANTS.name, for_read=True))
+        left = max(left, 502 + 2000 * WALK_RESERVE) - 502
+        bucket.learn(VARIANTS.name, cost(502, left))
+        assert bucket.delay_seconds("CsSet", for_read=False) == 0
+        assert bucket.delay_seconds(LEVELS.name, for_read=True) == 0
 
 
 def test_the_delay_is_what_is_missing_over_the_rate_and_time_shortens_it() -> None:
