@@ -57,18 +57,19 @@ class Turns:
         try:
             await mine
         except asyncio.CancelledError:
-            if mine.cancelled():
-                waiting.remove(mine)
-            else:  # the turn had come already
+            if not mine.cancelled():  # the turn had come already
                 self._pass_on()
+            elif mine in waiting:
+                waiting.remove(mine)
             raise
 
     def _pass_on(self) -> None:
-        following = self._following()
-        if following is None:
-            self._is_taken = False
-        else:
-            following.set_result(None)
+        while (following := self._following()) is not None:
+            # Whoever was cancelled a moment ago has not gone away yet.
+            if not following.cancelled():
+                following.set_result(None)
+                return
+        self._is_taken = False
 
     def _following(self) -> asyncio.Future[None] | None:
         """Whose turn it is next; None: nobody waits."""

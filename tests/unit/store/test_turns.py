@@ -121,3 +121,20 @@ async def test_a_turn_that_came_too_late_is_passed_on() -> None:
     assert writers.order == ["stays"]
     async with writers.turns.one():
         assert writers.order == ["stays"]
+
+
+async def test_a_turn_that_ends_while_those_who_wait_are_cancelled_goes_to_the_next_one() -> None:
+    writers = Writers()
+    async with writers.turns.one():
+        gone, patient = writers.ask("gone"), writers.ask("patient", patiently=True)
+        await asyncio.sleep(0)
+        gone.cancel()
+    await asyncio.gather(gone, patient, return_exceptions=True)
+    assert writers.order == ["patient"]
+    async with writers.turns.one():
+        last = writers.ask("last")
+        await asyncio.sleep(0)
+        last.cancel()
+    await asyncio.gather(last, return_exceptions=True)
+    await writers.ask("somebody")
+    assert writers.order == ["patient", "somebody"]
