@@ -26,7 +26,6 @@ __all__ = [
     "Screen",
     "ago",
     "brief",
-    "counted",
     "iso",
     "plain",
     "printable",
@@ -191,11 +190,6 @@ def brief(at: Instant, now: Instant) -> str:
     """An instant in a narrow column: the time within a day, else the date. UTC."""
     layout = "%H:%M:%SZ" if now - at < _UNITS[0][0] else "%Y-%m-%d"
     return datetime.fromtimestamp(at, UTC).strftime(layout)
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 item`, `2 items`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def ago(at: Instant | None, now: Instant) -> str:

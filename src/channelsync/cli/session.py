@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from channelsync.cli.failures import Refused, unreachable
-from channelsync.cli.output import Output, counted
+from channelsync.cli.output import Output
+from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
     from channelsync.configuration.configuration import Configuration

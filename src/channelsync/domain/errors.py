@@ -12,6 +12,8 @@ DomainError
 
 from __future__ import annotations
 
+from channelsync.domain.wording import counted
+
 __all__ = [
     "DomainError",
     "HoldConflict",
@@ -32,7 +34,7 @@ class InsufficientFree(DomainError):
     """More units were asked for than `free` has."""
 
     def __init__(self, wanted: int, takeable: int) -> None:
-        super().__init__(f"{wanted} units wanted, {takeable} can be taken")
+        super().__init__(f"{counted(wanted, 'unit')} wanted, {takeable} can be taken")
         self.wanted = wanted
         self.takeable = takeable
 

@@ -19,6 +19,7 @@ from channelsync.domain.escrow import (
 from channelsync.domain.intents import Cut, Drain, Intent, Raise, Resize, Set, Zero
 from channelsync.domain.rebalance import rebalance
 from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
+from channelsync.domain.wording import counted
 from channelsync.engine import demand
 from channelsync.engine.alarms import clear_alarms, raise_alarms, standing_alarms
 from channelsync.engine.core import Engine
@@ -194,7 +195,7 @@ def _deficit_text(view: ItemView) -> str | None:
     if view.books.deficit == 0:
         return None
     return (
-        f"{view.books.deficit} units more are promised or on sale than can be: ATP"
+        f"{counted(view.books.deficit, 'unit')} beyond what can be promised: ATP"
         f" {view.books.atp}, on sale {view.books.exposure}; listings are being cut"
     )
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.permissions import EVERYWHERE, Reach
 from channelsync.domain.repair_words import REPAIR_KINDS, words_for
 from channelsync.domain.vocabulary import Instant
+from channelsync.domain.wording import counted
 from channelsync.engine.browse import Wanted, alarms_in_order, listings_page, shortfalls_page
 from channelsync.engine.fixes import Fix, FixVerb, fixes_of
 from channelsync.store.tables import ChannelState, alarms, audit, channels, dead_letters, listings
@@ -190,7 +191,7 @@ def _of_pause(row: Any, since: Instant | None) -> Repair:
 
 def _of_drift(row: Mapping[str, Any]) -> Repair:
     channel, sku = row["channel"], row["sku"]
-    shown = "an unknown number" if row["shown"] is None else f"{row['shown']} units"
+    shown = "an unknown number" if row["shown"] is None else counted(row["shown"], "unit")
     happened = f"{sku} shows {shown} at {channel}"
     repair = _repair("drift", f"{channel}/{sku}", happened, row["shown_at"], channel)
     return replace(repair, sku=sku, fixes=fixes_of("drift", channel=channel))

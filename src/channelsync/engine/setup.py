@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
+from channelsync.domain.wording import counted
 from channelsync.engine.alarms import clear_alarm, raise_alarm
 from channelsync.engine.audit import note_change
 from channelsync.engine.core import Engine
@@ -259,7 +260,8 @@ async def _removed(tx: AsyncConnection, configured: set[str], now: Instant) -> N
         units = (await tx.execute(held)).scalar() or 0
         if units:
             message = (
-                f"it was removed while it may still sell {units} units; they stay set aside until"
-                " it is configured again, or its listings are at 0 and it is forgotten"
+                f"it was removed while it may still sell {counted(units, 'unit')}; they stay"
+                " set aside until it is configured again, or its listings are at 0 and it is"
+                " forgotten"
             )
             await raise_alarm(tx, "channel_removed", name, message, now=now, channel=name)

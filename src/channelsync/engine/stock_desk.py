@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.domain.wording import counted
 from channelsync.engine.returns_view import uninspected_units
 from channelsync.engine.stock_changes import (
     count_move,
@@ -265,8 +266,8 @@ def _check_there(place: Place, taken: int) -> None:
     on_hand = place.stored.level.on_hand
     if taken > max(on_hand, 0):
         raise StockRefused(
-            f"{place.text} has {on_hand} units on hand, {taken} cannot be taken off: count it, if"
-            " the books are wrong"
+            f"{place.text} has {counted(on_hand, 'unit')} on hand, {taken} cannot be taken"
+            " off: count it, if the books are wrong"
         )
 
 

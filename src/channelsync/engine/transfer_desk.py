@@ -23,6 +23,7 @@ from channelsync.domain.books import ItemBooks
 from channelsync.domain.stock import StockLevel
 from channelsync.domain.transfers import Difference, Transfer, TransferState
 from channelsync.domain.vocabulary import Instant
+from channelsync.domain.wording import counted
 from channelsync.engine.alarms import record_shortfall
 from channelsync.engine.books import StockBooks, books_of, load_stock
 from channelsync.engine.core import Engine
@@ -218,13 +219,14 @@ class TransferDesk:
         level = stock.levels.get((row.item_id, row.source_id), StockLevel())
         if level.on_hand < level.reserved:
             return (
-                f"{row.source} has {level.on_hand} units of {row.sku} and orders, holds and"
-                f" transfers want {level.reserved}"
+                f"{row.source} has {counted(level.on_hand, 'unit')} of {row.sku} and orders,"
+                f" holds and transfers want {level.reserved}"
             )
         if books.unsettled:
             return f"a listing of {row.sku} is not settled yet: it may sell any number of it"
         if beyond := _on_sale_beyond(books):
-            return f"channels may still sell {beyond} units of it: their listings are being cut"
+            units = counted(beyond, "unit")
+            return f"channels may still sell {units} of it: their listings are being cut"
         return None
 
     async def _books(self, tx: AsyncConnection, row: Any) -> tuple[StockBooks, ItemBooks]:
@@ -273,8 +275,8 @@ def _require_there(place: Place, units: int) -> None:
     on_hand = place.stored.level.on_hand
     if units > max(on_hand, 0):
         raise StockRefused(
-            f"{place.text} has {on_hand} units on hand, {units} cannot be sent: count it, if the"
-            " books are wrong"
+            f"{place.text} has {counted(on_hand, 'unit')} on hand, {units} cannot be sent:"
+            " count it, if the books are wrong"
         )
 
 

@@ -9,9 +9,10 @@ import typer
 
 from channelsync.cli.exit_codes import ExitCode
 from channelsync.cli.failures import Refused
-from channelsync.cli.output import Grid, Screen, counted, spoken
+from channelsync.cli.output import Grid, Screen, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.trail import Told, change
+from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
     from channelsync.store.audit_chain import AuditReport

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from channelsync.cli.failures import Refused
-from channelsync.cli.output import Grid, Screen, counted
+from channelsync.cli.output import Grid, Screen
 from channelsync.cli.session import Session
+from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
     from channelsync.plugins.registry import Registry

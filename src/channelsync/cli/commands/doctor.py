@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from channelsync.cli.exit_codes import ExitCode
-from channelsync.cli.output import Screen, counted
+from channelsync.cli.output import Screen
 from channelsync.cli.session import Session
+from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
     from channelsync.cli.doctor.lines import Line, Verdict

@@ -11,9 +11,10 @@ import typer
 
 from channelsync.cli.commands.channels import YES, require_yes
 from channelsync.cli.failures import Refused
-from channelsync.cli.output import Grid, Screen, counted, spoken
+from channelsync.cli.output import Grid, Screen, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.trail import Told, change
+from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from channelsync.cli.failures import Refused, unreachable
-from channelsync.cli.output import Screen, counted
+from channelsync.cli.output import Screen
 from channelsync.cli.session import Session
+from channelsync.domain.wording import counted
 
 __all__ = ["copy", "restored"]
 

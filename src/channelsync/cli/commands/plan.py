@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from channelsync.cli.exit_codes import ExitCode
-from channelsync.cli.output import Grid, Screen, counted
+from channelsync.cli.output import Grid, Screen
 from channelsync.cli.session import Session
+from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
     from channelsync.engine.plan import ItemPlan, ListingPlan, PlannedPush, StockNumbers, StockPlan

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from channelsync.cli.failures import Refused
-from channelsync.cli.output import counted
 from channelsync.cli.session import Session
 from channelsync.cli.trail import Told, change
+from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from channelsync.cli.dashboard import repairs_page
-from channelsync.cli.output import Grid, Screen, ago, counted
+from channelsync.cli.output import Grid, Screen, ago
 from channelsync.cli.session import Session
+from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
     from channelsync.engine.status import ChannelStatus, Status

@@ -8,10 +8,11 @@ import typer
 
 from channelsync.cli.commands.plan import stock_text
 from channelsync.cli.commands.stock_door import open_at, open_books
-from channelsync.cli.output import Grid, Screen, counted, spoken
+from channelsync.cli.output import Grid, Screen, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.times import instant_of, teller
 from channelsync.cli.trail import Told, change, sides_of
+from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

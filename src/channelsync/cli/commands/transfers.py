@@ -8,10 +8,11 @@ import typer
 
 from channelsync.cli.commands.channels import say_alone
 from channelsync.cli.commands.stock_door import open_books
-from channelsync.cli.output import Grid, Screen, counted, spoken
+from channelsync.cli.output import Grid, Screen, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.times import teller
 from channelsync.cli.trail import Told, change
+from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -16,12 +16,13 @@ from channelsync.cli.doctor.house import EXPIRY_WARNING_SECONDS
 from channelsync.cli.doctor.lines import Line, attention, broken, fine
 from channelsync.cli.doctor.vault import vault_lines
 from channelsync.cli.failures import failure_of
-from channelsync.cli.output import ago, counted, spoken
+from channelsync.cli.output import ago, spoken
 from channelsync.cli.session import Session
 from channelsync.configuration.configuration import Configuration
 from channelsync.domain.alarm_kinds import kind_of
 from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
+from channelsync.domain.wording import counted
 from channelsync.engine.status import Alarm, ChannelStatus, Status, view_status
 from channelsync.engine.users_desk import any_user
 from channelsync.store import migrate, tables

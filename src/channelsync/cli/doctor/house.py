@@ -16,12 +16,13 @@ import channelsync
 from channelsync.cli.dashboard import repairs_page
 from channelsync.cli.doctor.lines import Line, attention, broken, fine
 from channelsync.cli.doctor.wires import wire_lines
-from channelsync.cli.output import ago, counted, spoken
+from channelsync.cli.output import ago, spoken
 from channelsync.cli.session import Session
 from channelsync.cli.variables import misspelt_variables
 from channelsync.configuration.configuration import Configuration
 from channelsync.configuration.problems import ConfigurationInvalid
 from channelsync.domain.vocabulary import Instant
+from channelsync.domain.wording import counted
 from channelsync.settings import Settings
 from channelsync.store.backup_note import read_note
 

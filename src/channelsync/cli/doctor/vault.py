@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.cli.doctor.lines import Line, attention, broken, fine
-from channelsync.cli.output import ago, counted
+from channelsync.cli.output import ago
 from channelsync.cli.session import Session
+from channelsync.domain.wording import counted
 from channelsync.engine.vault import VaultLocked, VaultState, open_vault
 from channelsync.security.sealing import SealBroken
 from channelsync.settings import SettingsInvalid
