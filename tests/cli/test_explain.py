@@ -121,7 +121,7 @@ def test_a_change_waits_for_the_daemon_to_end_its_transaction(shop: Shop) -> Non
 def test_a_database_that_stays_busy_is_unreachable(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("channelsync.store.database.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("channelsync.store.sqlite.BUSY_SECONDS", 0.05)
     with closing(sqlite3.connect(shop.database)) as daemon:
         daemon.isolation_level = None
         daemon.execute("BEGIN IMMEDIATE")

@@ -51,7 +51,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert "explain" in done.stdout
 
 
-def test_ctrl_c_ends_with_130_and_without_a_traceback() -> None:
+def test_ctrl_c_ends_with_130_and_without_a_traceback(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from channelsync.cli import main;"
         # A build server's shell may start everything with interrupts ignored.
@@ -65,6 +65,7 @@ def test_ctrl_c_ends_with_130_and_without_a_traceback() -> None:
         done = subprocess.run(
             [sys.executable, "-c", script, *command],
             check=False,
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             timeout=60,
