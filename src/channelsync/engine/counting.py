@@ -96,9 +96,11 @@ class Batch:
 
 async def load_held(tx: AsyncConnection, line_ids: Iterable[int]) -> dict[int, HeldLine]:
     """What lines have of the stock, by line."""
-    held = tables.line_stock
-    query = sa.select(held).where(among(tx, held.c.line_id, sorted(line_ids)))
+    held, wanted = tables.line_stock, sorted(line_ids)
     found: dict[int, HeldLine] = {}
+    if not wanted:
+        return found
+    query = sa.select(held).where(among(tx, held.c.line_id, wanted))
     for row in await tx.execute(query):
         line = found.setdefault(row.line_id, HeldLine())
         line.places[row.item_id, row.location_id] = [row.reserved, row.shipped]

@@ -31,7 +31,8 @@ __all__ = ["apply_parsed", "intake"]
 
 _log = structlog.get_logger("channelsync.intake")
 
-DELIVERIES_MAX = 500
+DELIVERIES_MAX = 1_000
+"""Of one batch, which is one transaction."""
 FEW_DELIVERIES = 100
 """So many keep the next sale waiting for no longer than reconciling them by itself would."""
 
@@ -49,7 +50,7 @@ async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
         rows = await _pending(connection, running.name)
     if not rows:
         return None
-    engine.tracing.link([cause for row in rows for cause in read_causes(row.trace)])
+    engine.tracing.link([cause for row in rows if row.trace for cause in read_causes(row.trace)])
     parsed, bad = _parse_all(running.channel, rows)
     joined = _joined(parsed)
     async with engine.database.write() as tx:

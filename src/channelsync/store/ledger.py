@@ -49,14 +49,14 @@ STOCK_QUANTITIES: Final = (
 SETTLING_KINDS: Final = frozenset({MovementKind.SETTLE, MovementKind.SLICE, MovementKind.BASELINE})
 """Kinds of exposure movement that make the exposure of a listing known."""
 
-_DELTAS: Final = {f"{name}_delta": sa.Integer() for name in STOCK_QUANTITIES}
+_DELTA_OF: Final = {name: f"{name}_delta" for name in STOCK_QUANTITIES}
+_DELTAS: Final = {name: sa.Integer() for name in _DELTA_OF.values()}
+_NO_DELTAS: Final = dict.fromkeys(_DELTAS, 0)
 _ADD_DELTAS: Final = updating(
     stock,
     *_DELTAS,
     by=("item_id", "location_id"),
-    values=lambda given: {
-        name: stock.c[name] + given[f"{name}_delta"] for name in STOCK_QUANTITIES
-    },
+    values=lambda given: {name: stock.c[name] + given[delta] for name, delta in _DELTA_OF.items()},
     types=_DELTAS,
 )
 _INSERT_MISSING: Final = inserting(
@@ -187,12 +187,11 @@ def _rows(moves: Iterable[StockMove]) -> list[dict[str, int]]:
     rows: dict[tuple[int, int], dict[str, int]] = {}
     for move in moves:
         key = (move.item_id, move.location_id)
-        row = rows.setdefault(key, {f"{name}_delta": 0 for name in STOCK_QUANTITIES})
-        row[f"{move.quantity}_delta"] += move.delta
-    return [
-        {"item_id": item_id, "location_id": location_id, **rows[item_id, location_id]}
-        for item_id, location_id in sorted(rows)
-    ]
+        if (row := rows.get(key)) is None:
+            row = rows[key] = {"item_id": move.item_id, "location_id": move.location_id}
+            row |= _NO_DELTAS
+        row[_DELTA_OF[move.quantity]] += move.delta
+    return [row for _, row in sorted(rows.items())]
 
 
 def _record(move: StockMove | ExposureMove) -> dict[str, object]:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.store.json_text import to_text
@@ -30,13 +31,14 @@ Conflict: TypeAlias = Callable[[Any], Any]
 """Adds `ON CONFLICT …` to an insert of either dialect."""
 
 _SQLITE: Final = sqlite.dialect(paramstyle="qmark")
+_POSTGRESQL: Final = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
-class _RowByRow:
-    """A statement as SQLite's driver takes it: its text, and how a row becomes its parameters."""
+class _Text:
+    """A statement as a driver takes it: its text, and how rows become its parameters."""
 
-    def __init__(self, statement: Any, types: Types) -> None:
-        compiled = statement.compile(dialect=_SQLITE)
+    def __init__(self, statement: Any, types: Types, dialect: sa.Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
         self.text = str(compiled)
         names = [name.removeprefix("_") for name in compiled.positiontup]
         if not types.keys() >= set(names):
@@ -45,7 +47,7 @@ class _RowByRow:
         self._json = [place for place, name in enumerate(names) if isinstance(types[name], sa.JSON)]
 
     def parameters(self, row: Row) -> tuple[Any, ...]:
-        """In the order of the statement; there are two at least."""
+        """Of a row, in the order of the statement; there are two at least."""
         picked: tuple[Any, ...] = self._pick(row)
         if not self._json:
             return picked
@@ -53,6 +55,15 @@ class _RowByRow:
         for place in self._json:
             values[place] = to_text(values[place])
         return tuple(values)
+
+    def arrays(self, rows: Sequence[Row]) -> tuple[Sequence[Any], ...]:
+        """Of all rows, one for each parameter. One that is empty stands for nothing but NULLs."""
+        first, *others = zip(*map(self.parameters, rows), strict=True)
+        return (first, *(() if _is_void(column) else column for column in others))
+
+
+def _is_void(column: Sequence[Any]) -> bool:
+    return column[0] is None and column.count(None) == len(column)
 
 
 class Many:
@@ -65,19 +76,20 @@ class Many:
         self._types, self._one, self._every = types, one, every
 
     @cached_property
-    def _row_by_row(self) -> _RowByRow:
+    def _row_by_row(self) -> _Text:
         binds = {name: sa.bindparam(f"_{name}", type_=kind) for name, kind in self._types.items()}
-        return _RowByRow(self._one(binds), self._types)
+        return _Text(self._one(binds), self._types, _SQLITE)
 
     @cached_property
-    def _at_once(self) -> Any:
+    def _at_once(self) -> _Text:
         arrays = [
             sa.bindparam(f"_{name}", type_=sa.ARRAY(kind, dimensions=1))
             for name, kind in self._types.items()
         ]
         columns = [sa.column(name, kind) for name, kind in self._types.items()]
+        # Arrays that are shorter than the longest are filled up with NULLs.
         rows = sa.func.unnest(*arrays).table_valued(*columns, with_ordinality="place_")
-        return self._every(rows.render_derived())
+        return _Text(self._every(rows.render_derived()), self._types, _POSTGRESQL)
 
     async def run(self, tx: AsyncConnection, rows: Sequence[Row]) -> None:
         """Run it for all rows, in their order; not at all where there are none."""
@@ -87,8 +99,8 @@ class Many:
             form = self._row_by_row
             await tx.exec_driver_sql(form.text, [form.parameters(row) for row in rows])
         else:
-            columns = {f"_{name}": [row[name] for row in rows] for name in self._types}
-            await tx.execute(self._at_once, columns)
+            form = self._at_once
+            await tx.exec_driver_sql(form.text, form.arrays(rows))
 
 
 def inserting(table: sa.Table, *names: str, conflict: Conflict | None = None) -> Many:

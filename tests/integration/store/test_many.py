@@ -99,3 +99,13 @@ async def test_a_constant_that_would_be_lost_is_refused(sqlite_statement: Many) 
 @pytest.fixture
 def sqlite_statement() -> Many:
     return updating(items, "name", values=lambda given: {"name": given["name"] + "!"})
+
+
+async def test_a_column_that_says_nothing_in_any_row_is_null_in_all(any_database: Database) -> None:
+    rows = [
+        {"kind": "poll", "key": key, "lease_token": None, "not_before": 1.5} for key in ("a", "b")
+    ]
+    async with any_database.write() as tx:
+        await MARK.run(tx, rows)
+        found = await tx.execute(sa.select(work.c.lease_token, work.c.not_before))
+        assert [tuple(row) for row in found] == [(None, 1.5), (None, 1.5)]
