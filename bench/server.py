@@ -24,6 +24,7 @@ from channelsync.engine.setup import apply_setup
 from channelsync.sdk.connector import ReceivesWebhooks
 from channelsync.settings import read_settings
 from channelsync.web.app import WebOptions, build_app
+from channelsync.web.protocol import BoundedHttp
 from channelsync.web.receivers import as_webhook
 from channelsync.web.serving import listen
 
@@ -44,7 +45,9 @@ async def _serve(kind: str) -> None:
         await apply_setup(application.engine, setup_of(application.configuration))
         door = listen("127.0.0.1", 0)
         app = bare_app(application.engine) if kind == "bare" else await _own_app(application)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, http=BoundedHttp
+        )
         server = uvicorn.Server(config)
         door.listen()
         os.write(2, b'{"url": "http://127.0.0.1:%d"}\n' % door.getsockname()[1])

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from channelsync.web.protocol import BoundedHttp
+
 __all__ = ["listen", "serving"]
 
 
@@ -43,6 +45,8 @@ async def serving(app: ASGIApp, door: socket.socket) -> AsyncIterator[None]:
         # A proxy before us keeps its connections for a minute; who closes first must not be us.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
+        http=BoundedHttp,
+        ws="none",
         lifespan="on",
     )
     server = uvicorn.Server(config)
