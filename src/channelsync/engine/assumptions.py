@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,6 +15,13 @@ from channelsync.sdk.types import Assumption, AssumptionFinding
 from channelsync.store import tables
 
 __all__ = ["broken_listings", "record_findings"]
+
+_BROKEN: Final = sa.select(
+    tables.assumptions.c.channel,
+    tables.assumptions.c.listing_id,
+    tables.assumptions.c.assumption,
+    tables.assumptions.c.why,
+).where(sa.not_(tables.assumptions.c.holds))
 
 
 async def record_findings(
@@ -84,10 +92,15 @@ async def _store(
     await tx.execute(statement, rows)
 
 
-async def broken_listings(tx: AsyncConnection, channel: str) -> dict[int, str]:
-    """Why listings of a channel cannot be relied on, by listing id; 0 stands for all of them."""
-    stored = tables.assumptions
-    query = sa.select(stored.c.listing_id, stored.c.assumption, stored.c.why).where(
-        stored.c.channel == channel, sa.not_(stored.c.holds)
-    )
-    return {row.listing_id: f"{row.assumption}: {row.why}" for row in await tx.execute(query)}
+async def broken_listings(
+    tx: AsyncConnection, channels: Iterable[str]
+) -> dict[str, dict[int, str]]:
+    """Why listings of these channels cannot be relied on, by channel and listing id.
+
+    The listing 0 stands for all of a channel.
+    """
+    found: dict[str, dict[int, str]] = {channel: {} for channel in channels}
+    query = _BROKEN.where(tables.assumptions.c.channel.in_(sorted(found)))
+    for channel, listing_id, assumption, why in (await tx.execute(query)).all():
+        found[channel][listing_id] = f"{assumption}: {why}"
+    return found

@@ -124,10 +124,7 @@ async def read_facts(
             pool: await load_stock(tx, pool, named)
             for pool in sorted({listing.pool for listing in grants.all()})
         },
-        broken={
-            name: await broken_listings(tx, name)
-            for name in sorted({listing.channel for listing in grants.all()})
-        },
+        broken=await broken_listings(tx, {listing.channel for listing in grants.all()}),
         listed=listed,
     )
 

@@ -15,14 +15,23 @@ from channelsync.store.tables import recipes
 __all__ = ["RELATED_MAX", "neighbours_of", "recipes_of", "related_items"]
 
 RELATED_MAX: Final = 200
+_MINE, _OTHERS = recipes.alias(), recipes.alias()
+_SHARED: Final = sa.select(_OTHERS.c.item_id).join(
+    _MINE, _MINE.c.listing_id == _OTHERS.c.listing_id
+)
+_PAIRS: Final = (
+    sa.select(_MINE.c.item_id, _OTHERS.c.item_id.label("other_id"))
+    .join(_OTHERS, _MINE.c.listing_id == _OTHERS.c.listing_id)
+    .distinct()
+)
+_UNITS: Final = sa.select(recipes.c.listing_id, recipes.c.item_id, recipes.c.units)
 
 
 async def recipes_of(tx: AsyncConnection, listing_ids: Iterable[int]) -> dict[int, dict[int, int]]:
     """Units by item id, by listing id."""
     found: dict[int, dict[int, int]] = {}
     for part in in_parts(sorted(set(listing_ids))):
-        columns = recipes.c.listing_id, recipes.c.item_id, recipes.c.units
-        query = sa.select(*columns).where(among(tx, recipes.c.listing_id, part))
+        query = _UNITS.where(among(tx, recipes.c.listing_id, part))
         for listing_id, item_id, units in (await tx.execute(query)).all():
             found.setdefault(listing_id, {})[item_id] = units
     return found
@@ -30,11 +39,9 @@ async def recipes_of(tx: AsyncConnection, listing_ids: Iterable[int]) -> dict[in
 
 async def neighbours_of(tx: AsyncConnection, item_ids: Iterable[int]) -> set[int]:
     """The items, and every item that shares a listing with one of them."""
-    mine, others = recipes.alias(), recipes.alias()
     reached = set(item_ids)
-    shared = sa.select(others.c.item_id).join(mine, mine.c.listing_id == others.c.listing_id)
     for part in in_parts(sorted(reached)):
-        query = shared.where(among(tx, mine.c.item_id, part))
+        query = _SHARED.where(among(tx, _MINE.c.item_id, part))
         reached |= set((await tx.execute(query)).scalars())
     return reached
 
@@ -54,13 +61,7 @@ async def related_items(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[in
 
 
 async def _neighbours(tx: AsyncConnection, item_ids: set[int]) -> dict[int, set[int]]:
-    mine, others = recipes.alias(), recipes.alias()
-    query = (
-        sa.select(mine.c.item_id, others.c.item_id.label("other_id"))
-        .join(others, mine.c.listing_id == others.c.listing_id)
-        .where(among(tx, mine.c.item_id, sorted(item_ids)))
-        .distinct()
-    )
+    query = _PAIRS.where(among(tx, _MINE.c.item_id, sorted(item_ids)))
     found = {item: {item} for item in item_ids}
     for item_id, other_id in (await tx.execute(query)).all():
         found[item_id].add(other_id)

@@ -18,6 +18,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
+from typing_extensions import override
 
 from channelsync.store.json_text import to_text
 
@@ -152,7 +155,7 @@ def among(
     SQLite texts are listed all the same: JSON cannot say all of them.
     """
     if tx.dialect.name == "sqlite":
-        return column.in_(_listed(values) if _are_numbers(values) else values)
+        return _AmongNumbers(column, values) if _are_numbers(values) else column.in_(values)
     every = sa.bindparam(None, list(values), type_=sa.ARRAY(column.type, dimensions=1))
     return column == sa.any_(every)
 
@@ -161,6 +164,33 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     return len(values) > 1 and all(type(value) is int for value in values)
 
 
-def _listed(values: Sequence[int]) -> sa.Select[tuple[int]]:
-    each = sa.func.json_each(json.dumps(list(values))).table_valued("value")
-    return sa.select(each.c.value)
+class _AmongNumbers(sa.ColumnElement[bool]):
+    """Whether a column has one of the numbers, on SQLite.
+
+    A select from `json_each` says the same, and takes four times as long to put together.
+    """
+
+    inherit_cache = True
+    type = sa.Boolean()
+    _is_implicitly_boolean = True
+    _traverse_internals = [  # noqa: RUF012 - as SQLAlchemy declares it
+        ("column", InternalTraversal.dp_clauseelement),
+        ("numbers", InternalTraversal.dp_clauseelement),
+    ]
+
+    def __init__(self, column: sa.ColumnElement[Any], numbers: Sequence[int]) -> None:
+        self.column = column
+        self.numbers = sa.bindparam(None, json.dumps(list(numbers)), type_=sa.Text(), unique=True)
+
+    @property
+    @override
+    def _from_objects(self) -> list[Any]:
+        """The tables that a select from this has to name."""
+        return self.column._from_objects  # noqa: SLF001 - SQLAlchemy's own way to ask
+
+
+@compiles(_AmongNumbers)
+def _written(element: _AmongNumbers, compiler: Any, **named: Any) -> str:
+    column = compiler.process(element.column, **named)
+    numbers = compiler.process(element.numbers, **named)
+    return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608 - a parameter's mark

@@ -91,6 +91,24 @@ async def test_rows_among_many_values_are_found(any_database: Database) -> None:
             assert sorted((await tx.execute(query)).scalars()) == found
 
 
+async def test_rows_among_many_numbers_are_found_counted_and_left_out(
+    any_database: Database,
+) -> None:
+    async with any_database.write() as tx:
+        await ADD.run(tx, [thing(sku) for sku in "ABCD"])
+        ids = {row.sku: row.id for row in await tx.execute(sa.select(items))}
+        wanted = among(tx, items.c.id, [ids["B"], ids["D"], *range(10_000, 30_000)])
+        counted = sa.select(sa.func.count()).where(wanted, items.c.sku != "D")
+        assert await tx.scalar(counted) == 1
+        others = sa.select(items.c.sku).where(sa.not_(wanted))
+        assert sorted((await tx.execute(others)).scalars()) == ["A", "C"]
+        # Another statement of the same form: the numbers are its own.
+        for sku in "AC":
+            mine = sa.select(items.c.sku).where(among(tx, items.c.id, [ids[sku], 0]))
+            assert (await tx.execute(mine)).scalars().all() == [sku]
+        assert (await tx.execute(sa.delete(items).where(wanted))).rowcount == 2
+
+
 async def test_a_constant_that_would_be_lost_is_refused(sqlite_statement: Many) -> None:
     with pytest.raises(ValueError, match="constant"):
         _ = sqlite_statement._row_by_row
