@@ -62,7 +62,9 @@ _INEXACT = (
             listings.c.id.in_(_CUTS),
         ),
     )
-    .order_by(listings.c.id)
+    # What was never read first: nothing is raised before it is proven, while a number that is
+    # proven to have applied only gives back what was set aside for it.
+    .order_by(listings.c.remote.is_not(None), listings.c.id)
     .limit(sa.bindparam("_limit"))
 )
 _NEXT_IN_TIME = sa.select(
@@ -110,7 +112,7 @@ async def _ready(
     await grants.load(listing_ids)
     limits, unreadable = limits_of(running), await _unreadable(tx, running.name)
     wanted, next_times = [], []
-    for listing in grants.all():
+    for listing in map(grants.__getitem__, listing_ids):
         ready_at = _ready_at(listing, limits)
         if ready_at is None:
             continue

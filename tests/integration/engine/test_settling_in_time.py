@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import sqlalchemy as sa
 from typing_extensions import override
 
 from channelsync.domain.vocabulary import PushKind, PushSemantics
 from channelsync.engine.settle import request_drift_check
+from channelsync.engine.settle_due import due_reads
 from channelsync.engine.work import WorkKind, claim, finish, mark
 from channelsync.sdk.testing.memory import MemoryChannel
 from channelsync.sdk.types import OrderPage
@@ -126,3 +128,24 @@ async def test_a_poll_under_way_is_not_asked_to_begin_again(build: Build) -> Non
     assert poll.not_before == now + 600.0
     [settle] = [one for one in await house.rows(tables.work) if one.kind == WorkKind.SETTLE]
     assert settle.not_before < now + 10.0
+
+
+async def test_what_was_never_read_is_read_before_what_is_only_proven_to_have_applied(
+    build: Build,
+) -> None:
+    house = await build(
+        stock={"BOWL": 10, "MUG": 10},
+        quotas={"a": 10_000},
+        semantics={"a": PushSemantics.KEYED_DELTA},
+    )
+    await house.settle_down(120)
+    first, last = sorted([(await house.listing("a", sku)).id for sku in ("BOWL", "MUG")])
+    database, running = house.engine.database, house.channels.running["a"]
+    async with database.write() as tx:
+        await request_drift_check(tx, "a", [first], now=house.clock())
+        unread = sa.update(tables.listings).where(tables.listings.c.id == last)
+        await tx.execute(unread.values(exposure=None, remote=None, remote_at=None))
+    house.clock.at += 600
+    async with database.read() as tx:
+        wanted, _ = await due_reads(tx, running, house.clock())
+    assert [one.listing.id for one in wanted] == [last, first]
