@@ -22,6 +22,8 @@ __all__ = ["main"]
 
 POOL = 20
 """Connections, as many as ours may open."""
+WAIT_SECONDS_MAX = 120.0
+"""For one of them: a busy machine must not end the measurement."""
 UNITS = 1_000_000_000
 
 metadata = sa.MetaData(schema="peer")
@@ -119,7 +121,7 @@ def main(url: str, sku: str) -> None:
 
 
 async def _serve(url: str, sku: str) -> None:
-    engine = create_async_engine(url, pool_size=POOL, max_overflow=0)
+    engine = create_async_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=WAIT_SECONDS_MAX)
     async with engine.begin() as tx:
         await tx.execute(sa.schema.CreateSchema("peer"))
         await tx.run_sync(metadata.create_all)

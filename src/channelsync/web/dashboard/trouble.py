@@ -16,8 +16,6 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.web.dashboard.frame import Frame
-from channelsync.web.dashboard.words import assets_version, template_environment
 from channelsync.web.problems import MEDIA_TYPE
 
 __all__ = ["PagesOfTrouble"]
@@ -37,7 +35,7 @@ class PagesOfTrouble:
 
     def __init__(self, app: ASGIApp, *, now: Callable[[], Instant]) -> None:
         self._app = app
-        self._frame = Frame(now)
+        self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on; word refusals."""
@@ -69,6 +67,10 @@ class PagesOfTrouble:
         await send({"type": "http.response.body", "body": html})
 
     def _page(self, request: Request, problem: dict[str, Any]) -> bytes:
+        # This stands before receivers too, which do not wait for what pages are made with.
+        from channelsync.web.dashboard.frame import Frame
+        from channelsync.web.dashboard.words import assets_version, template_environment
+
         status = int(problem["status"])
         given: dict[str, Any] = {
             "problem": problem,
@@ -76,7 +78,7 @@ class PagesOfTrouble:
         }
         if "principal" in request.scope:
             title = str(problem["title"])
-            page = self._frame.page(request, "trouble.html", active="", title=title, **given)
+            page = Frame(self._now).page(request, "trouble.html", active="", title=title, **given)
             return bytes(page.body)
         template = template_environment().get_template("stranger.html")
         return template.render(given | {"assets": assets_version()}).encode()
