@@ -137,11 +137,13 @@ async def _ask_for_poll(
     # that is not counted holds the watermark back.
     if polled_at < first and running.manifest.confirms_at_once:
         at = min(at, max(first, polled_at + running.poll_interval_seconds * SOON_SHARE))
-    if at <= now:
+    # A poll that took longer than the one before it may have stopped a hair short of them.
+    fell_short = waiting_for[1] <= polled_at < at
+    if at <= now and not fell_short:
         return None
     if await is_under_way(tx, WorkKind.POLL, running.name, now=now):
         return now + POLL_SECONDS
-    await mark(tx, WorkKind.POLL, running.name, not_before=at)
+    await mark(tx, WorkKind.POLL, running.name, not_before=max(at, now))
     return None
 
 

@@ -30,6 +30,18 @@ class SlowToShow(MemoryChannel):
         return replace(page, complete_to=page.complete_to - SHOWN_SECONDS)
 
 
+class ShortOfIt(MemoryChannel):
+    """Its orders are known to be complete up to an instant that the test says."""
+
+    complete_to: float | None = None
+
+    @override
+    async def orders_since(self, cursor: str) -> OrderPage:
+        page = await super().orders_since(cursor)
+        complete_to, self.complete_to = self.complete_to, None
+        return page if complete_to is None else replace(page, complete_to=complete_to)
+
+
 async def with_a_zero_on_its_way(build: Build) -> House:
     """One absolute channel that shows too much and took a zero in, to apply it some time."""
     house = await build(
@@ -149,3 +161,26 @@ async def test_what_was_never_read_is_read_before_what_is_only_proven_to_have_ap
     async with database.read() as tx:
         wanted, _ = await due_reads(tx, running, house.clock())
     assert [one.listing.id for one in wanted] == [last, first]
+
+
+async def test_a_poll_that_stops_a_hair_short_of_a_reading_is_followed_by_another(
+    build: Build,
+) -> None:
+    house = await build(
+        stock={"MUG": 10},
+        quotas={"a": 10_000},
+        semantics={"a": PushSemantics.KEYED_DELTA},
+        declared={"poll_interval_seconds": 600.0, "clock_skew_seconds": 5.0},
+        open_channel=lambda _name, market: ShortOfIt(market),
+    )
+    channel = house.channels.running["a"].channel
+    assert isinstance(channel, ShortOfIt)
+    while not (waiting := await house.rows(tables.readings)):
+        await house.settle_down(1, step=1)
+    needed = waiting[0].received_at + 5.0
+    house.clock.at = needed - 0.5
+    # Less than what passes until somebody looks at the reading again.
+    channel.complete_to = needed - 0.000_1
+    await house.settle_down(20, step=1)
+    assert channel.complete_to is None
+    assert await house.exposures("MUG") == {"a": 10}
