@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tests.cli.shop import Shop
 from tests.cli.test_stock_commands import SECOND_PLACE, on_hand

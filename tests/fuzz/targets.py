@@ -15,6 +15,8 @@ from functools import cache
 from typing import Final, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
+
 from channelsync.configuration.loading import load_bytes
 from channelsync.configuration.problems import ConfigurationInvalid
 from channelsync.engine.holdable import require_holdable, require_storable
@@ -65,7 +67,7 @@ class _Receiver(Protocol):
 def stored(delivery: Delivery) -> Delivery:
     """As it comes back from the database."""
     kept = json.dumps(delivery.reduced, allow_nan=False).encode()
-    return replace(delivery, reduced=json.loads(kept))
+    return structs.replace(delivery, reduced=json.loads(kept))
 
 
 def understood_or_refused(receiver: _Receiver, request: WebhookRequest) -> None:
@@ -170,7 +172,7 @@ def till_headers(data: bytes) -> None:
     """One header a line, over those of a genuine sale."""
     request = till.signed(till.event("pos.sale.completed", till.sale()))
     headers = {**request.headers, **headers_of(data)}
-    understood_or_refused(_Till(), replace(request, headers=headers))
+    understood_or_refused(_Till(), structs.replace(request, headers=headers))
 
 
 class _Queue:

@@ -7,8 +7,10 @@ or never. Nothing here knows the protocol; the machines compare it with the book
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
+
+from msgspec.structs import replace
 
 from channelsync.domain.escrow import ChannelLimits, Outcome, Push
 from channelsync.domain.orders import LineState

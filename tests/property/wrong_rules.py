@@ -6,8 +6,8 @@ The names F1 to F12 and "retry", "key", "raise before cut" are those of the prot
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from msgspec.structs import replace
 from typing_extensions import override
 
 from channelsync.domain import escrow

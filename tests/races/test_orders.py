@@ -6,7 +6,8 @@ Cases 1 to 7, 18, 21 and 22 of the list of known races.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from channelsync.sdk.types import CancelEffect, OrderVoid
 from tests.races.conftest import OpenRace

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 
+from msgspec import structs
+from msgspec.structs import replace
 from typing_extensions import override
 
 from channelsync.domain.vocabulary import Instant
@@ -170,7 +172,7 @@ def webhook(key: str, *told: OrderFact | OrderVoid) -> Delivery:
     """A delivery that says this."""
     reduced = {
         "key": key,
-        "facts": [asdict(one) for one in told if isinstance(one, OrderFact)],
-        "voids": [asdict(one) for one in told if isinstance(one, OrderVoid)],
+        "facts": [structs.asdict(one) for one in told if isinstance(one, OrderFact)],
+        "voids": [structs.asdict(one) for one in told if isinstance(one, OrderVoid)],
     }
     return Delivery(dedupe_key=key, topic="orders", reduced=reduced)

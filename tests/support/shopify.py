@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import httpx
+from msgspec.structs import replace
 
 from channelsync.sdk.connector import ChannelContext
 from channelsync.sdk.http import http_client

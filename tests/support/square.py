@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import httpx
+from msgspec.structs import replace
 
 from channelsync.domain.orders import LineState, merge
 from channelsync.sdk.connector import ChannelContext
@@ -138,7 +139,7 @@ def understood(channel: Any, request: WebhookRequest) -> Parsed:
 
 
 def state_of_fact(fact: OrderFact) -> LineState:
-    names = LineState.__dataclass_fields__
+    names = LineState.__struct_fields__
     return LineState(**{name: getattr(fact, name) for name in names})
 
 

@@ -15,6 +15,8 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct, structs
+
 from channelsync.domain.vocabulary import Instant
 
 if TYPE_CHECKING:
@@ -211,6 +213,8 @@ def plain(value: object) -> Any:
             for one in fields(value)
             if one.metadata.get("json", True)
         }
+    if isinstance(value, Struct):
+        return plain(structs.asdict(value))
     if isinstance(value, Mapping):
         return {str(key): _field(str(key), one) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

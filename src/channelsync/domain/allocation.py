@@ -8,11 +8,13 @@ strategy of the rule; then the limits of each listing, in listing units.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 from types import MappingProxyType
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from channelsync.domain.allocation_rules import WHOLE, Limits, Rule, Strategy
 from channelsync.domain.errors import InvariantViolated
@@ -24,8 +26,7 @@ Weight: TypeAlias = int | float | Fraction
 COMMON_POOL = "common pool"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Struct, frozen=True, kw_only=True):
     """One listing that wants a share: its channel, and its recipe in units of each item."""
 
     listing_id: str
@@ -37,8 +38,7 @@ class Offer:
             raise InvariantViolated(f"listing {self.listing_id} has recipe {dict(self.recipe)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step of the reasoning, as `explain` prints it."""
 
     name: str
@@ -50,8 +50,7 @@ class Step:
         return {"name": self.name, "explanation": self.explanation, "numbers": dict(self.numbers)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allocation:
+class Allocation(Struct, frozen=True, kw_only=True):
     """Targets in listing units by listing, and how they came about."""
 
     targets: Mapping[str, int]

@@ -21,6 +21,7 @@ __all__ = [
     "Guarantee",
     "Limits",
     "Rule",
+    "RulesNow",
     "Strategy",
     "match_rule",
 ]
@@ -169,8 +170,13 @@ class Rule:
             (not self.skus or any(fnmatchcase(sku, pattern) for pattern in self.skus))
             and tags.issuperset(self.tags)
             and (not self.channels or not channels.isdisjoint(self.channels))
-            and (self.window_from is None or now >= self.window_from)
-            and (self.window_to is None or now < self.window_to)
+            and self.holds_at(now)
+        )
+
+    def holds_at(self, now: Instant) -> bool:
+        """Whether its window is open at `now`."""
+        return (self.window_from is None or now >= self.window_from) and (
+            self.window_to is None or now < self.window_to
         )
 
     def specificity(self, sku: str) -> tuple[int, int, bool, bool]:
@@ -203,3 +209,25 @@ def match_rule(
     own_tags, offered_on = frozenset(tags), frozenset(channels)
     matching = [rule for rule in rules if rule.matches(sku, own_tags, now, offered_on)]
     return max(matching, key=lambda rule: rule.specificity(sku), default=None)
+
+
+class RulesNow:
+    """The rules of a pool at one instant, for many items.
+
+    What `match_rule` would say, at next to no cost where no rule looks at an item's SKU or tags.
+    """
+
+    def __init__(self, rules: Iterable[Rule], now: Instant) -> None:
+        self._now = now
+        self._rules = tuple(rule for rule in rules if rule.holds_at(now))
+        self._particular = any(rule.skus or rule.tags for rule in self._rules)
+        self._by_channels: dict[frozenset[str], Rule | None] = {}
+
+    def match(self, sku: str, tags: Iterable[str], channels: frozenset[str]) -> Rule | None:
+        """The most specific rule that speaks about the item; None when none does."""
+        if self._particular:
+            return match_rule(self._rules, sku, tags, self._now, channels)
+        if channels not in self._by_channels:
+            found = match_rule(self._rules, sku, (), self._now, channels)
+            self._by_channels[channels] = found
+        return self._by_channels[channels]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from channelsync.domain.errors import InsufficientFree, InvariantViolated
 
 __all__ = ["Claim", "ItemBooks", "takeable_units"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """What one listing may still sell of one item: `exposure` listing units of `units` each."""
 
     listing_id: str
@@ -23,8 +23,7 @@ class Claim:
             raise InvariantViolated(f"listing {self.listing_id} uses {self.units} units")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemBooks:
+class ItemBooks(Struct, frozen=True, kw_only=True):
     """ATP of one item in one pool against the claims of every listing that contains it."""
 
     atp: int
@@ -33,12 +32,12 @@ class ItemBooks:
     @property
     def unsettled(self) -> tuple[str, ...]:
         """Listings that count as "all" because they were never settled."""
-        return tuple(claim.listing_id for claim in self.claims if claim.exposure is None)
+        return tuple([claim.listing_id for claim in self.claims if claim.exposure is None])
 
     @property
     def exposure(self) -> int:
         """Item units that settled listings may still sell."""
-        return sum(claim.units * (claim.exposure or 0) for claim in self.claims)
+        return sum([claim.units * (claim.exposure or 0) for claim in self.claims])
 
     @property
     def free(self) -> int:

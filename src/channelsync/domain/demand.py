@@ -9,9 +9,11 @@ want of evidence.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from math import exp, log
 from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channelsync.domain.errors import InvariantViolated
 
@@ -23,8 +25,7 @@ START_UNITS = 0.001
 wrong by a factor of thousands, and the first sales tell it at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Velocity:
+class Velocity(Struct, frozen=True, kw_only=True):
     """What a listing has taught so far; both figures fade with the same half life."""
 
     units: float = 0.0
@@ -99,19 +100,20 @@ def expected_rates(
     """
     if prior_units <= 0 or start_rate_per_hour <= 0:
         raise InvariantViolated("the prior needs a weight and a rate above 0")
-    total_share = sum(shares.get(listing, 0.0) for listing in velocities) or 1.0
-    share = {listing: shares.get(listing, 0.0) / total_share for listing in velocities}
-    hours = {
-        listing: _heard_of(velocity.exposed_seconds, feed_seconds.get(listing, 0.0))
-        for listing, velocity in velocities.items()
-    }
-    sold = sum(velocities[listing].units for listing in velocities if share[listing])
-    expected_hours = sum(share[listing] * hours[listing] for listing in velocities)
+    total_share = sum([shares.get(listing, 0.0) for listing in velocities]) or 1.0
+    evidence = []
+    sold = expected_hours = 0.0
+    for listing, velocity in velocities.items():
+        share = shares.get(listing, 0.0) / total_share
+        hours = _heard_of(velocity.exposed_seconds, feed_seconds.get(listing, 0.0))
+        evidence.append((listing, velocity.units, share, hours))
+        sold += velocity.units if share else 0.0
+        expected_hours += share * hours
     whole = (sold + START_UNITS) / (expected_hours + START_UNITS / start_rate_per_hour)
     prior_hours = prior_units / whole
     return {
-        listing: (velocity.units + prior_units * share[listing]) / (hours[listing] + prior_hours)
-        for listing, velocity in velocities.items()
+        listing: (units + prior_units * share) / (hours + prior_hours)
+        for listing, units, share, hours in evidence
     }
 
 

@@ -16,7 +16,7 @@ the books needs this module alone.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from channelsync.domain.errors import (
     InsufficientFree,

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channelsync.domain.errors import InvariantViolated
 from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
@@ -59,8 +61,7 @@ class Outcome(StrEnum):
     """Timeout, 401, 429, 5xx, a lost answer: it may have applied, or may still."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelLimits:
+class ChannelLimits(Struct, frozen=True, kw_only=True):
     """What a channel promises about time. Durations in seconds."""
 
     apply_limit_seconds: float
@@ -73,8 +74,7 @@ class ChannelLimits:
     """How far the times that the channel tells and ours may differ, their rounding included."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Push:
+class Push(Struct, frozen=True, kw_only=True):
     """One intended change of a remote quantity, with everything its proof needs."""
 
     push_id: str
@@ -95,8 +95,7 @@ class Push:
     """Only a settle can close it now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """The escrow account of a listing, in listing units."""
 
     semantics: PushSemantics
@@ -146,8 +145,7 @@ class Grant:
         return self.outstanding_until
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """A read-back of the remote counter: it showed `quantity` at some instant in [a, b]."""
 
     quantity: int
@@ -165,8 +163,7 @@ class Reading:
         return self.received_at + limits.clock_skew_seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitsAround:
+class UnitsAround(Struct, frozen=True, kw_only=True):
     """Units of a listing's order facts around a reading, from facts and never from movements."""
 
     sold_after: int = 0

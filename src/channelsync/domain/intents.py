@@ -6,9 +6,11 @@ event that led here) and turns each intent into a push in the same transaction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from channelsync.domain.errors import InvariantViolated
 from channelsync.domain.vocabulary import Enforces, Instant, PushSemantics
@@ -28,8 +30,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListingState:
+class ListingState(Struct, frozen=True, kw_only=True):
     """One listing as the books know it. Quantities are listing units unless said otherwise."""
 
     listing_id: str
@@ -125,8 +126,7 @@ class Policy:
             raise InvariantViolated(f"policy {self}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemState:
+class ItemState(Struct, frozen=True, kw_only=True):
     """One item in one pool at `now`."""
 
     now: Instant
@@ -145,8 +145,7 @@ class ItemState:
         return max(-self.free, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Raise:
+class Raise(Struct, frozen=True):
     """Keyed: add `units` to what the channel shows; `free` has them."""
 
     listing_id: str
@@ -154,8 +153,7 @@ class Raise:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """Keyed: take `units` away; they are free after the quarantine."""
 
     listing_id: str
@@ -163,8 +161,7 @@ class Cut:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Set:
+class Set(Struct, frozen=True):
     """Absolute: show `quantity`, above 0; `free` has all of it."""
 
     listing_id: str
@@ -172,16 +169,14 @@ class Set:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Zero:
+class Zero(Struct, frozen=True):
     """Absolute: show nothing, and stay there."""
 
     listing_id: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(Struct, frozen=True):
     """Absolute: show nothing now, settle, then set about `target`.
 
     The engine pushes the zero and remembers `target` (`ListingState.drain_target`) until the
@@ -193,8 +188,7 @@ class Drain:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resize:
+class Resize(Struct, frozen=True):
     """Live channel: make its protected slice `exposure` units."""
 
     listing_id: str
@@ -205,8 +199,7 @@ class Resize:
 Intent: TypeAlias = Raise | Cut | Set | Zero | Drain | Resize
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """What to do now, in this order, and when to look again though nothing happens."""
 
     intents: tuple[Intent, ...] = ()

@@ -7,9 +7,11 @@ and stock moves by the difference to what was counted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channelsync.domain.errors import InvariantViolated
 from channelsync.domain.grant import ChannelLimits, Reading, UnitsAround
@@ -27,8 +29,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineState:
+class LineState(Struct, frozen=True, kw_only=True):
     """One order line as the channel tells it, in listing units. Every count only grows.
 
     `cancelled` are units taken off before they shipped; `returned` came back after shipping;
@@ -81,8 +82,7 @@ class LineEventKind(StrEnum):
     RELIST = "relist"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineEvent:
+class LineEvent(Struct, frozen=True, kw_only=True):
     """A move of the channel's counter, as far as facts tell it. Kept for settling."""
 
     kind: LineEventKind
@@ -91,8 +91,7 @@ class LineEvent:
     effect: CancelEffect = CancelEffect.UNSURE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineChange:
+class LineChange(Struct, frozen=True, kw_only=True):
     """What the difference of two states of a line moves, in listing units."""
 
     sold: int = 0

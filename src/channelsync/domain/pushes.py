@@ -11,7 +11,7 @@ States of the one open push of a listing:
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from channelsync.domain.errors import InsufficientFree, NotSettleable, PushConflict
 from channelsync.domain.grant import (

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from channelsync.domain.errors import InvariantViolated
 
 __all__ = ["PoolStock", "StockLevel", "pool_stock"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StockLevel:
+class StockLevel(Struct, frozen=True, kw_only=True):
     """Units of one item at one location. `on_hand` may be negative: a till sells what it sees."""
 
     on_hand: int = 0
@@ -38,8 +38,7 @@ class StockLevel:
         return self.atp + self.on_order
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolStock:
+class PoolStock(Struct, frozen=True, kw_only=True):
     """One item over all locations of a pool."""
 
     on_hand: int
@@ -62,17 +61,21 @@ def pool_stock(levels: Iterable[StockLevel], *, default_safety_stock: int = 0) -
     Where no location sets a safety stock of its own, `default_safety_stock` applies once to the
     whole pool; otherwise the locations' sum replaces it. A negative location counts.
     """
-    found = tuple(levels)
-    on_hand = sum(level.on_hand for level in found)
-    own_safety = sum(level.safety_stock for level in found)
-    atp = sum(level.atp for level in found)
+    on_hand = reserved = own_safety = on_order = in_transit = atp = 0
+    for level in levels:
+        on_hand += level.on_hand
+        reserved += level.reserved
+        own_safety += level.safety_stock
+        on_order += level.on_order
+        in_transit += level.in_transit
+        atp += level.atp
     if own_safety == 0:
         atp -= min(default_safety_stock, max(on_hand, 0))
     return PoolStock(
         on_hand=on_hand,
-        reserved=sum(level.reserved for level in found),
+        reserved=reserved,
         safety_stock=own_safety or default_safety_stock,
-        on_order=sum(level.on_order for level in found),
+        on_order=on_order,
         atp=atp,
-        in_transit=sum(level.in_transit for level in found),
+        in_transit=in_transit,
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from math import inf
-from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from channelsync.domain.escrow import Grant, Push, SettleReason
 from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
@@ -18,7 +18,6 @@ from channelsync.store.tables import ListingState, PushState
 
 __all__ = [
     "Listing",
-    "changed",
     "from_row",
     "listing_values",
     "push_state",
@@ -27,8 +26,10 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+_NO_DEMAND: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Listing(Struct, frozen=True):
     """One channel's offer, with its account and what is known of it."""
 
     id: int
@@ -39,6 +40,8 @@ class Listing:
     state: ListingState
     recipe: Mapping[int, int]
     grant: Grant
+    request_id: str | None = None
+    """The request that carries the open push."""
     target: int = 0
     drain_target: int | None = None
     remote: int | None = None
@@ -52,9 +55,7 @@ class Listing:
     proven_at: Instant | None = None
     """The last settle that left nothing in doubt."""
     last_push_at: Instant | None = None
-    request_id: str | None = None
-    """The request that carries the open push."""
-    demand: Mapping[str, Any] = field(default_factory=dict)
+    demand: Mapping[str, Any] = _NO_DEMAND
 
     @property
     def ref(self) -> ListingRef:
@@ -62,20 +63,8 @@ class Listing:
         return ListingRef(listing_id=str(self.id), sku=self.sku, external=self.external)
 
 
-_FIELDS: Final = tuple(one.name for one in fields(Listing))
-_TAKE_APART: Final = attrgetter(*_FIELDS)
-
-
-def changed(listing: Listing, **facts: Any) -> Listing:
-    """What `dataclasses.replace` does, in half of its time: each sale changes a listing."""
-    return Listing(**(dict(zip(_FIELDS, _TAKE_APART(listing), strict=True)) | facts))
-
-
-_OF_LISTING: Final = (
-    *("id", "channel", "sku", "external", "state", "target", "drain_target", "remote"),
-    *("remote_at", "told", "settled_from", "settled_to", "settled_at", "proven_at"),
-    *("last_push_at", "demand"),
-)
+_NAMED: Final = ("id", "channel", "sku", "external", "state")
+_KNOWN: Final = Listing.__struct_fields__[Listing.__struct_fields__.index("target") :]
 _OF_GRANT: Final = (
     *("semantics", "exposure", "push_seq", "attempts_open", "outstanding_until"),
     *("lowered_until", "swallows_units", "settle_reasons"),
@@ -85,7 +74,8 @@ _OF_PUSH: Final = (
     *("refused", "retry_until", "release_after"),
 )
 # Rows are taken apart by position: a catalogue is loaded by the hundred thousand.
-_PUSH_BEGINS: Final = 1 + len(_OF_LISTING) + len(_OF_GRANT)
+_GRANT_BEGINS: Final = 1 + len(_NAMED) + len(_KNOWN)
+_PUSH_BEGINS: Final = _GRANT_BEGINS + len(_OF_GRANT)
 _SEMANTICS: Final = {one.value: one for one in PushSemantics}
 _STATES: Final = {one.value: one for one in ListingState}
 _NO_REASONS: Final[frozenset[SettleReason]] = frozenset()
@@ -98,7 +88,7 @@ def selected(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return (
         sa.select(
             channels.c.pool,
-            *(listings.c[name] for name in (*_OF_LISTING, *_OF_GRANT)),
+            *(listings.c[name] for name in (*_NAMED, *_KNOWN, *_OF_GRANT)),
             *(pushes.c[name].label(f"push_{name}") for name in _OF_PUSH),
         )
         .join(channels, channels.c.name == listings.c.channel)
@@ -109,33 +99,11 @@ def selected(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 def from_row(row: Sequence[Any], recipes: Mapping[int, Mapping[int, int]]) -> Listing:
     """A row of `selected` as a listing; `recipes` are by listing id."""
-    pool, *of_listing = row[: 1 + len(_OF_LISTING)]
-    key, channel, sku, external, state, target, drain_target, remote = of_listing[:8]
-    remote_at, told, settled_from, settled_to, settled_at, proven_at = of_listing[8:14]
-    last_push_at, demand = of_listing[14:]
+    pool, key, channel, sku, external, state, *known = row[:_GRANT_BEGINS]
     of_push = row[_PUSH_BEGINS:]
-    return Listing(
-        id=key,
-        channel=channel,
-        pool=pool,
-        sku=sku,
-        external=external,
-        state=_STATES[state],
-        recipe=recipes.get(key, {}),
-        grant=_grant(row[1 + len(_OF_LISTING) : _PUSH_BEGINS], _push(of_push)),
-        target=target,
-        drain_target=drain_target,
-        remote=remote,
-        remote_at=remote_at,
-        told=told,
-        settled_from=settled_from,
-        settled_to=settled_to,
-        settled_at=settled_at,
-        proven_at=proven_at,
-        last_push_at=last_push_at,
-        request_id=of_push[1],
-        demand=demand,
-    )
+    grant = _grant(row[_GRANT_BEGINS:_PUSH_BEGINS], _push(of_push))
+    named = (key, channel, pool, sku, external, _STATES[state], recipes.get(key, {}))
+    return Listing(*named, grant, of_push[1], *known)
 
 
 def _grant(of_grant: Sequence[Any], push: Push | None) -> Grant:

@@ -29,6 +29,7 @@ from channelsync.engine.ends import Finished, finish_here
 from channelsync.engine.follow import follow, hand_over, next_look, ticket_of
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.listings import takeable_for
+from channelsync.engine.waiting import planned_of, size_of_next, urgency
 from channelsync.engine.work import (
     Claim,
     WorkKind,
@@ -37,11 +38,11 @@ from channelsync.engine.work import (
     require_lease,
 )
 from channelsync.ports import RunningChannel
-from channelsync.sdk.connector import Pushes, SizesRequests
+from channelsync.sdk.connector import Pushes
 from channelsync.sdk.errors import ConnectorError
 from channelsync.sdk.types import Change, ChangeResult, PushRequest
 from channelsync.store import tables
-from channelsync.store.tables import MovementKind, PushState
+from channelsync.store.tables import MovementKind
 from channelsync.tracing import Cause, SpanKind, meeting, read_causes
 
 __all__ = ["publish"]
@@ -227,15 +228,9 @@ async def _new_request(
     pushes = tables.pushes
     query = (
         sa.select(pushes)
-        .where(
-            pushes.c.channel == running.name,
-            # What is planned is open; said here, for the index knows open ones alone.
-            pushes.c.closed_at.is_(None),
-            pushes.c.state == PushState.PLANNED,
-            pushes.c.request_id.is_(None),
-        )
-        .order_by(_urgency(), pushes.c.opened_at, pushes.c.id)
-        .limit(running.manifest.batch_size)
+        .where(planned_of(running.name))
+        .order_by(urgency(), pushes.c.opened_at, pushes.c.id)
+        .limit(await size_of_next(tx, running))
     )
     planned = (await tx.execute(query)).all()
     if not planned:
@@ -243,9 +238,6 @@ async def _new_request(
     # One request is of one form: comparing or not.
     form = planned[0].compare_with is None
     chosen = [push for push in planned if (push.compare_with is None) is form]
-    if isinstance(running.channel, SizesRequests):
-        size = running.channel.request_size([PushKind(push.kind) for push in chosen])
-        chosen = chosen[: max(size, 1)]
     grants = Grants(tx, now, f"push:{running.name}")
     await grants.load(push.listing_id for push in chosen)
     # Until its item was locked, another process may have withdrawn one and planned its listing
@@ -279,12 +271,6 @@ def _is_current(listing: Listing, push_id: str) -> bool:
     return listing.grant.push is not None and listing.grant.push.push_id == push_id
 
 
-def _urgency() -> sa.ColumnElement[int]:
-    """Zeros first, then cuts, then whatever puts units on sale."""
-    kind = tables.pushes.c.kind
-    return sa.case((kind == PushKind.ZERO, 0), (kind == PushKind.CUT, 1), else_=2)
-
-
 def _change(push: Any, listing: Listing) -> Change:
     return Change(
         push_id=push.id,
@@ -292,6 +278,7 @@ def _change(push: Any, listing: Listing) -> Change:
         kind=PushKind(push.kind),
         units=push.units,
         compare=push.compare_with,
+        shown_at=None if listing.remote is None else listing.remote_at,
     )
 
 
@@ -317,7 +304,8 @@ async def _commit_copy(
         if grant.push is not None:
             leaving[row.id] = (listing.id, grant.push)
     await grants.flush()
-    deadline = now + SEND_WITHIN_SECONDS
+    # To account for a large request takes seconds itself.
+    deadline = engine.now() + SEND_WITHIN_SECONDS
     attempt = {
         "request_id": request_id,
         "started_at": now,

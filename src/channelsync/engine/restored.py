@@ -9,11 +9,12 @@ the cursor of the backup on. Until then its items are raised nowhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.escrow import ChannelLimits, SettleReason, want_settle

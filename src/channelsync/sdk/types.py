@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from channelsync.domain.escrow import Outcome
 from channelsync.domain.vocabulary import (
@@ -55,8 +56,7 @@ External: TypeAlias = Mapping[str, str]
 """A channel's own identifiers of one offer, JSON-able; only its connector reads them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListingRef:
+class ListingRef(Struct, frozen=True, kw_only=True):
     """One channel's offer of an item, as the engine names it to the connector."""
 
     listing_id: str
@@ -65,8 +65,7 @@ class ListingRef:
     external: External = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteListing:
+class RemoteListing(Struct, frozen=True, kw_only=True):
     """An offer found on the channel. One with `refused` is listed with the reason, never synced."""
 
     sku: str
@@ -76,8 +75,7 @@ class RemoteListing:
     refused: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferPage:
+class OfferPage(Struct, frozen=True, kw_only=True):
     """A part of the channel's catalogue, as it was read."""
 
     offers: tuple[RemoteListing, ...]
@@ -85,8 +83,7 @@ class OfferPage:
     """Where the next page begins; None: this was the last. It is kept over restarts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadRates:
+class LoadRates(Struct, frozen=True, kw_only=True):
     """Listings a second that the marketplace's limits allow, as far as known now."""
 
     found: float
@@ -99,8 +96,7 @@ class LoadRates:
     """Whether reading and writing draw on one budget, so that neither goes on beside the other."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One intended change of one listing's remote quantity."""
 
     push_id: str
@@ -110,10 +106,11 @@ class Change:
     """Raise and cut: the distance. Set: the new value. Zero: 0."""
     compare: int | None = None
     """The value that the channel must still hold. None on a raise: add without comparing."""
+    shown_at: Instant | None = None
+    """When the channel last showed what the listing holds; None: never, as far as is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushRequest:
+class PushRequest(Struct, frozen=True, kw_only=True):
     """One request, fixed to the byte before it is first sent; every copy is the same bytes."""
 
     key: str
@@ -124,8 +121,7 @@ class PushRequest:
     """Which call this is, in the connector's own words (it reads it back on a retry)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeResult:
+class ChangeResult(Struct, frozen=True, kw_only=True):
     """What one attempt's answer says of one change."""
 
     push_id: str
@@ -146,8 +142,7 @@ class ChangeResult:
     """The listing itself is unfit (deleted, bundle, …): stop syncing it, for this reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteReading:
+class RemoteReading(Struct, frozen=True, kw_only=True):
     """What a listing's counter showed at some instant between `sent_at` and `received_at`."""
 
     listing_id: str
@@ -158,8 +153,7 @@ class RemoteReading:
     findings: tuple[AssumptionFinding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssumptionFinding:
+class AssumptionFinding(Struct, frozen=True, kw_only=True):
     """One assumption, checked. `listing_id` None: it concerns the whole channel."""
 
     assumption: Assumption
@@ -168,8 +162,7 @@ class AssumptionFinding:
     listing_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFact:
+class OrderFact(Struct, frozen=True, kw_only=True):
     """The full current state of one order line, in listing units; never a delta."""
 
     order_id: str
@@ -207,8 +200,7 @@ class OrderFact:
     """web, till, staff, … as the channel tells it; kept for explanations."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderVoid:
+class OrderVoid(Struct, frozen=True, kw_only=True):
     """A whole order or sale is void, heard of without its lines. Parked until they come."""
 
     order_id: str
@@ -216,8 +208,7 @@ class OrderVoid:
     cancel_effect: CancelEffect = CancelEffect.UNSURE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StockCount:
+class StockCount(Struct, frozen=True, kw_only=True):
     """A physical count told by a channel (a till's stock-take)."""
 
     sku: str
@@ -227,16 +218,14 @@ class StockCount:
     reference: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterSequence:
+class RegisterSequence(Struct, frozen=True, kw_only=True):
     """A till register's gapless numbering: `sequence` was just heard. A gap is a missing sale."""
 
     register_id: str
     sequence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownQuantity:
+class ShownQuantity(Struct, frozen=True, kw_only=True):
     """The channel says what an offer shows now. Our own writes and its sales echo like this too."""
 
     external: External
@@ -246,8 +235,7 @@ class ShownQuantity:
     """When it showed that, on the channel's clock."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookAt:
+class LookAt(Struct, frozen=True, kw_only=True):
     """Something changed; go and look. The engine answers by polling or reading."""
 
     orders: tuple[str, ...] = ()
@@ -265,16 +253,14 @@ class LookAt:
     """Poll the orders now: something was sold, and nothing says what."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notice(Struct, frozen=True, kw_only=True):
     """The channel says something about itself: `stop` freezes it until a person acts."""
 
     message: str
     stop: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
+class Parsed(Struct, frozen=True, kw_only=True):
     """Everything one delivery says."""
 
     facts: tuple[OrderFact, ...] = ()
@@ -285,8 +271,7 @@ class Parsed:
     notices: tuple[Notice, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderPage:
+class OrderPage(Struct, frozen=True, kw_only=True):
     """One page of an order poll."""
 
     facts: tuple[OrderFact, ...]
@@ -303,8 +288,7 @@ class OrderPage:
     moved is in the pages since the cursor's start (poll start minus the visibility lag)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookRequest:
+class WebhookRequest(Struct, frozen=True, kw_only=True):
     """An HTTP request to a receiver, raw. Header names are lower case."""
 
     url: str
@@ -314,8 +298,7 @@ class WebhookRequest:
     received_at: Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """An authentic webhook, reduced to what is stored: ids, SKUs, quantities, times. No person."""
 
     dedupe_key: str
@@ -324,8 +307,7 @@ class Delivery:
     """JSON-able; `parse` must understand it alone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pulled:
+class Pulled(Struct, frozen=True, kw_only=True):
     """One message fetched from the channel's queue; it comes again unless it is acknowledged."""
 
     receipt: str
@@ -336,8 +318,7 @@ class Pulled:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionReport:
+class SubscriptionReport(Struct, frozen=True, kw_only=True):
     """What `ensure_subscriptions` found and mended, by topic."""
 
     kept: tuple[str, ...] = ()
@@ -345,8 +326,7 @@ class SubscriptionReport:
     removed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shipment:
+class Shipment(Struct, frozen=True, kw_only=True):
     """One package of ours that left the house."""
 
     order_id: str
@@ -362,8 +342,7 @@ class Shipment:
     """`OrderFact.origin` of the order."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True, kw_only=True):
     """One line of `channelsync channels test`."""
 
     name: str

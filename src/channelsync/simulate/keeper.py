@@ -8,9 +8,11 @@ pushes. This module only carries messages between them and the world.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import exp, inf
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from channelsync.domain import demand, escrow
 from channelsync.domain.allocation import Offer, allocate

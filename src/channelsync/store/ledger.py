@@ -14,10 +14,10 @@ the transaction that changes the number itself. Hence every balance can be rebui
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.errors import InvariantViolated
@@ -69,8 +69,7 @@ _APPEND: Final = inserting(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StockMove:
+class StockMove(Struct, frozen=True, kw_only=True):
     """One change of one stock number of one item at one location, in item units."""
 
     item_id: int
@@ -94,8 +93,7 @@ class StockMove:
             raise InvariantViolated(f"{self.quantity} belongs to a listing, not to stock")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExposureMove:
+class ExposureMove(Struct, frozen=True, kw_only=True):
     """One change of the exposure of one listing, in listing units."""
 
     listing_id: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from channelsync.sdk.errors import BadDelivery, Retryable, Unauthentic
 from channelsync.sdk.types import CancelEffect, OrderPage, SubscriptionReport

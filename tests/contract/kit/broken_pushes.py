@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from channelsync.sdk.errors import NeedsReauthorization, Retryable, Throttled
 from channelsync.sdk.types import ChangeResult, Outcome

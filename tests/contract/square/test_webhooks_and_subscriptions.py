@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from channelsync.sdk.errors import BadDelivery, Unauthentic
 from channelsync.sdk.signatures import base64_hmac_sha256

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.bookkeeping import verify_books

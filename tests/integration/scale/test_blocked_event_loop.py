@@ -25,8 +25,7 @@ from channelsync.engine.stock_desk import StockDesk
 from channelsync.engine.work import WorkKind, mark
 from channelsync.ports import Environment
 from channelsync.sdk.types import Change, PushRequest
-from channelsync.store import database as database_module
-from channelsync.store import tables
+from channelsync.store import postgresql, tables
 from channelsync.store.presence import DatabasePresence
 from channelsync.worker.supervisor import LEASE_SECONDS
 from tests.support.hooked import HookedChannel, Wire
@@ -218,10 +217,10 @@ def locks_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
     For those who come to the database from now on.
     """
     settings = {
-        **database_module._POSTGRESQL_SETTINGS,
+        **postgresql.SETTINGS,
         "idle_in_transaction_session_timeout": "1s",
     }
-    monkeypatch.setattr(database_module, "_POSTGRESQL_SETTINGS", settings)
+    monkeypatch.setattr(postgresql, "SETTINGS", settings)
 
 
 async def attempts_from_there(house: House) -> list[Any]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from channelsync.engine.holdable import (
     UNITS_MAX,
@@ -81,7 +80,7 @@ class Door:
 
 def test_one_such_delivery_does_not_keep_its_neighbours_from_being_counted() -> None:
     rows = [
-        SimpleNamespace(id=number, dedupe_key=str(number), topic="t", reduced={"sku": sku})
+        (number, str(number), "t", {"sku": sku}, None)
         for number, sku in enumerate(["MUG", "MU\0G", "CUP"])
     ]
     parsed, bad = _parse_all(Door(), rows)

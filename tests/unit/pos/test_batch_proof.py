@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from channelsync.sdk.errors import Unauthentic
 from tests.support.till import OLD_SECRET, heard_till, sale, signed

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from channelsync.sdk.errors import BadDelivery, Unauthentic
 from channelsync.sdk.signatures import base64_hmac_sha256

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict
 
 from channelsync.sdk.connector import SDK_VERSION, ChannelContext, Manifest
@@ -96,9 +97,7 @@ class MemoryMarket:
         self._change(order_id, shipped=fact.ordered - fact.cancelled, shipped_at=self.now())
 
     def _change(self, order_id: str, **changes: Any) -> None:
-        fact = self.orders[order_id]
-        values = {name: getattr(fact, name) for name in OrderFact.__slots__}
-        self.orders[order_id] = OrderFact(**{**values, **changes, "version": self.now()})
+        self.orders[order_id] = replace(self.orders[order_id], version=self.now(), **changes)
 
     def apply_late(self) -> None:
         """Let every accepted set apply, in order."""

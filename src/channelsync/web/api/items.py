@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
+from msgspec import structs
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
@@ -220,7 +220,7 @@ def _pools(found: ItemStock) -> list[PoolShown]:
             locations=[
                 LevelShown.model_validate(
                     {
-                        **asdict(place.level),
+                        **structs.asdict(place.level),
                         "location": place.code,
                         "counted_at": place.counted_at,
                     }

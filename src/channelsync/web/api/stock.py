@@ -7,11 +7,11 @@ answer is 412 and nothing was changed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
+from msgspec import structs
 from pydantic import AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
@@ -248,7 +248,7 @@ def _add_reading(router: APIRouter, engine: Engine) -> None:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         shown = VersionedLevel.model_validate(
             {
-                **asdict(place.stored.level),
+                **structs.asdict(place.stored.level),
                 "sku": place.item.sku,
                 "location": place.location.code,
                 "pool": place.location.pool,

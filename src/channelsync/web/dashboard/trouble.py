@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.web.head import header
 from channelsync.web.problems import MEDIA_TYPE
 
 __all__ = ["PagesOfTrouble"]
@@ -87,7 +88,7 @@ class PagesOfTrouble:
 def _asks_for_a_page(scope: Scope) -> bool:
     if str(scope["path"]).startswith(NOT_PAGES):
         return False
-    return "text/html" in Headers(scope=scope).get("accept", "")
+    return "text/html" in (header(scope, b"accept") or "")
 
 
 def _is_problem(message: Message) -> bool:

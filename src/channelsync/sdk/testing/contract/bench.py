@@ -6,10 +6,10 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Final
 
 import httpx
+from msgspec.structs import replace
 
 from channelsync.sdk.connector import (
     Channel,

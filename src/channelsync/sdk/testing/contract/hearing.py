@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from channelsync.domain.orders import LineState, merge
 from channelsync.sdk.types import OrderFact, OrderVoid
@@ -11,7 +11,7 @@ from channelsync.sdk.types import OrderFact, OrderVoid
 __all__ = ["Heard", "Word"]
 
 Word = OrderFact | OrderVoid
-COUNTS = tuple(one.name for one in fields(LineState))
+COUNTS = LineState.__struct_fields__
 
 
 @dataclass(slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from channelsync.sdk.connector import ReceivesWebhooks, Subscribes
 from channelsync.sdk.errors import BadDelivery, Unauthentic

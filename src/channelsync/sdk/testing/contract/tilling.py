@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from channelsync.sdk.connector import AcceptsSales, RecordsPushes
 from channelsync.sdk.errors import BadDelivery, Unauthentic
