@@ -49,8 +49,8 @@ class StockBooks:
 
     def pool_stock(self, item_id: int, default_safety_stock: int) -> PoolStock:
         """The item over the whole pool."""
-        found = (self.levels.get((item_id, place)) for place in self.places)
-        own = [level for level in found if level is not None]
+        levels = self.levels
+        own = [levels[item_id, place] for place in self.places if (item_id, place) in levels]
         return pool_stock(own, default_safety_stock=default_safety_stock)
 
     def route(self, item_id: int, units: int, *, preferred: str | None = None) -> dict[int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,6 +50,8 @@ class Inbox:
     engine: Engine
     _waiting: list[tuple[Received, asyncio.Future[bool]]] = field(default_factory=list)
     _committing: asyncio.Task[None] | None = None
+    _noted: dict[str, Instant] = field(default_factory=dict)
+    """By channel: the last sign of life that this process has written down."""
 
     async def store(self, received: Received) -> bool:
         """Commit a delivery. Returns False for one that was stored before.
@@ -77,13 +79,24 @@ class Inbox:
     async def _commit(self, batch: Sequence[tuple[Received, asyncio.Future[bool]]]) -> None:
         try:
             received = [one for one, _ in batch]
-            fresh = await self.engine.database.transact(lambda tx: _write(tx, received))
+            heard = self._unnoted(received)
+            fresh = await self.engine.database.transact(lambda tx: _write(tx, received, heard))
         except Exception as error:  # noqa: BLE001 - whoever sent it must hear of it
             await self._commit_apart(batch, error)
             return
+        self._noted |= heard
         for (_, stored), is_fresh in zip(batch, fresh, strict=True):
             if not stored.done():  # the sender may have hung up
                 stored.set_result(is_fresh)
+
+    def _unnoted(self, batch: Sequence[Received]) -> dict[str, Instant]:
+        """Signs of life worth writing down: no newer ones than a second apart."""
+        heard = {received.channel: received.at for received in batch}
+        return {
+            channel: at
+            for channel, at in sorted(heard.items())
+            if channel not in self._noted or abs(at - self._noted[channel]) > NOTED_EVERY_SECONDS
+        }
 
     async def _commit_apart(
         self, batch: Sequence[tuple[Received, asyncio.Future[bool]]], error: Exception
@@ -98,8 +111,13 @@ class Inbox:
                 stored.set_exception(error)
 
 
-async def _write(tx: AsyncConnection, batch: Sequence[Received]) -> list[bool]:
-    """Store what is new of a batch and ask for its intake. Returns which of it was new."""
+async def _write(
+    tx: AsyncConnection, batch: Sequence[Received], heard: Mapping[str, Instant]
+) -> list[bool]:
+    """Store what is new of a batch and ask for its intake. Returns which of it was new.
+
+    `heard`: by channel, the sign of life to write down.
+    """
     deliveries = tables.deliveries
     insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(deliveries)
     statement = insert.on_conflict_do_nothing(
@@ -124,7 +142,9 @@ async def _write(tx: AsyncConnection, batch: Sequence[Received]) -> list[bool]:
         key = (received.channel, received.delivery.dedupe_key)
         fresh.append(key in inserted)
         inserted.discard(key)  # the second of two alike is a repetition
-    await _note_channels(tx, batch, fresh)
+    for channel, at in heard.items():
+        await note_delivery(tx, channel, at)
+    await _ask_for_intake(tx, batch, fresh)
     return fresh
 
 
@@ -139,12 +159,10 @@ async def note_delivery(tx: AsyncConnection, channel: str, at: Instant) -> None:
     await tx.execute(statement.values(last_delivery_at=at))
 
 
-async def _note_channels(
+async def _ask_for_intake(
     tx: AsyncConnection, batch: Sequence[Received], fresh: Sequence[bool]
 ) -> None:
     heard = {received.channel: received.at for received in batch}
-    for channel, at in sorted(heard.items()):
-        await note_delivery(tx, channel, at)
     told: dict[str, list[Cause]] = {}
     for received, new in zip(batch, fresh, strict=True):
         if new:

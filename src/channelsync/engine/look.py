@@ -73,18 +73,15 @@ async def _matching(
     listings = tables.listings
     columns = sa.select(listings.c.id, listings.c.exposure, listings.c.external)
     found: dict[tuple[str, str], list[Any]] = {}
-    for name in sorted({_first(external)[0] for external in externals}):
-        values = {one[name] for one in externals if _first(one)[0] == name}
+    # Each is looked up by one identifier; the others are compared.
+    firsts = [min(one.items()) for one in externals]
+    for name in sorted({name for name, _ in firsts}):
+        values = {value for one, value in firsts if one == name}
         carried = listings.c.external[name].as_string()
         query = columns.where(listings.c.channel == channel, carried.in_(sorted(values)))
         for row in await tx.execute(query):
             found.setdefault((name, row.external[name]), []).append(row)
     return [
-        [row for row in found.get(_first(one), ()) if one.items() <= row.external.items()]
-        for one in externals
+        [row for row in found.get(first, ()) if one.items() <= row.external.items()]
+        for one, first in zip(externals, firsts, strict=True)
     ]
-
-
-def _first(external: Mapping[str, str]) -> tuple[str, str]:
-    """The identifier that a set is looked up by; the others are compared."""
-    return min(external.items())

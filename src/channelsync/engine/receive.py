@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,7 +51,7 @@ async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
         rows = await _pending(connection, running.name)
     if not rows:
         return None
-    engine.tracing.link([cause for row in rows if row.trace for cause in read_causes(row.trace)])
+    engine.tracing.link([cause for *_, trace in rows if trace for cause in read_causes(trace)])
     parsed, bad = _parse_all(running.channel, rows)
     joined = _joined(parsed)
     async with engine.database.write() as tx:
@@ -60,7 +61,7 @@ async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
             await _bury(tx, running.name, delivery_id, reason, now)
         await tx.execute(
             sa.update(tables.deliveries)
-            .where(among(tx, tables.deliveries.c.id, [row.id for row in rows]))
+            .where(among(tx, tables.deliveries.c.id, [delivery_id for delivery_id, *_ in rows]))
             .values(done_at=now)
         )
         # Counts first: what was sold before one is no part of it any more.
@@ -90,12 +91,14 @@ def _parse_all(
     """What the deliveries say, and those that say nothing we understand."""
     told: list[tuple[int, Parsed]] = []
     bad: list[tuple[int, str]] = []
-    for row in rows:
-        delivery = Delivery(dedupe_key=row.dedupe_key, topic=row.topic, reduced=row.reduced)
+    parse = door.parse
+    for delivery_id, dedupe_key, topic, reduced, _ in rows:
         try:
-            told.append((row.id, door.parse(delivery)))
+            news = parse(Delivery(dedupe_key=dedupe_key, topic=topic, reduced=reduced))
         except BadDelivery as error:
-            bad.append((row.id, str(error)))
+            bad.append((delivery_id, str(error)))
+        else:
+            told.append((delivery_id, news))
     told, beyond = _holdable(told)
     return [news for _, news in told], [*bad, *beyond]
 
@@ -137,17 +140,18 @@ async def _bury(
 
 def _joined(parsed: Sequence[Parsed]) -> Parsed:
     looks = [one.look_at for one in parsed if one.look_at is not None]
+    every = chain.from_iterable
     return Parsed(
-        facts=tuple(fact for one in parsed for fact in one.facts),
-        voids=tuple(void for one in parsed for void in one.voids),
-        counts=tuple(count for one in parsed for count in one.counts),
-        sequences=tuple(sequence for one in parsed for sequence in one.sequences),
-        notices=tuple(notice for one in parsed for notice in one.notices),
+        facts=tuple(every(one.facts for one in parsed)),
+        voids=tuple(every(one.voids for one in parsed)),
+        counts=tuple(every(one.counts for one in parsed)),
+        sequences=tuple(every(one.sequences for one in parsed)),
+        notices=tuple(every(one.notices for one in parsed)),
         look_at=LookAt(
-            orders=tuple(order for look in looks for order in look.orders),
-            listings=tuple(listing for look in looks for listing in look.listings),
-            shown=tuple(shown for look in looks for shown in look.shown),
-            tickets=tuple(ticket for look in looks for ticket in look.tickets),
+            orders=tuple(every(look.orders for look in looks)),
+            listings=tuple(every(look.listings for look in looks)),
+            shown=tuple(every(look.shown for look in looks)),
+            tickets=tuple(every(look.tickets for look in looks)),
             catalogue=any(look.catalogue for look in looks),
             subscriptions=any(look.subscriptions for look in looks),
             feed=any(look.feed for look in looks),

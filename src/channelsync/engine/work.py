@@ -203,7 +203,8 @@ class _LastAct:
     done: list[tuple[Claim, Instant | None]] = field(default_factory=list)
 
     async def __call__(self, tx: AsyncConnection) -> None:
-        if tx.dialect.name != "sqlite":
+        # Who only marks locks in that order by writing, and has nothing to look at.
+        if self.held and tx.dialect.name != "sqlite":
             await self._fence(tx)
         if self.marks:
             await _write_marks(tx, self.marks, self.causes)

@@ -8,7 +8,6 @@ they write their entry, which is the last thing that they do, to their commit.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.vocabulary import Instant
 from channelsync.store.chain import GENESIS, follow
 from channelsync.store.identity_tables import audit
+from channelsync.store.json_text import to_text
 from channelsync.store.locks import lock_audit
+from channelsync.store.many import inserting
 
 __all__ = [
     "AuditBreak",
@@ -70,6 +71,10 @@ class AuditReport:
         return not self.breaks
 
 
+_INSERT: Final = inserting(
+    audit,
+    *("position", "at", "actor", "action", "subject", "before", "after", "request", "digest"),
+)
 _LAST: Final = (
     sa.select(audit.c.position, audit.c.digest).order_by(audit.c.position.desc()).limit(1)
 )
@@ -96,13 +101,11 @@ async def append_changes(tx: AsyncConnection, changes: Sequence[Change]) -> None
         }
         digest = follow(digest, entry)
         entries.append(entry | {"digest": digest})
-    await tx.execute(sa.insert(audit), entries)
+    await _INSERT.run(tx, entries)
 
 
 def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return None if value is None else to_text(value)
 
 
 async def load_trail_head(tx: AsyncConnection) -> tuple[int, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import override
 
 from channelsync.store.errors import (
@@ -28,7 +28,7 @@ from channelsync.store.errors import (
     may_be_committed,
     only_reads,
 )
-from channelsync.store.json_text import from_text
+from channelsync.store.postgresql import ANSWER_SECONDS, postgresql_engine
 from channelsync.store.sqlite import Connect, sqlite_engine
 from channelsync.store.turns import Turns
 
@@ -43,23 +43,8 @@ __all__ = [
 ]
 
 READERS_MAX = 4
-CONNECTIONS_MAX: Final = 20
-"""Of one process. PostgreSQL's own limit is 100 for all of them, unless the operator raises it."""
-CONNECT_SECONDS: Final = 10.0
-ANSWER_SECONDS: Final = 30.0
-"""Of one statement on PostgreSQL, waiting for locks included (15 s at most). A connection that is
-only half there, because the way to the server broke silently, would be waited for without an end.
-"""
 TRIES_MAX: Final = 8
 PAUSE_SECONDS_FIRST: Final = 0.02
-_POSTGRESQL_SETTINGS: Final = {
-    "application_name": "channelsync",
-    # A writer that was frozen in the middle of its transaction must not hold its locks for ever.
-    "idle_in_transaction_session_timeout": "30s",
-    "lock_timeout": "15s",
-    # Statements are short and many: compiling them costs more than it saves.
-    "jit": "off",
-}
 
 Act = Callable[[AsyncConnection], Awaitable[Any]]
 AtEnd = Callable[[AsyncConnection], Awaitable[None]]
@@ -91,7 +76,7 @@ class Database:
             self._writer = sqlite_engine(url, begin="BEGIN IMMEDIATE", size=1, connect=connect)
             self._reader = sqlite_engine(url, begin="BEGIN", size=READERS_MAX, connect=connect)
         else:
-            self._writer = _postgresql_engine(url, answer_seconds)
+            self._writer = postgresql_engine(url, answer_seconds)
             self._reader = self._writer.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
@@ -287,35 +272,6 @@ async def _commit(connection: AsyncConnection, transaction: Any) -> None:
             said = "the connection to the database broke during a commit"
             raise OutcomeUnknown(said) from error
         raise
-
-
-def _postgresql_engine(url: str, answer_seconds: float | None) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        json_deserializer=from_text,
-        pool_pre_ping=True,
-        pool_size=CONNECTIONS_MAX // 2,
-        max_overflow=CONNECTIONS_MAX - CONNECTIONS_MAX // 2,
-        pool_timeout=CONNECT_SECONDS,
-        connect_args={
-            "server_settings": _POSTGRESQL_SETTINGS,
-            "timeout": CONNECT_SECONDS,
-            "command_timeout": answer_seconds,
-        },
-    )
-
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
-        # What is acknowledged must survive a crash of the server, whatever its default is.
-        cursor = connection.cursor()
-        cursor.execute(
-            "SELECT set_config('synchronous_commit', 'on', false)"
-            " WHERE current_setting('synchronous_commit') = 'off'"
-        )
-        cursor.close()
-        connection.commit()
-
-    return engine
 
 
 class Joined(Database):

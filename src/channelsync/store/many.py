@@ -2,15 +2,16 @@
 
 On PostgreSQL the rows travel as one array a column and become rows again there (`unnest`): one
 round trip, planned once, whatever their number. SQLite has no round trips: there the driver runs
-the prepared statement for row after row. Either is made and compiled once, when it is first used,
-for that costs more than running it.
+the prepared statement for row after row, inserts for some rows at a time, which halves what a row
+costs. Each is made and compiled once, when it is first used, for that costs more than running it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
@@ -19,12 +20,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.visitors import InternalTraversal
 from typing_extensions import override
 
 from channelsync.store.json_text import to_text
 
-__all__ = ["Conflict", "Given", "Many", "Row", "among", "inserting", "updating"]
+__all__ = ["TOGETHER", "Conflict", "Given", "Many", "Row", "among", "inserting", "updating"]
 
 Row: TypeAlias = Mapping[str, Any]
 Given: TypeAlias = Mapping[str, sa.ColumnElement[Any]]
@@ -33,6 +35,8 @@ Types: TypeAlias = Mapping[str, sa.types.TypeEngine[Any]]
 Conflict: TypeAlias = Callable[[Any], Any]
 """Adds `ON CONFLICT …` to an insert of either dialect."""
 
+TOGETHER: Final = 25
+"""Rows of one insert on SQLite; more of them gain nothing."""
 _SQLITE: Final = sqlite.dialect(paramstyle="qmark")
 _POSTGRESQL: Final = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
@@ -40,13 +44,16 @@ _POSTGRESQL: Final = asyncpg.dialect()  # type: ignore[no-untyped-call]
 class _Text:
     """A statement as a driver takes it: its text, and how rows become its parameters."""
 
-    def __init__(self, statement: Any, types: Types, dialect: sa.Dialect) -> None:
+    def __init__(
+        self, statement: Any, types: Types, dialect: sa.Dialect, whole: Collection[str] = ()
+    ) -> None:
         compiled = statement.compile(dialect=dialect)
         self.text = str(compiled)
         names = [name.removeprefix("_") for name in compiled.positiontup]
         if not types.keys() >= set(names):
             raise ValueError(f"a constant is to be written literally in {self.text}")
         self._pick = itemgetter(*names)
+        self._whole = [name in whole for name in names]
         self._json = [place for place, name in enumerate(names) if isinstance(types[name], sa.JSON)]
 
     def parameters(self, row: Row) -> tuple[Any, ...]:
@@ -60,23 +67,41 @@ class _Text:
         return tuple(values)
 
     def arrays(self, rows: Sequence[Row]) -> tuple[Sequence[Any], ...]:
-        """Of all rows, one for each parameter. One that is empty stands for nothing but NULLs."""
-        first, *others = zip(*map(self.parameters, rows), strict=True)
-        return (first, *(() if _is_void(column) else column for column in others))
+        """Of all rows, one for each parameter; what says the same of every row says it once."""
+        columns = zip(*map(self.parameters, rows), strict=True)
+        return tuple(
+            column if whole else _shortened(column)
+            for column, whole in zip(columns, self._whole, strict=True)
+        )
 
 
-def _is_void(column: Sequence[Any]) -> bool:
-    return column[0] is None and column.count(None) == len(column)
+def _shortened(column: Sequence[Any]) -> Sequence[Any]:
+    first = column[0]
+    if column[-1] != first or column.count(first) != len(column):
+        return column
+    return () if first is None else (first,)
 
 
 class Many:
     """One statement, ready for any number of rows with the same names."""
 
     def __init__(
-        self, types: Types, one: Callable[[Given], Any], every: Callable[[Any], Any]
+        self,
+        types: Types,
+        one: Callable[[Given], Any],
+        every: Callable[[Given, sa.ColumnElement[int]], Any],
+        *,
+        whole: Collection[str],
+        some: Callable[[Sequence[Given]], Any] | None = None,
     ) -> None:
-        """`one` makes the statement for a row, `every` that for a table of rows."""
-        self._types, self._one, self._every = types, one, every
+        """`one` makes the statement for a row, `every` that for a table of rows.
+
+        `every` is given what a row says, and its place. `whole` are columns, one at least, that
+        are sent for every row, whether or not all say the same. `some` makes the statement for
+        some rows, where one can speak of several.
+        """
+        self._types, self._one, self._every, self._whole = types, one, every, whole
+        self._some = some
 
     @cached_property
     def _row_by_row(self) -> _Text:
@@ -84,26 +109,64 @@ class Many:
         return _Text(self._one(binds), self._types, _SQLITE)
 
     @cached_property
-    def _at_once(self) -> _Text:
-        arrays = [
-            sa.bindparam(f"_{name}", type_=sa.ARRAY(kind, dimensions=1))
-            for name, kind in self._types.items()
+    def _together(self) -> str | None:
+        """The statement for `TOGETHER` rows, which takes the parameters of one after another."""
+        if self._some is None:
+            return None
+        binds = [
+            {
+                name: sa.bindparam(f"_{name}{place}", type_=kind)
+                for name, kind in self._types.items()
+            }
+            for place in range(TOGETHER)
         ]
+        return str(self._some(binds).compile(dialect=_SQLITE))
+
+    @cached_property
+    def _at_once(self) -> _Text:
+        arrays = {
+            name: sa.bindparam(f"_{name}", type_=sa.ARRAY(kind, dimensions=1))
+            for name, kind in self._types.items()
+        }
         columns = [sa.column(name, kind) for name, kind in self._types.items()]
         # Arrays that are shorter than the longest are filled up with NULLs.
-        rows = sa.func.unnest(*arrays).table_valued(*columns, with_ordinality="place_")
-        return _Text(self._every(rows.render_derived()), self._types, _POSTGRESQL)
+        rows = sa.func.unnest(*arrays.values()).table_valued(*columns, with_ordinality="place_")
+        rows = rows.render_derived()
+        given: dict[str, sa.ColumnElement[Any]] = dict(rows.c)
+        place = given.pop("place_")
+        for name in self._types.keys() - set(self._whole):
+            given[name] = _lengthened(arrays[name], rows.c[name])
+        return _Text(self._every(given, place), self._types, _POSTGRESQL, self._whole)
 
     async def run(self, tx: AsyncConnection, rows: Sequence[Row]) -> None:
         """Run it for all rows, in their order; not at all where there are none."""
         if not rows:
             return
         if tx.dialect.name == "sqlite":
-            form = self._row_by_row
-            await tx.exec_driver_sql(form.text, [form.parameters(row) for row in rows])
+            await self._run_on_sqlite(tx, [self._row_by_row.parameters(row) for row in rows])
         else:
             form = self._at_once
             await tx.exec_driver_sql(form.text, form.arrays(rows))
+
+    async def _run_on_sqlite(self, tx: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
+        done = 0
+        if len(rows) >= TOGETHER and self._together is not None:
+            done = len(rows) - len(rows) % TOGETHER
+            parts = [
+                tuple(chain.from_iterable(rows[first : first + TOGETHER]))
+                for first in range(0, done, TOGETHER)
+            ]
+            await tx.exec_driver_sql(self._together, parts)
+        if done < len(rows):
+            await tx.exec_driver_sql(self._row_by_row.text, list(rows[done:]))
+
+
+def _lengthened(
+    array: sa.ColumnElement[Any], element: sa.ColumnElement[Any]
+) -> sa.ColumnElement[Any]:
+    """What a row says where an array of one element speaks for all of them."""
+    one: sa.ColumnElement[int] = sa.literal_column("1")
+    return sa.case((sa.func.cardinality(array) == one, Grouping(array)[one]), else_=element)
 
 
 def inserting(table: sa.Table, *names: str, conflict: Conflict | None = None) -> Many:
@@ -113,11 +176,16 @@ def inserting(table: sa.Table, *names: str, conflict: Conflict | None = None) ->
     def one(given: Given) -> Any:
         return on_conflict(sqlite.insert(table).values(dict(given)))
 
-    def every(rows: Any) -> Any:
-        selected = sa.select(*(rows.c[name] for name in names)).order_by(rows.c.place_)
+    def some(given: Sequence[Given]) -> Any:
+        return on_conflict(sqlite.insert(table).values([dict(row) for row in given]))
+
+    def every(given: Given, place: sa.ColumnElement[int]) -> Any:
+        selected = sa.select(*(given[name] for name in names)).order_by(place)
         return on_conflict(postgresql.insert(table).from_select(names, selected))
 
-    return Many({name: table.c[name].type for name in names}, one, every)
+    return Many(
+        {name: table.c[name].type for name in names}, one, every, whole=names[:1], some=some
+    )
 
 
 def updating(
@@ -142,7 +210,10 @@ def updating(
         return sa.update(table).where(*found).values(work_out(given))
 
     return Many(
-        {name: of_type[name] for name in (*by, *names)}, one, lambda rows: one(dict(rows.c))
+        {name: of_type[name] for name in (*by, *names)},
+        one,
+        lambda given, _place: one(given),
+        whole=by,
     )
 
 

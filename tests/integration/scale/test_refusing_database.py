@@ -14,8 +14,7 @@ from structlog.testing import capture_logs
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.work import WorkKind, mark
 from channelsync.sdk.signatures import decode_standard_secret, standard_webhook_signature
-from channelsync.store import database as database_module
-from channelsync.store import tables
+from channelsync.store import postgresql, tables
 from channelsync.store.database import Database
 from channelsync.store.errors import StoreUnavailable, is_passing, is_rolled_back
 from channelsync.web.app import WebOptions, build_app
@@ -119,8 +118,8 @@ async def test_who_gets_no_connection_tries_again(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that one process may have are in use; none was begun that could leave a trace."""
-    monkeypatch.setattr(database_module, "CONNECTIONS_MAX", 2)
-    monkeypatch.setattr(database_module, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(postgresql, "CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(postgresql, "CONNECT_SECONDS", 0.05)
     database = Database(postgres_url)
     async with database.read(), database.read():
         with pytest.raises(StoreUnavailable, match="cannot be reached") as refused:

@@ -118,6 +118,13 @@ async def test_the_text_of_a_movement_is_the_same_for_ever() -> None:
     assert one == '{"a":"\\u0001\u2028é\\"\\\\/","at":"0x1.999999999999ap-4","n":-3}'.encode()
 
 
+def test_whatever_a_movement_says_is_written_as_python_writes_it() -> None:
+    characters = "".join(map(chr, range(0x3000))) + "\ufeff\uffff\U0001f4e6"
+    movement = {characters: characters, "Z": 2**70, "z": -1, "é": True, "kind": MovementKind.HOLD}
+    text = json.dumps(movement, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert canonical(movement) == text.encode()
+
+
 async def test_the_tail_behind_the_head_is_told_and_breaks_nothing(sealed: Books) -> None:
     await sealed.move(("MUG", "dc", ON_HAND, 2), at=NOON + 60)
     await sealed.move(("MUG", "dc", ON_HAND, 2), at=NOON + 90)

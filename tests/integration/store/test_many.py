@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from channelsync.store.database import Database
-from channelsync.store.many import Many, among, inserting, updating
+from channelsync.store.many import TOGETHER, Many, among, inserting, updating
 from channelsync.store.tables import items, work
 
 ADD: Final = inserting(items, "sku", "tags", "created_at")
@@ -127,3 +127,35 @@ async def test_a_column_that_says_nothing_in_any_row_is_null_in_all(any_database
         await MARK.run(tx, rows)
         found = await tx.execute(sa.select(work.c.lease_token, work.c.not_before))
         assert [tuple(row) for row in found] == [(None, 1.5), (None, 1.5)]
+
+
+async def test_more_rows_than_one_statement_takes_come_in_their_order(
+    any_database: Database,
+) -> None:
+    """Some say the same in every row, or in all but the last."""
+    count = 2 * TOGETHER + 3
+    given = [thing(f"{number:03}", "x") for number in range(count)]
+    given[-1] |= {"created_at": 0.2, "tags": []}
+    async with any_database.write() as tx:
+        await ADD.run(tx, given)
+        names = [{"sku": one["sku"], "name": "same", "tags": ["y"]} for one in given[1:]]
+        await RENAME.run(tx, names)
+    stored = await every(any_database)
+    assert [row.sku for row in stored] == [one["sku"] for one in given]
+    assert [row.created_at for row in stored] == [0.1] * (count - 1) + [0.2]
+    assert [(row.name, row.tags) for row in stored] == [("", ["x"])] + [("same", ["y"])] * (
+        count - 1
+    )
+
+
+async def test_rows_that_are_there_already_are_left_alone_among_many(
+    any_database: Database,
+) -> None:
+    add = inserting(items, "sku", "created_at", conflict=lambda one: one.on_conflict_do_nothing())
+    given = [{"sku": str(number), "created_at": 9.0} for number in range(2 * TOGETHER)]
+    async with any_database.write() as tx:
+        await ADD.run(tx, [thing("1"), thing(str(TOGETHER + 1))])
+        await add.run(tx, given)
+    kept = {row.sku: row.created_at for row in await every(any_database)}
+    assert len(kept) == 2 * TOGETHER
+    assert [sku for sku, at in kept.items() if at == 0.1] == ["1", str(TOGETHER + 1)]
