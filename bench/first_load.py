@@ -18,13 +18,14 @@ from typing import Final
 import sqlalchemy as sa
 
 from bench.figure import Figure
+from bench.first_load_limits import shortest_seconds
 from bench.first_load_markets import MARKETS, Market
 from bench.house import skus
 from bench.scale import Scale
 from bench.virtual_time import VirtualLoop, run_virtually
 from channelsync.domain.allocation_rules import Rule
 from channelsync.engine.core import Engine
-from channelsync.engine.first_load import load_of, seconds_allowed
+from channelsync.engine.first_load import load_of
 from channelsync.engine.policy import Policy
 from channelsync.engine.recover import recover
 from channelsync.engine.setup import ChannelSetup, LocationSetup, Setup, apply_setup
@@ -173,22 +174,20 @@ class _Load:
         raise RuntimeError(f"the load of {name} is not over after a day")
 
     async def _allowed(self, engine: Engine) -> float:
-        """The shortest that a load can be.
-
-        A number is written when its listing is proven, and a listing is proven when every order
-        is visible that was placed before it was read.
-        """
+        """The shortest that a load can be."""
         columns = tables.channels.c
         async with engine.database.read() as tx:
             rates = (await tx.execute(sa.select(columns.load_rates))).scalar_one()
         running = engine.channels.get(self._played.channel)
         if running is None:
             raise RuntimeError("the channel is not open")
-        count, manifest = self._played.listings, running.manifest
-        calls = seconds_allowed(count, count, rates)
-        slower = max(count / rates["read"], count / rates["written"])
-        after_orders = manifest.visibility_lag_seconds + manifest.clock_skew_seconds + slower
-        return float(count / rates["found"] + max(calls, after_orders))
+        manifest = running.manifest
+        return shortest_seconds(
+            self._played.listings,
+            rates,
+            visible_after_seconds=manifest.visibility_lag_seconds + manifest.clock_skew_seconds,
+            batches=self._market.batches,
+        )
 
     async def _rest(self) -> None:
         """What was taken in applies."""

@@ -14,7 +14,10 @@ import httpx
 from pydantic import BaseModel
 from typing_extensions import override
 
+from bench.first_load_limits import Batches
+from channelsync_amazon.buckets import PLANS
 from channelsync_amazon.connector import AmazonConnector
+from channelsync_amazon.feeds import FEED_TAKEN_MAX
 from channelsync_amazon.settings import AmazonSettings
 from channelsync_amazon.simulator import AmazonSimulator
 from channelsync_shopify.connector import ShopifyConnector
@@ -43,6 +46,8 @@ class Market:
     """What shoppers see of a SKU."""
     written_in: Callable[[httpx.Request], Iterable[str]]
     """Offers whose quantity a request writes, by whatever the marketplace calls them."""
+    batches: Batches | None = None
+    """How it works on what is written, where that is not done when it answers."""
     requests: Counter[str] = field(default_factory=Counter)
     """By what they asked."""
     written: Counter[str] = field(default_factory=Counter)
@@ -78,6 +83,11 @@ def _amazon(names: Sequence[str], now: Callable[[], float]) -> Market:
         transport=amazon.transport(),
         shown=amazon.seller.live,
         written_in=_written_at_amazon,
+        batches=Batches(
+            size_max=FEED_TAKEN_MAX,
+            seconds_min=amazon.feeds.seconds[0],
+            singles_per_second=PLANS["patchListingsItem"].per_second,
+        ),
     )
 
 

@@ -121,13 +121,16 @@ class AmazonChannel(WithReading, WithCatalogue, WithOrders, WithSelfTest):
         return self._feeds.prepare(changes, key=key)
 
     def request_size(self, kinds: Sequence[PushKind]) -> int:
-        """One patch a request, unless so much waits that a feed is quicker. Zeros never wait."""
+        """One patch a request, unless so much waits that a feed is quicker. Zeros never wait.
+
+        None while Amazon works on the previous feed, unless that takes long.
+        """
         urgent = PushKind.ZERO in kinds
         if urgent or self._feed_above is None or len(kinds) <= self._feed_above:
             return 1
         if not self._feeds.allowed:
             # Until Amazon takes a feed again, patches go on and the feed grows.
-            return 1
+            return 0 if self._feeds.ends_soon else 1
         return min(len(kinds), FEED_MAX)
 
     def load_rates(self, listings: int) -> LoadRates:
@@ -140,7 +143,7 @@ class AmazonChannel(WithReading, WithCatalogue, WithOrders, WithSelfTest):
 
     async def push(self, request: PushRequest) -> Sequence[ChangeResult]:
         """Send exactly these bytes once."""
-        if request.operation == FEED:
+        if request.operation.partition(" ")[0] == FEED:
             return await self._feeds.push(request)
         return [await self._pushing.push(request, sleep=self._sleep)]
 

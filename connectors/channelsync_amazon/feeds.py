@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from math import ceil
+from math import ceil, floor
 from typing import Any, Final
 
 import httpx
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from channelsync.sdk.errors import Misconfigured, Resting, Retryable
 from channelsync.sdk.http import HostRefused
-from channelsync.sdk.types import Change, ChangeResult, Outcome, PushRequest
+from channelsync.sdk.types import Change, ChangeResult, Instant, Outcome, PushRequest
 from channelsync_amazon.answers import refusal_of, shortened, words_of
 from channelsync_amazon.api import AmazonApi, Answer, Call, NotFound, path_part
 from channelsync_amazon.buckets import Bucket, Plan
@@ -32,17 +32,25 @@ from channelsync_amazon.pushing import (
 from channelsync_amazon.settings import AmazonSettings
 from channelsync_amazon.wire import FeedAnswer, FeedDocument, FeedReport, understood
 
-__all__ = ["FEED", "FEED_MAX", "LOOKED_AT_MAX", "Feeds"]
+__all__ = ["FEED", "FEED_MAX", "FEED_TAKEN_MAX", "LOOKED_AT_MAX", "Feeds"]
 
 FEED: Final = "feed"
 FEED_TYPE: Final = "JSON_LISTINGS_FEED"
-FEED_MAX: Final = 5_000
-"""Amazon takes 25,000 messages, but all of one feed are charged in one transaction, and offers are
-looked at a hundred a second: larger ones would be no quicker."""
+FEED_TAKEN_MAX: Final = 25_000
+"""Messages that Amazon takes in one feed (the schema of its feeds)."""
+FEED_MAX: Final = 10_000
+"""Messages of one of ours. All of a feed are charged in one transaction, and every other writer
+waits for it: a few seconds for so many. Much smaller ones would be worked off, one after the other,
+more slowly than offers are read back."""
 FEED_PLAN: Final = Plan(1 / 60, 5)
 """Five feeds in five minutes: JSON_LISTINGS_FEED has this limit beside that of `createFeed`."""
 FEED_SECONDS: Final = 60.0
 """About how long Amazon works on one feed."""
+SOON_SECONDS: Final = 300.0
+"""So long after its making the end of a feed is waited for, and no patch leaves instead of the next
+one: a patch takes a look of its own, and looks are as rare as patches."""
+UNHEARD_SECONDS: Final = 900.0
+"""A feed that nobody has asked for in so long is not waited for."""
 FRESH_SECONDS: Final = 900.0
 """How long a look at an offer stands before a feed: Amazon itself may leave one waiting longer."""
 LOOKED_AT_MAX: Final = 2_500
@@ -71,24 +79,44 @@ class Feeds:
         self._marketplaces = settings.marketplace_ids
         self._pushing = pushing
         self._pace = Bucket(FEED_PLAN, api.now)
+        self._under_way: dict[str, tuple[Instant, Instant]] = {}
+        """Feeds that Amazon is not done with, and when it was first and last heard of them."""
 
     @property
     def allowed(self) -> bool:
-        """Whether Amazon would take one now. Until it does, more gathers for a larger one."""
+        """Whether one would be worked on now. Until then more gathers for a larger one.
+
+        Amazon works them off one after the other, whatever their size, and asks to wait for the
+        previous one.
+        """
+        heard_since = self._api.now() - UNHEARD_SECONDS
+        if any(last > heard_since for _, last in self._under_way.values()):
+            return False
         return self._pace.has_token and self._api.bucket("createFeed").has_token
 
-    def per_second(self, listings: int) -> float:
-        """How many a second so many would be, in feeds as large as they may be.
+    @property
+    def ends_soon(self) -> bool:
+        """Whether Amazon works on one, and not for so long yet that it may hang."""
+        made_since = self._api.now() - SOON_SECONDS
+        return any(first > made_since for first, _ in self._under_way.values())
 
-        The first ones may leave at once; then one comes a minute, and past the burst of
-        `createFeed` one for each token of it.
+    def _heard_of(self, feed_id: str) -> None:
+        now = self._api.now()
+        first, _ = self._under_way.get(feed_id, (now, now))
+        self._under_way[feed_id] = (first, now)
+
+    def per_second(self, listings: int) -> float:
+        """How many a second so many would be, in feeds as large as Amazon takes them.
+
+        They are worked off one after the other. The first ones may leave at once; then one comes a
+        minute, and past the burst of `createFeed` one for each token of it.
         """
-        feeds = ceil(listings / FEED_MAX)
+        feeds = ceil(listings / FEED_TAKEN_MAX)
         make = self._api.bucket("createFeed")
         seconds = max(
             (feeds - FEED_PLAN.burst) / FEED_PLAN.per_second,
             (feeds - make.plan.burst) / make.per_second,
-            FEED_SECONDS,
+            feeds * FEED_SECONDS,
         )
         return listings / seconds
 
@@ -116,7 +144,7 @@ class Feeds:
             key=key,
             body=json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(),
             push_ids=tuple(change.push_id for change in changes),
-            operation=FEED,
+            operation=f"{FEED} {_seen_at(changes)}",
         )
 
     # ------------------------------------------------------------------ sending
@@ -137,7 +165,7 @@ class Feeds:
             self._take_turn()
             token = await self._api.tokens().current()
         except (Retryable, Resting) as error:
-            return same_for_all(request, Outcome.UNSENT, str(error))
+            return same_for_all(request, Outcome.UNSENT, str(error), error.after_seconds)
         if self._api.now() - began > READY_SECONDS_MAX:
             return same_for_all(request, Outcome.UNSENT, "it took too long to get ready")
         content = {
@@ -178,7 +206,10 @@ class Feeds:
         messages = json.loads(request.body)["messages"]
         by_sku = dict(zip((one["sku"] for one in messages), request.push_ids, strict=True))
         found = await self._pushing.why_unfit(
-            dict.fromkeys(by_sku, ""), fresh_seconds=FRESH_SECONDS, at_most=LOOKED_AT_MAX
+            dict.fromkeys(by_sku, ""),
+            fresh_seconds=FRESH_SECONDS,
+            at_most=LOOKED_AT_MAX,
+            seen_at=float(request.operation.partition(" ")[2] or 0),
         )
         return {by_sku[sku]: reason for sku, reason in found.items()}
 
@@ -213,6 +244,7 @@ class Feeds:
         except ValidationError:
             reason = "the answer is not of the documented shape"
             return same_for_all(request, Outcome.UNKNOWN, reason)
+        self._heard_of(told.feed_id)
         return [
             ChangeResult(push_id=push_id, outcome=Outcome.ACCEPTED, ticket=told.feed_id)
             for push_id in request.push_ids
@@ -230,7 +262,9 @@ class Feeds:
         try:
             told = understood(FeedAnswer, await self._api.read(call))
             if told.processing_status in {"IN_QUEUE", "IN_PROGRESS"}:
+                self._heard_of(feed_id)
                 return None
+            self._under_way.pop(feed_id, None)
             if told.processing_status == "CANCELLED":
                 # Only a feed that still waits in the queue can be cancelled.
                 return same_for_all(request, Outcome.REFUSED, "the feed was cancelled")
@@ -239,6 +273,7 @@ class Feeds:
                 return same_for_all(request, Outcome.ACCEPTED, shortened(reason))
             report = await self._report(told.result_feed_document_id)
         except NotFound:
+            self._under_way.pop(feed_id, None)
             return same_for_all(request, Outcome.ACCEPTED, "Amazon forgot the feed")
         except Resting:
             # One report in 45 seconds: the next look gets it.
@@ -261,6 +296,11 @@ class Feeds:
         if not response.is_success:
             raise Retryable(f"the report was not had (status {response.status_code})")
         return _read_report(response.content, told.compression_algorithm)
+
+
+def _seen_at(changes: Sequence[Change]) -> int:
+    """When the one that was not seen for longest was last seen; 0: nobody knows."""
+    return min(floor(change.shown_at or 0) for change in changes)
 
 
 def _read_report(content: bytes, compression: str | None) -> FeedReport:

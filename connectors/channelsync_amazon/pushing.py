@@ -23,7 +23,14 @@ from channelsync.sdk.errors import (
     Throttled,
 )
 from channelsync.sdk.http import HostRefused
-from channelsync.sdk.types import Change, ChangeResult, Outcome, PushKind, PushRequest
+from channelsync.sdk.types import (
+    Change,
+    ChangeResult,
+    Instant,
+    Outcome,
+    PushKind,
+    PushRequest,
+)
 from channelsync_amazon.answers import is_expired_token, refusal_of, shortened, words_of
 from channelsync_amazon.api import AmazonApi, Answer, Call, path_part
 from channelsync_amazon.fitness import DEFAULT, MISSING, unfit, units_live
@@ -142,14 +149,17 @@ class Pushing:
         *,
         fresh_seconds: float = FRESH_SECONDS,
         at_most: int | None = None,
+        seen_at: Instant = 0.0,
     ) -> dict[str, str]:
         """Those of the SKUs that may not be written, with the reason; looks at stale ones.
+
+        `seen_at` is when all of them had last been seen, for those not seen in this program's life.
 
         Raises:
             Retryable: more than `at_most` were stale. So many of them were looked at.
             ConnectorError: Amazon did not tell.
         """
-        all_stale = [sku for sku in skus if not self._fitness.is_fresh(sku, fresh_seconds)]
+        all_stale = [sku for sku in skus if not self._fitness.is_fresh(sku, fresh_seconds, seen_at)]
         if not all_stale:
             return {}
         stale = {sku: skus[sku] for sku in all_stale[:at_most]}

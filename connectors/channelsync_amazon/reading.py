@@ -18,6 +18,7 @@ from channelsync_amazon.offers import Offers, Seen
 __all__ = ["Fitness", "Reading"]
 
 GONE = "Amazon knows no such SKU any more (deleted, or of another account)"
+NEVER: Instant = 0.0
 FRESH_SECONDS = 60.0
 """How long a look at an offer stands for the guard before a push."""
 
@@ -31,15 +32,16 @@ class Fitness:
 
     def note(self, sku: str, *, fit: bool) -> None:
         """An offer was looked at."""
-        if fit:
-            self._fit_at[sku] = self._now()
-        else:
-            self._fit_at.pop(sku, None)
+        self._fit_at[sku] = self._now() if fit else NEVER
 
-    def is_fresh(self, sku: str, fresh_seconds: float = FRESH_SECONDS) -> bool:
-        """Whether the offer was fit when last looked at, and that was just now."""
-        at = self._fit_at.get(sku)
-        return at is not None and self._now() - at <= fresh_seconds
+    def is_fresh(
+        self, sku: str, fresh_seconds: float = FRESH_SECONDS, seen_at: Instant = NEVER
+    ) -> bool:
+        """Whether the offer was fit when last looked at, and that was just now.
+
+        `seen_at` is what else is known of an offer that this program has not looked at yet.
+        """
+        return self._now() - self._fit_at.get(sku, seen_at) <= fresh_seconds
 
 
 class Reading:

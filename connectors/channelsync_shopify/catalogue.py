@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from channelsync.sdk.types import OfferPage, RemoteListing
 from channelsync_shopify.api import ShopifyApi, TooCostly

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from channelsync.sdk.types import OfferPage, RemoteListing
 from channelsync_square.api import CursorLost, SquareApi

@@ -22,7 +22,8 @@ from channelsync_square.wire import CatalogObject, CountsPage, understood
 
 __all__ = ["GROUP_SIZE", "Counted", "Reading"]
 
-GROUP_SIZE: Final = 250
+GROUP_SIZE: Final = 1_000
+"""Variations that one call tells, and of which one page tells the counts."""
 COUNTS_PAGE_SIZE: Final = 1_000
 COUNTS_PATH: Final = "/v2/inventory/counts/batch-retrieve"
 GONE: Final = "Square does not know the variation any more (deleted, or another seller's)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -65,9 +65,15 @@ class Bench:
         external = {"sku": sku, "marketplace_id": self.simulator.world.marketplaces[0]}
         return ListingRef(listing_id=f"listing-{sku}", sku=sku, external=external)
 
-    def change(self, sku: str, units: int) -> Change:
+    def change(self, sku: str, units: int, shown_at: float | None = None) -> Change:
         kind = PushKind.SET if units else PushKind.ZERO
-        return Change(push_id=f"push-{sku}", listing=self.listing(sku), kind=kind, units=units)
+        return Change(
+            push_id=f"push-{sku}",
+            listing=self.listing(sku),
+            kind=kind,
+            units=units,
+            shown_at=shown_at,
+        )
 
     def prepared(self, *changes: Change) -> PushRequest:
         self.keys.append(f"key-{len(self.keys)}")
@@ -133,9 +139,20 @@ async def open_bench(
     )
     simulator.world.application = application or Application(seconds_median=20.0, sigma=0.0)
     settings = AmazonSettings.model_validate(simulator.settings(**more))
+    return Bench(clock, simulator, await _channel(simulator, settings, clock), settings)
+
+
+async def _channel(
+    simulator: AmazonSimulator, settings: AmazonSettings, clock: Clock
+) -> AmazonChannel:
     connector = AmazonConnector(sleep=clock.sleep)
-    channel = await connector.open(context_for(settings, simulator.transport(), clock))
-    return Bench(clock, simulator, channel, settings)
+    return await connector.open(context_for(settings, simulator.transport(), clock))
+
+
+async def reopened(bench: Bench) -> Bench:
+    """The same account, seen by a program that starts anew."""
+    channel = await _channel(bench.simulator, bench.settings, bench.clock)
+    return replace(bench, channel=channel)
 
 
 async def stocked(*skus: str, live: int = 40, **more: Any) -> Bench:

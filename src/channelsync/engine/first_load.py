@@ -9,11 +9,12 @@ connector and kept with the channel, so that whoever looks from outside can reck
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
@@ -101,7 +102,7 @@ def _rates(running: RunningChannel, listings: int) -> dict[str, float]:
     rates = LoadRates(found=each, read=each, written=each, shared=True)
     if isinstance(channel, TellsRates):
         rates = channel.load_rates(max(listings, 1))
-    return asdict(rates)
+    return structs.asdict(rates)
 
 
 def seconds_allowed(to_prove: int, to_write: int, rates: Mapping[str, float]) -> float:

@@ -13,13 +13,19 @@ from channelsync.domain.vocabulary import Assumption, Instant
 from channelsync.engine.core import limits_of
 from channelsync.engine.grants import Grants, Listing
 from channelsync.ports import RunningChannel
+from channelsync.sdk.connector import TellsRates
 from channelsync.store.tables import ListingState, assumptions, listings, pushes, readings
 
-__all__ = ["Wanted", "due_reads"]
+__all__ = ["Wanted", "due_reads", "reads_max"]
 
-READS_MAX = 250
-LOOKED_AT_MAX = 500
-"""Inexact listings that are loaded to find those ready to be read; usually the first ones are."""
+READS_MIN = 250
+READS_MAX = 1_000
+READ_SECONDS = 5.0
+"""About so long may one round of reading take: what is urgent waits for its end, and so does the
+lease."""
+LOOKED_AT_SHARE = 2
+"""So many times as many inexact listings are loaded to find those ready to be read; usually the
+first ones are."""
 PATIENT_SECONDS = 30.0
 LOOK_AGAIN_SECONDS = 5.0
 EVERY_ONE = 2**31 - 1
@@ -94,14 +100,24 @@ async def due_reads(
     tx: AsyncConnection, running: RunningChannel, now: Instant
 ) -> tuple[list[Wanted], Instant | None]:
     """Listings that can be read usefully now, and when the next one can."""
-    some = await _inexact_ids(tx, running, now, limit=LOOKED_AT_MAX)
+    most = reads_max(running)
+    some = await _inexact_ids(tx, running, now, limit=most * LOOKED_AT_SHARE)
     wanted, soonest = await _ready(tx, running, some, now)
-    if not wanted and len(some) == LOOKED_AT_MAX:
+    if not wanted and len(some) == most * LOOKED_AT_SHARE:
         # None of these, so perhaps one behind them.
         rest = await _inexact_ids(tx, running, now, limit=None)
         wanted, soonest = await _ready(tx, running, rest, now)
     times = [at for at in (soonest, *await _next_in_time(tx, running, now)) if at is not None]
-    return wanted[:READS_MAX], min(times) + 0.001 if times else None
+    return wanted[:most], min(times) + 0.001 if times else None
+
+
+def reads_max(running: RunningChannel) -> int:
+    """Listings of one round. Where a call reads many, more of them need fewer calls."""
+    channel = running.channel
+    if not isinstance(channel, TellsRates):
+        return READS_MIN
+    in_time = int(channel.load_rates(READS_MAX).read * READ_SECONDS)
+    return min(max(in_time, READS_MIN), READS_MAX)
 
 
 async def _ready(

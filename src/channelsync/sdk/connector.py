@@ -154,7 +154,10 @@ class SizesRequests(Protocol):
     """Decides how many changes share a request (without it: as many as `batch_size` allows)."""
 
     def request_size(self, kinds: Sequence[PushKind]) -> int:
-        """How many of the waiting changes, from the first, make the next request. Pure.
+        """How many of the waiting changes, from the first, make the next request. Asks nobody.
+
+        0: none before one of the requests ends that were taken in under a ticket (`FollowsPushes`),
+        because they would be quicker then. Without such a request one change is sent all the same.
 
         They come in the order of their urgency: zeros, cuts, then whatever puts units on sale.
         """

@@ -9,7 +9,7 @@ import pytest
 from channelsync.sdk.errors import NeedsReauthorization
 from channelsync.sdk.types import ChangeResult, Outcome, PushKind, PushRequest
 from channelsync_amazon.feeds import FEED_MAX, LOOKED_AT_MAX
-from tests.support.amazon import Bench, stocked
+from tests.support.amazon import Bench, reopened, stocked
 
 SKUS = ("MUG", "CUP", "POT")
 SET, ZERO = PushKind.SET, PushKind.ZERO
@@ -170,19 +170,61 @@ async def test_zeros_and_few_changes_go_one_by_one_and_many_by_a_feed() -> None:
 
 async def test_after_five_feeds_patches_go_on_and_the_next_feed_grows() -> None:
     bench = await stocked(*SKUS, feed_above=10)
+    bench.simulator.feeds.seconds = (1.0, 1.0)
     size = bench.channel.request_size
     for _ in range(5):
         assert size([SET] * 11) == 11
         request = bench.prepared(*(bench.change(sku, 5) for sku in SKUS))
         results = await bench.channel.push(request)
         assert {one.outcome for one in results} == {Outcome.ACCEPTED}
+        bench.clock.passes(2)
+        assert await bench.channel.follow(request, results[0].ticket or "") is not None
     assert size([SET] * 11) == 1
     request = bench.prepared(*(bench.change(sku, 5) for sku in SKUS))
     results = await bench.channel.push(request)
     assert {one.outcome for one in results} == {Outcome.UNSENT}
     assert "five feeds in five minutes" in results[0].reason
+    assert 0 < (results[0].after_seconds or 0) <= 60
     bench.clock.passes(61)
     assert size([SET] * 11) == 11
+
+
+async def test_while_a_feed_is_worked_on_the_next_one_grows_and_few_or_urgent_do_not_wait() -> None:
+    bench, request, results = await a_feed()
+    size = bench.channel.request_size
+    assert size([SET] * FEED_MAX) == 0
+    ticket = results["push-MUG"].ticket or ""
+    bench.clock.passes(10)
+    assert await bench.channel.follow(request, ticket) is None
+    assert size([SET] * FEED_MAX) == 0
+    assert size([ZERO] + [SET] * FEED_MAX) == 1
+    assert size([SET] * 1_500) == 1
+    bench.clock.passes(100)
+    assert await bench.channel.follow(request, ticket) is not None
+    assert size([SET] * FEED_MAX) == FEED_MAX
+
+
+async def test_patches_overtake_a_feed_that_hangs_and_in_time_the_next_feed_does() -> None:
+    bench, request, results = await a_feed(hang_next=1)
+    size = bench.channel.request_size
+    bench.clock.passes(299)
+    assert size([SET] * FEED_MAX) == 0
+    bench.clock.passes(2)
+    assert size([SET] * FEED_MAX) == 1
+    bench.clock.passes(590)
+    assert await bench.channel.follow(request, results["push-MUG"].ticket or "") is None
+    bench.clock.passes(890)
+    assert size([SET] * FEED_MAX) == 1
+    bench.clock.passes(20)
+    assert size([SET] * FEED_MAX) == FEED_MAX
+
+
+async def test_a_program_that_starts_anew_waits_for_the_feed_that_it_hears_of() -> None:
+    bench, request, results = await a_feed(hang_next=1)
+    later = await reopened(bench)
+    assert later.channel.request_size([SET] * FEED_MAX) == FEED_MAX
+    assert await later.channel.follow(request, results["push-MUG"].ticket or "") is None
+    assert later.channel.request_size([SET] * FEED_MAX) == 0
 
 
 async def test_a_look_at_its_offers_stands_for_a_feed_a_quarter_of_an_hour_later() -> None:
@@ -197,6 +239,50 @@ async def test_a_look_at_its_offers_stands_for_a_feed_a_quarter_of_an_hour_later
     assert names.index("createFeed") < len(names) - 1 - names[::-1].index("searchListingsItems")
 
 
+async def test_what_was_read_before_a_restart_need_not_be_looked_at_again() -> None:
+    bench = await stocked(*SKUS)
+    shown_at = bench.clock()
+    bench.clock.passes(800)
+    changes = [bench.change(sku, 5, shown_at + n) for n, sku in enumerate(SKUS)]
+    results = await bench.channel.push(bench.prepared(*changes))
+    assert {one.outcome for one in results} == {Outcome.ACCEPTED}
+    assert bench.calls("searchListingsItems") == []
+
+
+@pytest.mark.parametrize("shown", [None, 0.0])
+async def test_one_offer_that_was_not_read_lately_is_reason_to_look_at_all(
+    shown: float | None,
+) -> None:
+    bench = await stocked(*SKUS)
+    at = bench.clock()
+    bench.clock.passes(901)
+    changes = [bench.change(sku, 5, bench.clock()) for sku in SKUS[1:]]
+    stale = bench.change(SKUS[0], 5, None if shown is None else at + shown)
+    await bench.channel.push(bench.prepared(stale, *changes))
+    assert len(bench.calls("searchListingsItems")) == 1
+
+
+async def test_an_offer_found_unfit_is_looked_at_again_whatever_was_known_before() -> None:
+    bench = await stocked(*SKUS)
+    request = bench.prepared(*(bench.change(sku, 5, bench.clock()) for sku in SKUS))
+    bench.simulator.world.offers["CUP"].code = "AMAZON_EU"
+    await bench.read("CUP")
+    results = {one.push_id: one for one in await bench.channel.push(request)}
+    assert results["push-CUP"].outcome is Outcome.REFUSED
+    assert bench.simulator.feeds.feeds == {}
+
+
+async def test_the_limits_of_writing_are_those_of_amazons_own_feeds() -> None:
+    bench = await stocked(*SKUS)
+    rates = bench.channel.load_rates
+    assert rates(1_500).written == 5.0
+    # One feed, a minute; four of them, one after the other.
+    assert rates(25_000).written == pytest.approx(25_000 / 60)
+    assert rates(100_000).written == pytest.approx(100_000 / 240)
+    # Forty: fifteen at once, then one for each token of `createFeed`.
+    assert rates(1_000_000).written == pytest.approx(1_000_000 / (25 / 0.0083))
+
+
 async def test_many_offers_not_seen_lately_are_looked_at_over_several_tries() -> None:
     skus = [f"SKU-{number:04}" for number in range(LOOKED_AT_MAX + 1)]
     bench = await stocked(*skus)
@@ -204,6 +290,7 @@ async def test_many_offers_not_seen_lately_are_looked_at_over_several_tries() ->
     results = await bench.channel.push(request)
     assert {one.outcome for one in results} == {Outcome.UNSENT}
     assert results[0].reason.startswith("1 offers more")
+    assert results[0].after_seconds == 1.0
     assert bench.simulator.feeds.feeds == {}
     results = await bench.channel.push(request)
     assert {one.outcome for one in results} == {Outcome.ACCEPTED}

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from channelsync.domain.vocabulary import PushSemantics
+from channelsync.engine.settle_due import reads_max
 from channelsync.engine.status import ChannelStatus, view_status
 from channelsync.sdk.errors import Retryable
 from channelsync.sdk.testing.memory import MemoryChannel, MemoryMarket
@@ -88,7 +91,7 @@ async def test_what_shares_one_budget_is_done_one_after_the_other(build: Build) 
     channels: list[Slow] = []
     house = await shop(build, channels)
     channels[0].closed = False
-    channels[0].rates = replace(channels[0].rates, shared=True)
+    channels[0].rates = structs.replace(channels[0].rates, shared=True)
     house.markets["a"].offline = True
     await house.settle_down()
     load = (await status_of(house)).load
@@ -109,3 +112,18 @@ async def test_a_load_ends_once_and_for_all(build: Build) -> None:
     [later] = await house.rows(tables.channels)
     assert later.loaded_at == row.loaded_at
     assert (await status_of(house)).load is None
+
+
+async def test_a_round_of_reading_takes_as_much_as_the_marketplace_allows_in_time(
+    build: Build,
+) -> None:
+    channels: list[Slow] = []
+    house = await shop(build, channels)
+    running, [channel] = house.channels.running["a"], channels
+    rounds = []
+    for per_second in (2.0, 100.0, 5_000.0):
+        channel.rates = structs.replace(channel.rates, read=per_second)
+        rounds.append(reads_max(running))
+    # Where a call reads few, a round ends in time; where it reads many, it makes use of that.
+    assert rounds == [250, 500, 1_000]
+    assert reads_max(replace(running, channel=MemoryChannel(house.markets["a"]))) == 250

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sqlalchemy as sa
+from msgspec.structs import replace
 from typing_extensions import override
 
 from channelsync.domain.vocabulary import PushKind, PushSemantics
