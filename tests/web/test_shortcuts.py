@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from channelsync.web.shortcuts import Shortcut, Shortcuts
 from tests.support.house import Build
 from tests.web.conftest import Client
 
 V1 = "/api/v1/holds"
+
+
+async def act(_request: Request, **_given: str) -> Response:
+    return Response("done")
+
+
+def scope(path: str, method: str = "POST", **more: str) -> dict[str, object]:
+    return {"type": "http", "method": method, "path": path, **more}
+
+
+def test_a_shortcut_is_found_by_its_path_and_method_alone() -> None:
+    shortcuts = Shortcuts()
+    assert shortcuts.find(scope(V1)) is None
+    shortcuts.open([Shortcut(V1, act), Shortcut(f"{V1}/{{hold_id}}/confirm", act)])
+    assert shortcuts.find(scope(V1)) == (act, {})
+    assert shortcuts.find(scope(f"{V1}/h-1/confirm")) == (act, {"hold_id": "h-1"})
+    others = (
+        *(scope(f"{V1}/"), scope("/api/v2/holds"), scope(V1, "GET"), scope(f"{V1}//confirm")),
+        *(scope(f"/pos{V1}/h-1/confirm"), scope(f"{V1}/h-1/release"), scope(f"{V1}\n")),
+        *(scope("/api/v1/items/h-1/confirm"), scope(V1, root_path="/shop"), {"type": "lifespan"}),
+    )
+    assert [shortcuts.find(other) for other in others] == [None] * len(others)
+
+
+def test_shortcuts_that_cannot_be_told_apart_are_refused() -> None:
+    for paths in (["/a/{x}"], ["/a/b", "/c/b"]):
+        with pytest.raises(ValueError, match="cannot be told"):
+            Shortcuts().open([Shortcut(path, act) for path in paths])
 
 
 async def test_what_a_shortcut_does_not_answer_the_framework_does(

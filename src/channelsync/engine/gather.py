@@ -21,12 +21,14 @@ from channelsync.store import tables
 from channelsync.store.database import Database
 from channelsync.store.errors import OutcomeUnknown, is_passing
 from channelsync.store.locks import in_parts, lock_items
+from channelsync.store.many import among
 from channelsync.store.stock_queries import find_items
 
 __all__ = ["Claims", "Gatherer", "Together"]
 
-TOGETHER_MAX: Final = 50
-"""Callers in one transaction: the first of them waits for the last."""
+TOGETHER_MAX: Final = 250
+"""Callers in one transaction: the first of them waits for the last. What a transaction costs by
+itself is more than what fifty callers add to it."""
 
 T = TypeVar("T")
 Asked = TypeVar("Asked")
@@ -47,8 +49,9 @@ class Claims:
 class _Caller:
     act: Callable[[AsyncConnection], Awaitable[Any]] | None
     claims: Claims
-    context: Context
     answer: asyncio.Future[Any]
+    context: Context | None = None
+    """The caller's, in which an act of one's own runs."""
     together: Together[Any, Any] | None = None
     """What does it for all callers that name the same, where there is no act of one's own."""
     asked: Any = None
@@ -59,19 +62,20 @@ class Gatherer:
     """Runs the acts of one process, one transaction at a time."""
 
     database: Database
+    together_max: int = TOGETHER_MAX
     _waiting: list[_Caller] = field(default_factory=list)
     _working: asyncio.Task[None] | None = None
 
     async def run(self, act: Callable[[AsyncConnection], Awaitable[T]], claims: Claims) -> T:
         """Do `act` in a transaction that others share; returns what it returns, once committed.
 
-        An act that raises is done again in a transaction of its own, as are its neighbours: a
+        An act that raises is done again, in smaller and smaller company until it is alone: a
         refusal that is meant as an answer is better returned.
 
         Raises:
             Exception: whatever `act` raises alone; nothing of it is kept.
         """
-        answer: T = await self._answer(_Caller(act, claims, copy_context(), _future()))
+        answer: T = await self._answer(_Caller(act, claims, _future(), copy_context()))
         return answer
 
     async def run_together(self, together: Together[Asked, T], asked: Asked, claims: Claims) -> T:
@@ -80,7 +84,7 @@ class Gatherer:
         Raises:
             Exception: whatever `together` raises for this caller alone; nothing of it is kept.
         """
-        caller = _Caller(None, claims, copy_context(), _future(), together=together, asked=asked)
+        caller = _Caller(None, claims, _future(), together=together, asked=asked)
         answer: T = await self._answer(caller)
         return answer
 
@@ -93,8 +97,10 @@ class Gatherer:
     async def _run_all(self) -> None:
         try:
             while self._waiting:
-                together = [one for one in self._waiting[:TOGETHER_MAX] if not one.answer.done()]
-                del self._waiting[:TOGETHER_MAX]
+                together = [
+                    one for one in self._waiting[: self.together_max] if not one.answer.done()
+                ]
+                del self._waiting[: self.together_max]
                 if together:
                     await self._run(together)
         finally:
@@ -116,8 +122,9 @@ class Gatherer:
         """One act that fails must not take its neighbours along."""
         certain = not isinstance(error, OutcomeUnknown) and not is_passing(error)
         if len(together) > 1 and certain:
-            for one in together:
-                await self._run([one])
+            middle = len(together) // 2
+            await self._run(together[:middle])
+            await self._run(together[middle:])
             return
         for one in together:
             if not one.answer.done():
@@ -125,11 +132,14 @@ class Gatherer:
 
 
 async def _act_all(tx: AsyncConnection, together: Sequence[_Caller]) -> list[Any]:
-    if len(together) > 1:
-        await _lock_ahead(tx, [one.claims for one in together])
     answers: dict[_Caller, Any] = {}
-    kinds = list(dict.fromkeys(one.together for one in together if one.together is not None))
+    kinds = list(dict.fromkeys(one.together for one in together))
+    # Those of one kind lock what they need together, in the order of everybody else.
+    if len(kinds) > 1 or (kinds[0] is None and len(together) > 1):
+        await _lock_ahead(tx, [one.claims for one in together])
     for kind in kinds:
+        if kind is None:
+            continue
         alike = [one for one in together if one.together == kind]
         told = await kind(tx, [one.asked for one in alike])
         answers |= dict(zip(alike, told, strict=True))
@@ -157,9 +167,9 @@ async def _lock_ahead(tx: AsyncConnection, claims: Iterable[Claims]) -> None:
     holds, held = tables.holds.c, tables.hold_lines.c
     item_ids: set[int] = set()
     for part in in_parts(hold_ids):
-        lock = sa.select(holds.id).where(holds.id.in_(part)).order_by(holds.id).with_for_update()
-        await tx.execute(lock)
-        kept = sa.select(held.item_id).where(held.hold_id.in_(part)).distinct()
+        lock = sa.select(holds.id).where(among(tx, holds.id, part)).order_by(holds.id)
+        await tx.execute(lock.with_for_update())
+        kept = sa.select(held.item_id).where(among(tx, held.hold_id, part)).distinct()
         item_ids |= set((await tx.execute(kept)).scalars())
     named = await find_items(tx, sorted({sku for one in claims for sku in one.skus}))
     item_ids |= {item.id for item in named.values()}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.errors import InvariantViolated
@@ -14,14 +15,13 @@ from channelsync.domain.escrow import Grant
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.listing_rows import (
     Listing,
-    changed,
     from_row,
     listing_values,
     push_state,
     push_values,
     selected,
 )
-from channelsync.engine.recipes import neighbours_of, recipes_of
+from channelsync.engine.recipes import Recipes, items_in, recipes_around, recipes_of
 from channelsync.store import tables
 from channelsync.store.database import is_writing
 from channelsync.store.ledger import ExposureMove, move_exposures
@@ -100,29 +100,28 @@ class Grants:
         if not wanted:
             return
         recipes = await recipes_of(self._tx, wanted)
-        while await self._lock({item for recipe in recipes.values() for item in recipe}):
+        while await self._lock(items_in(recipes)):
             recipes = await recipes_of(self._tx, wanted)
-        for part in in_parts(wanted):
+        await self._bring_in(wanted, recipes)
+
+    async def _bring_in(self, listing_ids: Sequence[int], recipes: Recipes) -> None:
+        for part in in_parts(listing_ids):
             query = self._select(among(self._tx, tables.listings.c.id, part))
             for row in (await self._tx.execute(query)).all():
                 listing = from_row(row, recipes)
                 self._stored[listing.id] = self._current[listing.id] = listing
 
-    async def load_items(self, item_ids: Iterable[int]) -> None:
-        """Bring in every listing whose recipe uses one of the items."""
-        wanted = set(item_ids)
-        if self._takes_turns:
-            # A listing of several items changes with each of them: all are locked, in one order.
-            while await self._lock(await neighbours_of(self._tx, wanted)):
-                continue
-        query = sa.select(tables.recipes.c.listing_id).where(
-            among(self._tx, tables.recipes.c.item_id, sorted(wanted))
-        )
-        await self.load((await self._tx.execute(query)).scalars().all())
+    async def load_items(self, item_ids: Iterable[int], known: Recipes | None = None) -> None:
+        """Bring in every listing whose recipe uses one of the items.
 
-    async def lock(self, item_ids: Iterable[int]) -> None:
-        """Lock items ahead of reading, all at once and hence in the order of everybody else."""
-        await self._lock(set(item_ids))
+        `known` are the recipes of all these, where they were just read in this transaction.
+        """
+        wanted = set(item_ids)
+        recipes = known if known is not None else await recipes_around(self._tx, wanted)
+        # A listing of several items changes with each of them: all are locked, in one order.
+        while await self._lock(wanted | items_in(recipes)):
+            recipes = await recipes_around(self._tx, wanted)
+        await self._bring_in(sorted(recipes.keys() - self._current.keys()), recipes)
 
     @property
     def _takes_turns(self) -> bool:
@@ -173,11 +172,11 @@ class Grants:
         self._move_exposure(before, grant, kind, reference)
         self._note_push(before, grant, note)
         request_id = before.request_id if _same_push(before.grant, grant) else None
-        self._current[listing_id] = changed(before, grant=grant, request_id=request_id, **facts)
+        self._current[listing_id] = replace(before, grant=grant, request_id=request_id, **facts)
 
     def update(self, listing_id: int, **facts: Any) -> None:
         """Change what is known of a listing beside its account."""
-        self._current[listing_id] = changed(self._current[listing_id], **facts)
+        self._current[listing_id] = replace(self._current[listing_id], **facts)
 
     def _move_exposure(
         self, before: Listing, grant: Grant, kind: MovementKind, reference: str

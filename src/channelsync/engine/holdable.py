@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
+from math import isnan
 from operator import attrgetter
 from typing import Any, Final
+
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from channelsync.sdk.errors import BadDelivery
 from channelsync.sdk.types import Delivery, OrderFact, OrderPage, OrderVoid, Parsed
@@ -44,7 +47,12 @@ def require_holdable(parsed: Parsed) -> None:
     Raises:
         BadDelivery: it names what is wrong.
     """
-    _check(parsed)
+    _check_alike(parsed.facts)
+    look = parsed.look_at
+    if look is not None:
+        _check_alike(look.shown)
+        look = replace(look, shown=())
+    _check(replace(parsed, facts=(), look_at=look))
 
 
 def with_storable_texts(page: OrderPage) -> OrderPage:
@@ -83,6 +91,20 @@ def _mended(text: str) -> str:
     digest = sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
     readable = text.encode(errors="replace").decode().replace("\0", "?")
     return f"{readable}~{digest}"
+
+
+def _check_alike(values: Sequence[Struct]) -> None:
+    """The same of values of one kind, field by field: a backlog holds thousands."""
+    for field in zip(*map(structs.astuple, values), strict=True):
+        said: list[Any] = [one for one in field if one]
+        kinds = set(map(type, said))
+        if all(issubclass(kind, str) for kind in kinds):
+            _check(("".join(said),))
+        elif kinds <= {int, float, bool}:
+            _check((min(said), max(said)))
+            _check([one for one in said if isnan(one)])
+        else:
+            _check(said)
 
 
 def _check(value: object) -> None:
@@ -125,8 +147,8 @@ def _parts(value: object) -> Iterable[object]:
 
 @cache
 def _fields_of(kind: type) -> Callable[[object], tuple[object, ...]] | None:
-    """What takes a dataclass apart; None: it is none. Found once a class, for news are many."""
-    names = getattr(kind, "__dataclass_fields__", ())
+    """What takes a value apart; None: it has no fields. Found once a class, for news are many."""
+    names = getattr(kind, "__dataclass_fields__", None) or getattr(kind, "__struct_fields__", ())
     if not names:
         return None
     get = attrgetter(*names)

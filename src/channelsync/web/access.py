@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from starlette.routing import BaseRoute, Mount, compile_path
+from starlette.routing import Mount, compile_path
 
 from channelsync.domain.permissions import Permission
 
@@ -260,6 +260,8 @@ class _Line:
     method: str
     route: str
     path: re.Pattern[str]
+    parts: int | None
+    """How many parts every such path has; None: any number."""
     asked: Asked
 
 
@@ -270,7 +272,7 @@ class Table:
         self._lines: dict[str, list[_Line]] = {}
         """By what every path of them begins with: a request is held against a few lines only."""
         for number, ((method, path), asked) in enumerate(lines.items()):
-            line = _Line(number, method, path, _pattern(path), asked)
+            line = _Line(number, method, path, _pattern(path), _parts(path), asked)
             self._lines.setdefault(_beginning(path), []).append(line)
 
     def asked(self, method: str, path: str) -> Asked:
@@ -297,18 +299,26 @@ class Table:
     def _found(self, path: str) -> list[_Line]:
         """In the order of the table."""
         parts = path.rstrip("\n").split("/")
-        found = [
-            line
-            for count in range(1, len(parts) + 1)
-            for line in self._lines.get("/".join(parts[:count]), ())
-            if line.path.match(path)
-        ]
-        return sorted(found, key=lambda line: line.number)
+        found = []
+        for count in range(1, len(parts) + 1):
+            for line in self._lines.get("/".join(parts[:count]), ()):
+                fits = line.parts is None or line.parts == len(parts)
+                if fits and line.path.match(path):
+                    found.append(line)
+        return sorted(found, key=_number)
 
 
 def _beginning(path: str) -> str:
     """The whole parts of a path before the first that may be anything."""
     return path.partition("/{")[0]
+
+
+def _number(line: _Line) -> int:
+    return line.number
+
+
+def _parts(path: str) -> int | None:
+    return None if ":path}" in path or path == "/static" else len(path.split("/"))
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -320,7 +330,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 ROUTES: Final = Table()
 
 
-def routes_of(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
+def routes_of(routes: Sequence[object]) -> Iterator[tuple[str, str]]:
     """Method and path of every route, as the table lists them; a mounted folder is read."""
     for one in routes:
         route: Any = one
@@ -333,7 +343,7 @@ def routes_of(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
                 yield method, route.path
 
 
-def require_listed(routes: Sequence[BaseRoute], lines: Mapping[tuple[str, str], Asked]) -> None:
+def require_listed(routes: Sequence[object], lines: Mapping[tuple[str, str], Asked]) -> None:
     """Refuse to start with a route that nobody thought about.
 
     Raises:

@@ -26,6 +26,7 @@ from channelsync.web.options import WebOptions
 from channelsync.web.probes import Probes
 from channelsync.web.problems import HANDLERS
 from channelsync.web.receivers import Receiver
+from channelsync.web.shortcuts import Shortcuts, Shortened
 from channelsync.web.throttle import Buckets
 from channelsync.web.tills import Tills
 from channelsync.web.traced import Traced
@@ -50,12 +51,12 @@ def build_app(engine: Engine, options: WebOptions) -> Front:
     """Receivers, API, probes, metrics and pages of one process."""
     meters, once = Meters(), Once(engine)
     gate = _gate(engine, options)
-    tills, probes = Tills(engine, options, once), Probes(engine, gate)
+    tills, probes, shortcuts = Tills(engine, options, once), Probes(engine, gate), Shortcuts()
 
     def faces() -> ASGIApp:
         from channelsync.web.faces import build_faces
 
-        return build_faces(engine, options, once, gate.identity)
+        return build_faces(engine, options, once, gate.identity, shortcuts)
 
     routes = [
         Route("/webhooks/{channel}", Receiver(engine, options, meters), methods=["POST"]),
@@ -73,6 +74,7 @@ def build_app(engine: Engine, options: WebOptions) -> Front:
             *_tracing(engine),
             Middleware(PagesOfTrouble, now=engine.now),
             Middleware(Guard, gate=gate),
+            Middleware(Shortened, shortcuts=shortcuts),
         ],
         exception_handlers=HANDLERS,
     )

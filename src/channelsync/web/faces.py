@@ -51,8 +51,10 @@ __all__ = ["build_faces"]
 COMPLAINTS_MAX: Final = 10
 
 
-def build_faces(engine: Engine, options: WebOptions, once: Once, identity: Identity) -> Shortcuts:
-    """API and pages, and before them the routes that have no time for the framework.
+def build_faces(
+    engine: Engine, options: WebOptions, once: Once, identity: Identity, shortcuts: Shortcuts
+) -> FastAPI:
+    """API and pages; those routes that have no time for the framework are opened besides.
 
     What stands before all of them is the caller's.
 
@@ -86,9 +88,10 @@ def build_faces(engine: Engine, options: WebOptions, once: Once, identity: Ident
         *Dashboard(engine).routes,
         *desk_routes(counter, options, tests),
     ]
-    shortcuts = holds.shortcuts()
-    require_listed([*shortcuts, *faces.router.routes], TABLE)
-    return Shortcuts(shortcuts, faces)
+    short = holds.shortcuts()
+    require_listed([*short, *faces.router.routes], TABLE)
+    shortcuts.open(short)
+    return faces
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -23,7 +23,6 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs, quote, urlsplit
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope
@@ -33,6 +32,7 @@ from channelsync.engine.identity import Identity
 from channelsync.security.tokens import csrf_token
 from channelsync.web.access import OPEN, SELF, Asked, Table
 from channelsync.web.bodies import read_body
+from channelsync.web.head import header
 from channelsync.web.problems import Problem, problem_response
 from channelsync.web.throttle import Buckets
 
@@ -109,7 +109,7 @@ class Gate:
 
     async def identify(self, scope: Scope) -> Principal | None:
         """Who asks, if that is proven. A key that is wrong is never overlooked for a cookie."""
-        authorization = Headers(scope=scope).get("authorization")
+        authorization = header(scope, b"authorization")
         if authorization is not None:
             kind, _, text = authorization.partition(" ")
             return await self.identity.of_key(text.strip()) if kind.lower() == "bearer" else None
@@ -127,8 +127,7 @@ class Gate:
         return principal is not None and principal.may(permission)
 
     async def _stranger(self, scope: Scope) -> Response:
-        headers = Headers(scope=scope)
-        shown = "authorization" in headers
+        shown = header(scope, b"authorization") is not None
         if not shown and not await self.identity.is_inhabited():
             return problem_response(
                 HTTPStatus.FORBIDDEN,
@@ -136,7 +135,8 @@ class Gate:
                 " http://localhost or http://127.0.0.1: open them there, through an SSH tunnel, or"
                 " open the set-up link that the daemon has printed",
             )
-        if not shown and scope["method"] in SAFE and "text/html" in headers.get("accept", ""):
+        asks_for_a_page = "text/html" in (header(scope, b"accept") or "")
+        if not shown and scope["method"] in SAFE and asks_for_a_page:
             return RedirectResponse(f"/login?next={_here(scope)}", HTTPStatus.SEE_OTHER)
         said = "the key is wrong, revoked or past its time" if shown else "sign in, or send a key"
         return problem_response(
@@ -173,22 +173,22 @@ async def _unsafe(scope: Scope, receive: Receive) -> tuple[Response | None, Rece
         refusal, receive = await _capped(scope, receive)
         if refusal is not None:
             return refusal, receive
-    if "authorization" in Headers(scope=scope):
+    if header(scope, b"authorization") is not None:
         return None, receive
     return await _forged(scope, receive)
 
 
 async def _forged(scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
     """A refusal where another site may be behind it."""
-    headers = Headers(scope=scope)
-    if not is_own(headers):
+    if not is_own(scope):
         detail = "a page of another site may not change anything here"
         return problem_response(HTTPStatus.FORBIDDEN, detail), receive
     session = scope.get("session")
     if session is None:
         return None, receive
-    given = headers.get("x-csrf-token")
-    if given is None and headers.get("content-type", "").split(";")[0].strip() == FORM:
+    given = header(scope, b"x-csrf-token")
+    kind = header(scope, b"content-type") or ""
+    if given is None and kind.split(";")[0].strip() == FORM:
         try:
             body = await read_body(Request(scope, receive))
         except Problem as problem:
@@ -230,16 +230,18 @@ def cookie_of(scope: Scope, secure: str, plain: str) -> str | None:
 
     The plain one, which a neighbouring host could set, counts only without TLS.
     """
-    cookies = _cookies(Headers(scope=scope))
+    cookies = _cookies(header(scope, b"cookie"))
     found = cookies.get(secure)
     if found is None and scope.get("scheme") != "https":
         return cookies.get(plain)
     return found
 
 
-def _cookies(headers: Headers) -> Mapping[str, str]:
+def _cookies(sent: str | None) -> Mapping[str, str]:
+    if sent is None:
+        return {}
     try:
-        jar = SimpleCookie(headers.get("cookie", ""))
+        jar = SimpleCookie(sent)
     except CookieError:
         return {}
     return {name: morsel.value for name, morsel in jar.items()}
@@ -248,7 +250,7 @@ def _cookies(headers: Headers) -> Mapping[str, str]:
 def is_operator(scope: Scope, operators: Sequence[str]) -> bool:
     """Whether the caller's address is an operator's, and the Host header names this machine."""
     inside = _is_inside((scope.get("client") or ("",))[0], tuple(operators))
-    return inside and _is_loopback(_host_of(Headers(scope=scope)))
+    return inside and _names_loopback(header(scope, b"host") or "")
 
 
 @lru_cache(maxsize=1_024)
@@ -260,15 +262,12 @@ def _is_inside(text: str, networks: tuple[str, ...]) -> bool:
     return any(address in ipaddress.ip_network(network) for network in networks)
 
 
-def _host_of(headers: Headers) -> str:
-    try:
-        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
-    except ValueError:
-        return ""
-
-
 @lru_cache(maxsize=1_024)
-def _is_loopback(host: str) -> bool:
+def _names_loopback(sent: str) -> bool:
+    try:
+        host = urlsplit(f"//{sent}").hostname or ""
+    except ValueError:
+        return False
     if host == "localhost":
         return True
     try:
@@ -277,10 +276,10 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def is_own(headers: Headers) -> bool:
+def is_own(scope: Scope) -> bool:
     """Whether a browser says that the request comes from our own page, or no browser sent it."""
-    site = headers.get("sec-fetch-site")
+    site = header(scope, b"sec-fetch-site")
     if site is not None:
         return site in {"same-origin", "none"}
-    origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    origin = header(scope, b"origin")
+    return origin is None or urlsplit(origin).netloc == header(scope, b"host")

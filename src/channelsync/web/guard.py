@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Container
 from typing import Final
 
 from starlette.requests import Request
@@ -26,8 +27,16 @@ HEADERS: Final = {
 }
 
 
-_RAW: Final = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
-_NO_STORE: Final = (b"cache-control", b"no-store")
+_OURS: Final = (
+    *((name.encode(), value.encode()) for name, value in HEADERS.items()),
+    (b"cache-control", b"no-store"),
+)
+_NAMES: Final = frozenset(name for name, _ in _OURS)
+
+
+def _but(said: Container[bytes]) -> list[tuple[bytes, bytes]]:
+    """What of ours an answer does not say itself."""
+    return [one for one in _OURS if one[0] not in said]
 
 
 class Guard:
@@ -46,11 +55,10 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = list(message["headers"])
-                said = {name for name, _ in headers}
-                headers += [one for one in (*_RAW, _NO_STORE) if one[0] not in said]
-                headers.append((b"x-request-id", request_id.encode()))
-                message["headers"] = headers
+                given = message["headers"]
+                said = {name for name, _ in given}
+                fresh = _OURS if _NAMES.isdisjoint(said) else _but(said)
+                message["headers"] = [*given, *fresh, (b"x-request-id", request_id.encode())]
             await send(message)
 
         scope["request_id"] = request_id

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response
-from starlette.routing import Route
 
 from channelsync.engine.core import Engine
 from channelsync.engine.gather import Claims
@@ -22,7 +21,7 @@ from channelsync.web.api.shapes import ERRORS, Limit, Moment, Shown
 from channelsync.web.gate import principal_of
 from channelsync.web.holds_door import HoldsDoor
 from channelsync.web.problems import Problem
-from channelsync.web.shortcuts import PART_CHARACTERS_MAX, shortcut
+from channelsync.web.shortcuts import PART_CHARACTERS_MAX, Shortcut
 
 __all__ = ["HoldsApi"]
 
@@ -145,12 +144,12 @@ class HoldsApi:
             )
         return router
 
-    def shortcuts(self) -> list[Route]:
+    def shortcuts(self) -> list[Shortcut]:
         """Those that carts ask for in a rush, the very same, without the framework around them."""
         ends = self._ends().items()
         return [
-            shortcut(PREFIX, self.create),
-            *(shortcut(f"{PREFIX}/{{hold_id}}/{name}", act) for name, act in ends),
+            Shortcut(PREFIX, self.create),
+            *(Shortcut(f"{PREFIX}/{{hold_id}}/{name}", act) for name, act in ends),
         ]
 
     def _ends(self) -> dict[str, Callable[..., Awaitable[Response]]]:

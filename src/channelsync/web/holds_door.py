@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.engine.idempotency import Answer, Asked, KeyReused, Once
 from channelsync.engine.stock_errors import UnknownItem
 from channelsync.store.audit_chain import Change
+from channelsync.store.json_text import to_text
 from channelsync.web.bodies import read_body
 from channelsync.web.gate import principal_of
 from channelsync.web.keys import answer_of, key_of, told
@@ -100,8 +101,9 @@ class HoldsDoor:
                 if refusal is None:
                     raise
                 return refusal
-            await self._note(tx, request, principal, before, hold)
-            return Answer(status=status, body=json.dumps(_told(hold)))
+            shown = _told(hold)
+            await self._note(tx, request, principal, before, shown)
+            return Answer(status=status, body=to_text(shown))
 
         key = key_of(request, f"api/{principal.name}")
         claimed = claims or Claims(hold_ids=(hold_id or "",))
@@ -179,8 +181,9 @@ class HoldsDoor:
                         raise hold
                     answers.append(refusal)
                     continue
-                await self._note(tx, one.request, one.principal, before, hold)
-                answers.append(Answer(status=status, body=json.dumps(_told(hold))))
+                shown = _told(hold)
+                await self._note(tx, one.request, one.principal, before, shown)
+                answers.append(Answer(status=status, body=to_text(shown)))
             return answers
 
         return await self._once.answer_all(tx, [one.once for one in asked], act_on)
@@ -191,15 +194,15 @@ class HoldsDoor:
         request: Request,
         principal: Principal,
         before: Hold | None,
-        hold: Hold,
+        after: Mapping[str, Any],
     ) -> None:
         change = Change(
             at=self.engine.now(),
             actor=principal.name,
             action=f"hold.{request.scope['path'].rpartition('/')[2]}" if before else "hold.create",
-            subject=f"hold:{hold.id}",
+            subject=f"hold:{after['id']}",
             before=None if before is None else _told(before),
-            after=_told(hold),
+            after=after,
             request=request.scope["request_id"],
         )
         await note_change(tx, change)
@@ -265,5 +268,6 @@ def _told(hold: Hold) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1_024)  # carts that are held together have the same times
 def _iso(at: Instant) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

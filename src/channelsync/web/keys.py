@@ -19,6 +19,7 @@ from channelsync.engine.idempotency import (
     Outside,
     Transact,
 )
+from channelsync.web.head import header
 from channelsync.web.problems import MEDIA_TYPE, Problem
 
 __all__ = ["answer_of", "key_of", "told"]
@@ -32,7 +33,7 @@ def key_of(request: Request, scope: str) -> str | None:
     Raises:
         Problem: it cannot be a key.
     """
-    key = request.headers.get("idempotency-key")
+    key = header(request.scope, b"idempotency-key")
     if key is None:
         return None
     if not KEY_PATTERN.fullmatch(key):

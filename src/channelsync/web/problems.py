@@ -22,6 +22,7 @@ __all__ = [
     "REQUEST_ID",
     "STORE_TROUBLE",
     "Problem",
+    "answer_to",
     "on_crash",
     "on_http_error",
     "on_problem",
@@ -126,3 +127,16 @@ HANDLERS: Final[dict[Any, Any]] = {
     Exception: on_crash,
 }
 """What becomes of whatever a route raises."""
+
+
+async def answer_to(request: Request, error: Exception) -> Response:
+    """What the handlers make of an error that a route has raised.
+
+    Raises:
+        Exception: the error, where it is none of those: something broke.
+    """
+    for kind in type(error).__mro__:
+        if kind is not Exception and kind in HANDLERS:
+            found: Response = await HANDLERS[kind](request, error)
+            return found
+    raise error

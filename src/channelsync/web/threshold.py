@@ -39,7 +39,7 @@ async def door_form(request: Request) -> Mapping[str, str]:
     Raises:
         Problem: another site is behind it (403), or it is no form (400).
     """
-    if not is_own(request.headers):
+    if not is_own(request.scope):
         raise Problem(HTTPStatus.FORBIDDEN, "a page of another site may not sign anybody in")
     body = await read_body(request, bytes_max=FORM_BYTES_MAX)
     try:

@@ -13,7 +13,7 @@ from channelsync.engine.follow import hasten
 from channelsync.engine.recover import recover
 from channelsync.engine.work import mark_items
 from channelsync.sdk.testing.memory import MemoryChannel, MemoryMarket
-from channelsync.sdk.types import ChangeResult, Outcome, PushKind, PushRequest
+from channelsync.sdk.types import Change, ChangeResult, Outcome, PushKind, PushRequest
 from channelsync.store import tables
 from tests.support.house import Build, House
 
@@ -28,6 +28,9 @@ class Batches:
     done: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     sizes: list[int] = field(default_factory=list)
+    asked: list[Sequence[PushKind]] = field(default_factory=list)
+    patient: bool = False
+    prepared: list[Change] = field(default_factory=list)
 
 
 class BatchChannel(MemoryChannel):
@@ -37,7 +40,15 @@ class BatchChannel(MemoryChannel):
         super().__init__(market)
         self.batches = batches
 
+    @override
+    def prepare(self, changes: Sequence[Change], *, key: str) -> PushRequest:
+        self.batches.prepared += changes
+        return super().prepare(changes, key=key)
+
     def request_size(self, kinds: Sequence[PushKind]) -> int:
+        self.batches.asked.append(kinds)
+        if self.batches.patient:
+            return 0
         return 1 if kinds[0] is PushKind.ZERO or len(kinds) < 2 else len(kinds)
 
     @override
@@ -80,6 +91,46 @@ async def opened(build: Build, **shown: int) -> tuple[House, Batches]:
     house.channels.running["a"] = replace(running, channel=channel)
     await house.settle_down(30)
     return house, batches
+
+
+async def test_a_change_tells_when_the_channel_last_showed_its_listing(build: Build) -> None:
+    house, batches = await opened(build)
+    assert len(batches.prepared) == 3
+    for change in batches.prepared:
+        row = await house.listing("a", change.listing.sku)
+        assert change.shown_at == row.remote_at
+        assert row.settled_from <= change.shown_at <= row.settled_to
+
+
+async def test_a_channel_sizes_a_request_by_all_that_waits_and_is_not_asked_for_nothing(
+    build: Build,
+) -> None:
+    house, batches = await opened(build, MUG=10)
+    assert batches.asked == [[PushKind.SET] * 2]
+    house.engine.policy = replace(house.engine.policy, safety_stock={"main": 10})
+    items = [row.id for row in await house.rows(tables.items)]
+    async with house.engine.database.write() as tx:
+        await mark_items(tx, items, house.clock())
+    await house.settle_down(10)
+    assert batches.asked[1:] == [[PushKind.ZERO] * left for left in (3, 2, 1)]
+
+
+async def test_a_channel_may_wait_for_the_end_of_a_batch_and_for_nothing_else(
+    build: Build,
+) -> None:
+    house, batches = await opened(build, MUG=10)
+    batches.patient = True
+    house.engine.policy = replace(house.engine.policy, safety_stock={"main": 10})
+    items = [row.id for row in await house.rows(tables.items)]
+    async with house.engine.database.write() as tx:
+        await mark_items(tx, items, house.clock())
+    await house.settle_down(120)
+    assert (batches.sizes, house.markets["a"].counters["MUG"]) == ([2], 10)
+    batches.done.add("batch-1")
+    await house.settle_down(120)
+    assert batches.sizes == [2, 1, 1, 1]
+    assert house.markets["a"].counters == dict.fromkeys(SKUS, 0)
+    await house.require_clean_books()
 
 
 async def test_a_batch_holds_its_listings_for_as_long_as_it_hangs(build: Build) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.engine.gather import TOGETHER_MAX, Claims, Gatherer
+from channelsync.engine.gather import Claims, Gatherer
 from channelsync.engine.hold_types import HoldRequest
 from channelsync.engine.holds_desk import HoldsDesk
 from channelsync.store import tables
@@ -61,11 +61,12 @@ async def names(database: Database) -> set[str]:
 
 
 async def test_a_rush_takes_a_few_commits(any_database: Database, commits: list[None]) -> None:
-    gatherer, rush = Gatherer(any_database), [f"c{number:03}" for number in range(100)]
+    gatherer = Gatherer(any_database, together_max=50)
+    rush = [f"c{number:03}" for number in range(100)]
     answers = await asyncio.gather(*(gatherer.run(writes(name), NOTHING) for name in rush))
     assert answers == rush
     assert await names(any_database) == set(rush)
-    assert len(commits) == len(rush) / TOGETHER_MAX
+    assert len(commits) == 2
 
 
 async def test_one_that_fails_takes_nobody_along(any_database: Database) -> None:
@@ -77,6 +78,21 @@ async def test_one_that_fails_takes_nobody_along(any_database: Database) -> None
     assert [answers[0], answers[2]] == ["a", "b"]
     assert isinstance(answers[1], LookupError)
     assert await names(any_database) == {"a", "b"}
+
+
+async def test_one_that_fails_in_a_rush_costs_a_few_transactions(
+    any_database: Database, commits: list[None]
+) -> None:
+    gatherer, rush = Gatherer(any_database), [f"c{number:03}" for number in range(64)]
+    acts = [writes(name) for name in rush]
+    acts[41] = fails(LookupError("no such thing"))
+    answers = await asyncio.gather(
+        *(gatherer.run(act, NOTHING) for act in acts), return_exceptions=True
+    )
+    assert isinstance(answers.pop(41), LookupError)
+    assert answers == rush[:41] + rush[42:]
+    assert await names(any_database) == set(rush) - {"c041"}
+    assert len(commits) == 6  # 32, 16, 8, 4, 2 and 1 of his neighbours
 
 
 async def test_what_may_be_committed_is_not_done_again(any_database: Database) -> None:
