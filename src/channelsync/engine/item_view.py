@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.allocation import Allocation, Offer, allocate_recipes
-from channelsync.domain.allocation_rules import Rule, match_rule
+from channelsync.domain.allocation_rules import Rule, RulesNow
 from channelsync.domain.books import ItemBooks
 from channelsync.domain.demand import expected_rates
 from channelsync.domain.escrow import may_be_overtaken
@@ -42,6 +44,14 @@ READ_BACK_SECONDS = 30.0
 NOBODYS = Rule(name="no rule: nothing is listed")
 
 
+class NamedItem(NamedTuple):
+    """What rules and explanations know an item by."""
+
+    id: int
+    sku: str
+    tags: Sequence[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelFacts:
     """What of a channel bears on its listings."""
@@ -60,8 +70,7 @@ class ChannelFacts:
     key_life_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemView:
+class ItemView(Struct, frozen=True, kw_only=True):
     """Everything about one item in one pool."""
 
     item_id: int
@@ -85,18 +94,21 @@ class Facts:
     now: Instant
     related: Mapping[int, set[int]]
     """For each item asked for, all items that hang together with it."""
-    items: Mapping[int, Any]
+    items: Mapping[int, NamedItem]
     channels: Mapping[str, ChannelFacts]
     stock: Mapping[str, StockBooks]
+    rules: Mapping[str, RulesNow]
+    """By pool."""
     broken: Mapping[str, Mapping[int, str]]
     """Why listings cannot be relied on: by channel, by listing id; 0 is the whole channel."""
     listed: Mapping[int, Sequence[int]]
-    """Listing ids by item; complete for related items."""
+    """Listing ids by item, in order; complete for related items."""
 
     def listings_of(self, item_ids: Iterable[int], grants: Grants) -> list[Listing]:
         """The items' listings as they are now, by id."""
-        ids = {key for item_id in item_ids for key in self.listed.get(item_id, ())}
-        return [grants[key] for key in sorted(ids)]
+        of_each = [self.listed.get(item_id, ()) for item_id in item_ids]
+        ids = of_each[0] if len(of_each) == 1 else sorted(set().union(*of_each))
+        return [grants[key] for key in ids]
 
 
 async def read_facts(
@@ -107,24 +119,25 @@ async def read_facts(
     Their listings, and those of related items, are brought into `grants`.
     """
     related = await related_items(tx, item_ids)
-    wanted = {item for group in related.values() for item in group}
-    await grants.lock(wanted)
-    await grants.load_items(wanted)
+    wanted = {item for group in related.groups.values() for item in group}
+    await grants.load_items(wanted, related.recipes)
+    listings = grants.all()
     listed: dict[int, list[int]] = {}
-    for listing in grants.all():
+    for listing in listings:
         for item in listing.recipe:
             listed.setdefault(item, []).append(listing.id)
     named = wanted | listed.keys()
     return Facts(
         now=now,
-        related=related,
+        related=related.groups,
         items=await _items(tx, named),
         channels=await channel_facts(engine, tx, now),
         stock={
             pool: await load_stock(tx, pool, named)
-            for pool in sorted({listing.pool for listing in grants.all()})
+            for pool in sorted({listing.pool for listing in listings})
         },
-        broken=await broken_listings(tx, {listing.channel for listing in grants.all()}),
+        rules={pool: RulesNow(rules, now) for pool, rules in engine.policy.rules.items()},
+        broken=await broken_listings(tx, {listing.channel for listing in listings}),
         listed=listed,
     )
 
@@ -140,17 +153,17 @@ async def view_item(
 def views_of(engine: Engine, facts: Facts, grants: Grants, item_id: int) -> list[ItemView]:
     """The same from facts that were read; changes that wait in `grants` count."""
     related = facts.listings_of(facts.related[item_id], grants)
-    pools = sorted({entry.pool for entry in facts.listings_of((item_id,), grants)})
+    pools = sorted({entry.pool for entry in related if item_id in entry.recipe})
     return [
         _view(engine, facts, [entry for entry in related if entry.pool == pool], item_id, pool)
         for pool in pools
     ]
 
 
-async def _items(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[int, Any]:
-    items = tables.items
-    rows = await tx.execute(sa.select(items).where(among(tx, items.c.id, sorted(item_ids))))
-    return {row.id: row for row in rows.all()}
+async def _items(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[int, NamedItem]:
+    items = tables.items.c
+    query = sa.select(items.id, items.sku, items.tags).where(among(tx, items.id, sorted(item_ids)))
+    return {row[0]: NamedItem._make(row) for row in (await tx.execute(query)).all()}
 
 
 async def channel_facts(
@@ -201,54 +214,45 @@ def _quiet_for(row: Any, now: Instant) -> float:
 def _view(
     engine: Engine, facts: Facts, listings: Sequence[Listing], item_id: int, pool: str
 ) -> ItemView:
-    items, channels, now = facts.items, facts.channels, facts.now
-    stock_books = facts.stock[pool]
-    own = [entry for entry in listings if _takes_part(entry)]
-    mine = [entry for entry in own if item_id in entry.recipe]
-    used = sorted({item_id} | {item for entry in own for item in entry.recipe})
+    items, channels = facts.items, facts.channels
+    own = {str(entry.id): entry for entry in listings if _takes_part(entry)}
+    mine = {key: entry for key, entry in own.items() if item_id in entry.recipe}
+    used = sorted({item_id}.union(*(entry.recipe for entry in own.values())))
+    skus = {i: items[i].sku for i in used}
     safety_stock = engine.policy.safety_stock_in(pool)
-    stock = {i: stock_books.pool_stock(i, safety_stock) for i in used}
-    books = {i: books_of(i, pool, stock[i].atp, own) for i in used}
-    rules = {i: _rule(engine, items[i], pool, own, now) for i in used}
+    stock = {i: facts.stock[pool].pool_stock(i, safety_stock) for i in used}
+    books = {i: books_of(i, pool, stock[i].atp, own.values()) for i in used}
+    rules = {i: _rule(facts, items[i], pool, own.values()) for i in used}
     rates = _rates(own, rules[item_id])
-    offers = [
-        Offer(
-            listing_id=str(entry.id),
-            channel=entry.channel,
-            recipe={items[i].sku: units for i, units in entry.recipe.items()},
-        )
-        for entry in own
-        if entry.state is StoredState.ACTIVE
-    ]
     allocation = allocate_recipes(
-        {items[i].sku: stock[i].atp for i in used},
-        offers,
-        {items[i].sku: rules[i] for i in used},
+        {skus[i]: stock[i].atp for i in used},
+        _offers(own, skus),
+        {skus[i]: rules[i] for i in used},
         rates,
     )
     reasons = _reasons(mine, facts)
-    states = [
-        _listing_state(entry, item_id, channels[entry.channel], allocation, rates, reasons, books)
-        for entry in mine
-    ]
-    sales = [at for e in mine if (at := demand.last_sale_at(e.demand)) is not None]
     return ItemView(
         item_id=item_id,
-        sku=items[item_id].sku,
+        sku=skus[item_id],
         pool=pool,
         stock=stock[item_id],
         books=books[item_id],
         rule=rules[item_id],
         allocation=allocation,
         state=ItemState(
-            now=now,
+            now=facts.now,
             free=books[item_id].free,
             takeable=books[item_id].takeable,
-            listings=tuple(states),
-            last_sale_at=max(sales, default=-inf),
-            policy=_knobs(engine, rules[item_id]),
+            listings=tuple(
+                _listing_state(
+                    key, one, item_id, channels[one.channel], allocation, rates, reasons, books
+                )
+                for key, one in mine.items()
+            ),
+            last_sale_at=_last_sale_at(mine.values()),
+            policy=_knobs(rules[item_id].low_water, engine.policy.min_gap_seconds),
         ),
-        listings={str(entry.id): entry for entry in mine},
+        listings=mine,
         channels=channels,
         reasons=reasons,
     )
@@ -258,39 +262,57 @@ def _takes_part(listing: Listing) -> bool:
     return bool(listing.recipe) and (listing.state is StoredState.ACTIVE or listing.grant.settled)
 
 
-def _rule(engine: Engine, item: Any, pool: str, listings: Sequence[Listing], now: Instant) -> Rule:
-    offered_on = {entry.channel for entry in listings if item.id in entry.recipe}
-    rules = engine.policy.rules.get(pool, ())
-    return match_rule(rules, item.sku, item.tags, now, offered_on) or NOBODYS
+def _rule(facts: Facts, item: NamedItem, pool: str, listings: Iterable[Listing]) -> Rule:
+    rules = facts.rules.get(pool)
+    if rules is None:
+        return NOBODYS
+    offered_on = frozenset(entry.channel for entry in listings if item.id in entry.recipe)
+    return rules.match(item.sku, item.tags, offered_on) or NOBODYS
 
 
-def _rates(listings: Sequence[Listing], rule: Rule) -> dict[str, float]:
+def _rates(listings: Mapping[str, Listing], rule: Rule) -> dict[str, float]:
+    quotas = rule.quotas
     return expected_rates(
-        {str(entry.id): demand.velocity_of(entry.demand) for entry in listings},
-        {str(entry.id): float(rule.quotas.get(entry.channel, 0)) for entry in listings},
+        {key: demand.velocity_of(entry.demand) for key, entry in listings.items()},
+        {key: float(quotas.get(entry.channel, 0)) for key, entry in listings.items()},
         prior_units=rule.demand_prior_units,
     )
 
 
-def _knobs(engine: Engine, rule: Rule) -> Knobs:
-    return Knobs(
-        low_water=rule.low_water,
-        hold_back=False,
-        min_gap_seconds=engine.policy.min_gap_seconds,
-    )
+def _offers(listings: Mapping[str, Listing], skus: Mapping[int, str]) -> list[Offer]:
+    return [
+        Offer(
+            listing_id=key,
+            channel=entry.channel,
+            recipe={skus[i]: units for i, units in entry.recipe.items()},
+        )
+        for key, entry in listings.items()
+        if entry.state is StoredState.ACTIVE
+    ]
 
 
-def _reasons(listings: Sequence[Listing], facts: Facts) -> dict[str, str]:
+def _last_sale_at(listings: Iterable[Listing]) -> Instant:
+    sales = (demand.last_sale_at(entry.demand) for entry in listings if entry.demand)
+    return max((at for at in sales if at is not None), default=-inf)
+
+
+@lru_cache
+def _knobs(low_water: float, min_gap_seconds: float) -> Knobs:
+    return Knobs(low_water=low_water, hold_back=False, min_gap_seconds=min_gap_seconds)
+
+
+def _reasons(listings: Mapping[str, Listing], facts: Facts) -> dict[str, str]:
     """Why listings sell nothing or stand still, by listing id."""
-    found = {str(e.id): _reason(e, facts.channels[e.channel], facts.broken) for e in listings}
-    return {listing_id: why for listing_id, why in found.items() if why is not None}
+    found = {}
+    for key, entry in listings.items():
+        why = _reason(entry, facts.channels[entry.channel], facts.broken[entry.channel])
+        if why is not None:
+            found[key] = why
+    return found
 
 
-def _reason(
-    listing: Listing, channel: ChannelFacts, broken: Mapping[str, Mapping[int, str]]
-) -> str | None:
-    found = broken[listing.channel]
-    why = channel.withdrawn or found.get(0) or found.get(listing.id)
+def _reason(listing: Listing, channel: ChannelFacts, broken: Mapping[int, str]) -> str | None:
+    why = channel.withdrawn or broken.get(0) or broken.get(listing.id)
     if listing.state is not StoredState.ACTIVE:
         why = why or f"the listing is {listing.state}"
     return why or channel.frozen
@@ -307,6 +329,7 @@ def _returning(grant: Grant) -> int:
 
 
 def _listing_state(
+    key: str,
     listing: Listing,
     item_id: int,
     channel: ChannelFacts,
@@ -315,9 +338,9 @@ def _listing_state(
     reasons: Mapping[str, str],
     books: Mapping[int, ItemBooks],
 ) -> ListingState:
-    key, grant = str(listing.id), listing.grant
+    grant = listing.grant
     withdrawn = key in reasons and channel.frozen is None
-    elsewhere = [books[i].takeable // units for i, units in listing.recipe.items() if i != item_id]
+    others = [(i, units) for i, units in listing.recipe.items() if i != item_id]
     return ListingState(
         listing_id=key,
         channel=listing.channel,
@@ -327,7 +350,7 @@ def _listing_state(
         target=0 if withdrawn else allocation.targets.get(key, 0),
         withdraw=withdrawn,
         units=listing.recipe[item_id],
-        takeable_elsewhere=min(elsewhere) if elsewhere else None,
+        takeable_elsewhere=min((books[i].takeable // n for i, n in others), default=None),
         remote_quantity=listing.remote,
         push_open=grant.push is not None,
         returning=_returning(grant),

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.escrow import withdraw
-from channelsync.domain.intents import Cut, Drain, Intent, Raise, Resize, Set, Zero
+from channelsync.domain.intents import Cut, Drain, Intent, ListingState, Raise, Resize, Set, Zero
 from channelsync.domain.rebalance import rebalance
 from channelsync.domain.stock import PoolStock
 from channelsync.domain.vocabulary import Instant
@@ -42,8 +43,7 @@ ITEMS_AT_ONCE = 500
 """Items whose rows are read together: memory stays the same however many there are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StockNumbers:
+class StockNumbers(Struct, frozen=True, kw_only=True):
     """An item over the locations of a pool: `atp` is on hand less reserved less safety stock."""
 
     on_hand: int
@@ -67,8 +67,7 @@ class StockNumbers:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedPush:
+class PlannedPush(Struct, frozen=True, kw_only=True):
     """One push that the daemon would open now."""
 
     kind: str
@@ -80,8 +79,7 @@ class PlannedPush:
     """Computed and logged only, since the channel runs in shadow mode."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListingPlan:
+class ListingPlan(Struct, frozen=True, kw_only=True):
     """One listing, in listing units."""
 
     channel: str
@@ -95,8 +93,7 @@ class ListingPlan:
     """Why no push of it is planned; None where its number is right."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemPlan:
+class ItemPlan(Struct, frozen=True, kw_only=True):
     """One item in one pool."""
 
     sku: str
@@ -184,7 +181,7 @@ async def view_plan(
             views = views_of(engine, facts, grants, item.id)
             if not views and len(said) < NOTES_MAX:
                 said.append(f"{item.sku} is listed on no channel")
-            for planned in (_item_plan(view, grants) for view in views):
+            for planned in map(_item_plan, views):
                 sums.take(planned)
                 if keep(planned):
                     kept.append(planned)
@@ -240,12 +237,13 @@ def drop_unsent(grants: Grants) -> None:
             grants.put(listing.id, withdraw(listing.grant), MovementKind.UNCHARGE)
 
 
-def _item_plan(view: ItemView, grants: Grants) -> ItemPlan:
+def _item_plan(view: ItemView) -> ItemPlan:
     intents = {intent.listing_id: intent for intent in rebalance(view.state).intents}
     listings = [
-        _listing_plan(view, key, grants[listing.id], intents.get(key))
-        for key, listing in sorted(view.listings.items(), key=lambda one: _order(one[1]))
+        _listing_plan(view, view.listings[state.listing_id], state, intents.get(state.listing_id))
+        for state in view.state.listings
     ]
+    listings.sort(key=_order)
     return ItemPlan(
         sku=view.sku,
         pool=view.pool,
@@ -256,19 +254,20 @@ def _item_plan(view: ItemView, grants: Grants) -> ItemPlan:
     )
 
 
-def _order(listing: Listing) -> tuple[str, str]:
+def _order(listing: ListingPlan) -> tuple[str, str]:
     return listing.channel, listing.sku
 
 
-def _listing_plan(view: ItemView, key: str, listing: Listing, intent: Intent | None) -> ListingPlan:
-    state = next(one for one in view.state.listings if one.listing_id == key)
+def _listing_plan(
+    view: ItemView, listing: Listing, state: ListingState, intent: Intent | None
+) -> ListingPlan:
     return ListingPlan(
         channel=listing.channel,
         sku=listing.sku,
         exposure=listing.grant.exposure,
         target=state.target,
         push=planned_push(view, listing, intent),
-        waits=None if intent is not None else waits_for(view, key),
+        waits=None if intent is not None else waits_for(view, state.listing_id),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,27 +13,61 @@ from channelsync.store.locks import in_parts
 from channelsync.store.many import among
 from channelsync.store.tables import recipes
 
-__all__ = ["RELATED_MAX", "neighbours_of", "recipes_of", "related_items"]
+__all__ = [
+    "RELATED_MAX",
+    "Recipes",
+    "Related",
+    "items_in",
+    "neighbours_of",
+    "recipes_around",
+    "recipes_of",
+    "related_items",
+]
 
 RELATED_MAX: Final = 200
 _MINE, _OTHERS = recipes.alias(), recipes.alias()
 _SHARED: Final = sa.select(_OTHERS.c.item_id).join(
     _MINE, _MINE.c.listing_id == _OTHERS.c.listing_id
 )
-_PAIRS: Final = (
-    sa.select(_MINE.c.item_id, _OTHERS.c.item_id.label("other_id"))
-    .join(_OTHERS, _MINE.c.listing_id == _OTHERS.c.listing_id)
-    .distinct()
+_AROUND: Final = sa.select(_OTHERS.c.listing_id, _OTHERS.c.item_id, _OTHERS.c.units).join(
+    _MINE, _MINE.c.listing_id == _OTHERS.c.listing_id
 )
 _UNITS: Final = sa.select(recipes.c.listing_id, recipes.c.item_id, recipes.c.units)
 
+Recipes: TypeAlias = dict[int, dict[int, int]]
+"""Units by item id, by listing id."""
 
-async def recipes_of(tx: AsyncConnection, listing_ids: Iterable[int]) -> dict[int, dict[int, int]]:
-    """Units by item id, by listing id."""
-    found: dict[int, dict[int, int]] = {}
-    for part in in_parts(sorted(set(listing_ids))):
-        query = _UNITS.where(among(tx, recipes.c.listing_id, part))
-        for listing_id, item_id, units in (await tx.execute(query)).all():
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """Which items hang together, and through what."""
+
+    groups: Mapping[int, set[int]]
+    """For each item asked for, all items that hang together with it."""
+    recipes: Recipes
+    """Of every listing that contains one of all these items."""
+
+
+async def recipes_of(tx: AsyncConnection, listing_ids: Iterable[int]) -> Recipes:
+    """The recipes of these listings."""
+    return await _read(tx, _UNITS, recipes.c.listing_id, listing_ids)
+
+
+async def recipes_around(tx: AsyncConnection, item_ids: Iterable[int]) -> Recipes:
+    """The recipe of every listing that contains one of the items."""
+    return await _read(tx, _AROUND, _MINE.c.item_id, item_ids)
+
+
+async def _read(
+    tx: AsyncConnection,
+    query: sa.Select[Any],
+    looked_up_by: sa.ColumnElement[int],
+    ids: Iterable[int],
+) -> Recipes:
+    found: Recipes = {}
+    for part in in_parts(sorted(set(ids))):
+        rows = await tx.execute(query.where(among(tx, looked_up_by, part)))
+        for listing_id, item_id, units in rows.all():
             found.setdefault(listing_id, {})[item_id] = units
     return found
 
@@ -46,31 +81,45 @@ async def neighbours_of(tx: AsyncConnection, item_ids: Iterable[int]) -> set[int
     return reached
 
 
-async def related_items(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[int, set[int]]:
+async def related_items(tx: AsyncConnection, item_ids: Iterable[int]) -> Related:
     """For each item: itself and every item that shares a bundle with it, however far that goes.
 
     Beyond `RELATED_MAX` items of one no further ones are looked for.
     """
     wanted = set(item_ids)
-    neighbours: dict[int, set[int]] = {}
-    fresh = set(wanted)
-    while fresh and len(neighbours) < RELATED_MAX * len(wanted):
-        neighbours |= await _neighbours(tx, fresh)
-        fresh = {one for item in fresh for one in neighbours[item]} - neighbours.keys()
-    return {item: _reached(item, neighbours) for item in wanted}
+    recipes: Recipes = {}
+    looked_at: set[int] = set()
+    fresh = wanted
+    while fresh and len(looked_at) < RELATED_MAX * len(wanted):
+        found = await recipes_around(tx, fresh)
+        recipes |= found
+        looked_at |= fresh
+        fresh = items_in(found) - looked_at
+    neighbours = _neighbours(recipes)
+    groups = {item: _reached(item, neighbours) for item in wanted}
+    if beyond := set().union(*groups.values()) - looked_at:
+        recipes |= await recipes_around(tx, beyond)
+    return Related(groups=groups, recipes=recipes)
 
 
-async def _neighbours(tx: AsyncConnection, item_ids: set[int]) -> dict[int, set[int]]:
-    query = _PAIRS.where(among(tx, _MINE.c.item_id, sorted(item_ids)))
-    found = {item: {item} for item in item_ids}
-    for item_id, other_id in (await tx.execute(query)).all():
-        found[item_id].add(other_id)
+def items_in(recipes: Recipes) -> set[int]:
+    """Every item that one of the recipes names."""
+    return {item for recipe in recipes.values() for item in recipe}
+
+
+def _neighbours(recipes: Recipes) -> dict[int, set[int]]:
+    """Items that share a listing, by each of them. An item without a bundle has none."""
+    found: dict[int, set[int]] = {}
+    for recipe in recipes.values():
+        if len(recipe) > 1:
+            for item in recipe:
+                found.setdefault(item, set()).update(recipe)
     return found
 
 
 def _reached(item_id: int, neighbours: Mapping[int, set[int]]) -> set[int]:
-    related: set[int] = set()
-    reached = {item_id}
+    related = {item_id}
+    reached = neighbours.get(item_id, related)
     while reached != related and len(reached) < RELATED_MAX:
         related = reached
         reached = {one for item in related for one in neighbours.get(item, {item})}
