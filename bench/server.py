@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from channelsync.bootstrap import Application, open_application, setup_of
+from channelsync.daemon import collect_garbage_of_work
 from channelsync.engine.core import Engine
 from channelsync.engine.setup import apply_setup
 from channelsync.sdk.connector import ReceivesWebhooks
@@ -49,6 +50,7 @@ async def _serve(kind: str) -> None:
             app, log_level="warning", access_log=False, server_header=False, http=BoundedHttp
         )
         server = uvicorn.Server(config)
+        collect_garbage_of_work()
         door.listen()
         os.write(2, b'{"url": "http://127.0.0.1:%d"}\n' % door.getsockname()[1])
         await server.serve(sockets=[door])

@@ -54,6 +54,7 @@ from channelsync.worker.supervisor import SWEEP_SECONDS, Handler, Supervisor
 __all__ = [
     "GARBAGE_THRESHOLDS",
     "at_work",
+    "collect_garbage_of_work",
     "get_ready",
     "run_daemon",
     "serve",
@@ -97,7 +98,7 @@ async def serve(
                     stop=stop,
                     watched=path,
                     reload_now=reload_now,
-                    on_ready=_collect_garbage_of_work,
+                    on_ready=collect_garbage_of_work,
                     part=part,
                 )
     return 0
@@ -111,7 +112,7 @@ async def _closing(tracing: Tracing) -> AsyncIterator[None]:
         await tracing.close()
 
 
-def _collect_garbage_of_work() -> None:
+def collect_garbage_of_work() -> None:
     """From now on look for cycles, among what work makes: the program itself is none.
 
     Less often than Python would by itself: work makes rows and messages by the thousand, which go
