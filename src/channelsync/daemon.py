@@ -218,18 +218,18 @@ async def at_work(
         name="configuration",
     )
     keeping = _keep_house(application, housekeeping_seconds, reload_now)
-    beside = [watching, asyncio.create_task(keeping, name="housekeeping")]
+    beside = [asyncio.create_task(keeping, name="housekeeping")]
     if application.far_bus is not None:
         telling = application.far_bus.run(listens=part is not Part.WEB)
         beside.append(asyncio.create_task(telling, name="wake-ups"))
     try:
         yield working
     finally:
-        watching.cancel()
+        watching.cancel()  # once: a second time would cut off how it ends
         await drain(supervisor, working)
         for task in beside:
             task.cancel()
-        await asyncio.gather(*beside, working, return_exceptions=True)
+        await asyncio.gather(watching, *beside, working, return_exceptions=True)
 
 
 def _handlers(application: Application, part: Part) -> Mapping[WorkKind, Handler]:

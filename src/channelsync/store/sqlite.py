@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -60,11 +61,25 @@ def _open(*arguments: Any, **options: Any) -> _Connection:
 
 
 class _Connection(aiosqlite.Connection):
-    """aiosqlite's, with cursors of ours."""
+    """aiosqlite's, with cursors of ours, and stopped once however often it is asked for.
+
+    Whoever is cancelled while a connection closes asks for its end a second time. aiosqlite sends
+    each to the connection's thread, and nobody is there to answer the later one: who waits for that
+    answer waits for ever, and so does a process that wants to end.
+    """
+
+    _stopping: asyncio.Future[object] | None = None
 
     @override
     def cursor(self) -> _Cursor:  # type: ignore[override]
         return _Cursor(self)
+
+    @override
+    def stop(self) -> asyncio.Future[object] | None:
+        """End the thread and close the file. The answer is the same at every call."""
+        if self._running:
+            self._stopping = super().stop()
+        return self._stopping
 
 
 class _Cursor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,15 @@ async def test_a_statement_that_fails_leaves_the_transaction_as_it_was(database:
     async with database.read() as tx:
         below = sa.select(NUMBERS.c.number).where(NUMBERS.c.number < 0)
         assert -1 in (await tx.execute(below)).scalars().all()
+
+
+async def test_a_connection_that_is_told_twice_to_close_closes(database: Database) -> None:
+    async with database.read() as tx:
+        driver = (await tx.get_raw_connection()).driver_connection
+        assert driver is not None
+        closing = asyncio.create_task(driver.close())
+        await asyncio.sleep(0)  # it is under way, and whoever waited for it was cancelled
+        driver.stop()
+        async with asyncio.timeout(10):
+            await closing
+        await tx.invalidate()
