@@ -121,7 +121,7 @@ async def require_applied(engine: Engine, count: int) -> None:
     Raises:
         RuntimeError: the books hold another number of units, or something waits.
     """
-    waiting = sa.select(sa.func.count()).where(tables.deliveries.c.done_at.is_(None))
+    waiting = sa.select(sa.func.count()).select_from(tables.inbox)
     async with engine.database.read() as connection:
         counted = await connection.scalar(sa.select(sa.func.sum(tables.stock.c.reserved)))
         left = await connection.scalar(waiting)

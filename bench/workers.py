@@ -106,7 +106,7 @@ async def _hold_back(engine: Engine, seconds: float) -> None:
 
 
 async def _until_applied(engine: Engine) -> None:
-    left = sa.select(sa.func.count()).where(tables.deliveries.c.done_at.is_(None))
+    left = sa.select(sa.func.count()).select_from(tables.inbox)
     async with asyncio.timeout(DONE_SECONDS_MAX):
         while True:
             async with engine.database.read() as connection:

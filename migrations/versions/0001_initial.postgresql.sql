@@ -192,6 +192,12 @@ CREATE TABLE idempotency (
 
 CREATE INDEX ix_idempotency_created ON idempotency (created_at);
 
+CREATE TABLE inbox (
+    channel TEXT NOT NULL,
+    delivery_id BIGINT NOT NULL,
+    CONSTRAINT pk_inbox PRIMARY KEY (channel, delivery_id)
+);
+
 CREATE TABLE items (
     id BIGSERIAL NOT NULL,
     sku TEXT NOT NULL,
@@ -320,16 +326,13 @@ CREATE TABLE deliveries (
     received_at DOUBLE PRECISION NOT NULL,
     body_sha256 TEXT NOT NULL,
     reduced JSON NOT NULL,
-    done_at DOUBLE PRECISION,
     trace TEXT,
     CONSTRAINT pk_deliveries PRIMARY KEY (id),
     CONSTRAINT uq_deliveries_channel_dedupe_key UNIQUE (channel, dedupe_key),
     CONSTRAINT fk_deliveries_channel FOREIGN KEY(channel) REFERENCES channels (name)
 );
 
-CREATE INDEX ix_deliveries_done ON deliveries (done_at) WHERE done_at IS NOT NULL;
-
-CREATE INDEX ix_deliveries_pending ON deliveries (channel, id) WHERE done_at IS NULL;
+CREATE INDEX ix_deliveries_received ON deliveries (received_at);
 
 CREATE TABLE event_deliveries (
     endpoint_id TEXT NOT NULL,

@@ -162,8 +162,8 @@ class Settings(BaseSettings):
     anchor_interval_seconds: Annotated[float, Field(ge=ANCHOR_SECONDS_MIN)] = 3_600.0
     """How often the head is told, if it moved."""
     keep_deliveries_days: Annotated[float, Field(ge=KEEP_DELIVERIES_DAYS_MIN)] = 60.0
-    """How long a webhook is kept after it was applied, at least 14 days: as long as marketplaces
-    repeat one. Orders and the ledger are kept for ever."""
+    """How long an applied webhook is kept from its receipt, at least 14 days: as long as
+    marketplaces repeat one. Orders and the ledger are kept for ever."""
     keep_pushes_days: Annotated[float, Field(ge=KEEP_PUSHES_DAYS_MIN)] = 180.0
     """How long a push is kept after it was closed, with its request and attempts, at least 30 days.
     Reports over a longer time count none before."""

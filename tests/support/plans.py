@@ -45,7 +45,8 @@ _PASSED_ON: Final = ("channelsync.store.many", "channelsync.store.database")
 _EXPLAINED: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 _SQLITE_WAY: Final = re.compile(
     r"(?:SEARCH|SCAN) (?P<name>\w+)"
-    r"(?: USING (?:(?:PARTIAL )?(?:COVERING )?INDEX (?P<index>\w+)|(?P<key>INTEGER PRIMARY KEY)))?"
+    r"(?: USING (?:(?:PARTIAL )?(?:COVERING )?INDEX (?P<index>\w+)"
+    r"|(?P<key>(?:INTEGER )?PRIMARY KEY)))?"
     r"(?: \((?P<condition>.*)\))?"
 )
 _WHOLE: Final = "-"

@@ -22,7 +22,7 @@ from channelsync.engine.alarms import clear_alarm
 from channelsync.engine.core import Engine
 from channelsync.engine.work import WorkKind, mark
 from channelsync.store.many import among
-from channelsync.store.tables import dead_letters, deliveries
+from channelsync.store.tables import dead_letters, deliveries, inbox
 
 __all__ = [
     "DeadLetter",
@@ -107,9 +107,8 @@ async def replay_dead_letter(engine: Engine, number: int) -> None:
     async with engine.database.write() as tx:
         now = engine.now()
         row = await _end(tx, number, "replayed", now)
-        await tx.execute(
-            sa.update(deliveries).where(deliveries.c.id == int(row.reference)).values(done_at=None)
-        )
+        waits = {"channel": row.channel, "delivery_id": int(row.reference)}
+        await tx.execute(sa.insert(inbox).values(waits))
         await mark(tx, WorkKind.INTAKE, row.channel, not_before=now)
     _log.info("dead letter replayed", number=number, channel=row.channel)
 

@@ -22,13 +22,15 @@ from channelsync.engine.work import WorkKind, mark
 from channelsync.sdk.types import Delivery
 from channelsync.store import tables
 from channelsync.store.errors import is_passing
+from channelsync.store.many import Row, inserting
 from channelsync.tracing import Cause, caused_by, written_causes
 
-__all__ = ["Inbox", "Received", "note_delivery"]
+__all__ = ["Inbox", "Received", "lay_in", "note_delivery"]
 
 NOTED_EVERY_SECONDS: Final = 1.0
 COMMIT_MAX: Final = 200
 """Deliveries in one transaction."""
+_WAIT: Final = inserting(tables.inbox, "delivery_id", "channel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +120,6 @@ async def _write(
 
     `heard`: by channel, the sign of life to write down.
     """
-    deliveries = tables.deliveries
-    insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(deliveries)
-    statement = insert.on_conflict_do_nothing(
-        index_elements=[deliveries.c.channel, deliveries.c.dedupe_key]
-    ).returning(deliveries.c.channel, deliveries.c.dedupe_key)
     rows = [
         {
             "channel": received.channel,
@@ -136,7 +133,7 @@ async def _write(
         # In one order, lest two processes wait for each other's deliveries.
         for received in sorted(batch, key=lambda one: (one.channel, one.delivery.dedupe_key))
     ]
-    inserted = {(row.channel, row.dedupe_key) for row in await tx.execute(statement, rows)}
+    inserted = await lay_in(tx, rows)
     fresh = []
     for received in batch:
         key = (received.channel, received.delivery.dedupe_key)
@@ -146,6 +143,21 @@ async def _write(
         await note_delivery(tx, channel, at)
     await _ask_for_intake(tx, batch, fresh)
     return fresh
+
+
+async def lay_in(tx: AsyncConnection, rows: Sequence[Row]) -> set[tuple[str, str]]:
+    """Store deliveries, given by their columns; those that are new wait for their intake.
+
+    Returns channel and key of the new ones.
+    """
+    deliveries = tables.deliveries
+    insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(deliveries)
+    statement = insert.on_conflict_do_nothing(
+        index_elements=[deliveries.c.channel, deliveries.c.dedupe_key]
+    ).returning(deliveries.c.id, deliveries.c.channel, deliveries.c.dedupe_key)
+    new = (await tx.execute(statement, rows)).all()
+    await _WAIT.run(tx, [{"delivery_id": key, "channel": channel} for key, channel, _ in new])
+    return {(channel, dedupe_key) for _, channel, dedupe_key in new}
 
 
 async def note_delivery(tx: AsyncConnection, channel: str, at: Instant) -> None:

@@ -31,6 +31,7 @@ from channelsync.store.tables import (
     deliveries,
     hold_lines,
     holds,
+    inbox,
     notices,
     pruned,
     pushes,
@@ -157,14 +158,17 @@ def _old(kind: str, before: Instant) -> sa.Select[Any]:
 def _old_deliveries(before: Instant) -> sa.Select[Any]:
     """Applied ones; what lies among the dead letters may be replayed."""
     waits = sa.exists().where(
+        inbox.c.channel == deliveries.c.channel, inbox.c.delivery_id == deliveries.c.id
+    )
+    may_wait = sa.exists().where(
         dead_letters.c.state == "dead",
         dead_letters.c.kind == "delivery",
         dead_letters.c.reference == sa.cast(deliveries.c.id, sa.Text),
     )
     return (
         sa.select(deliveries.c.id, deliveries.c.channel)
-        .where(deliveries.c.done_at < before, ~waits)
-        .order_by(deliveries.c.done_at)
+        .where(deliveries.c.received_at < before, ~waits, ~may_wait)
+        .order_by(deliveries.c.received_at)
     )
 
 

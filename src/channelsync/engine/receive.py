@@ -59,11 +59,7 @@ async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
         await require_lease(tx, held, now=now)
         for delivery_id, reason in bad:
             await _bury(tx, running.name, delivery_id, reason, now)
-        await tx.execute(
-            sa.update(tables.deliveries)
-            .where(among(tx, tables.deliveries.c.id, [delivery_id for delivery_id, *_ in rows]))
-            .values(done_at=now)
-        )
+        await _take_out(tx, running.name, [delivery_id for delivery_id, *_ in rows])
         # Counts first: what was sold before one is no part of it any more.
         await apply_counts(tx, running.name, joined.counts, now=now)
         await apply_parsed(tx, running.name, joined, now=now)
@@ -74,15 +70,18 @@ async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
 
 
 async def _pending(tx: AsyncConnection, channel: str) -> Sequence[Any]:
-    deliveries = tables.deliveries
+    deliveries, inbox = tables.deliveries, tables.inbox
     columns = [deliveries.c[name] for name in ("id", "dedupe_key", "topic", "reduced", "trace")]
-    query = (
-        sa.select(*columns)
-        .where(deliveries.c.channel == channel, deliveries.c.done_at.is_(None))
-        .order_by(deliveries.c.id)
-        .limit(DELIVERIES_MAX)
-    )
-    return (await tx.execute(query)).all()
+    theirs = sa.select(inbox.c.delivery_id).where(inbox.c.channel == channel)
+    first = theirs.order_by(inbox.c.delivery_id).limit(DELIVERIES_MAX).subquery()
+    query = sa.select(*columns).join(first, first.c.delivery_id == deliveries.c.id)
+    return (await tx.execute(query.order_by(deliveries.c.id))).all()
+
+
+async def _take_out(tx: AsyncConnection, channel: str, delivery_ids: Sequence[int]) -> None:
+    inbox = tables.inbox
+    theirs = sa.and_(inbox.c.channel == channel, among(tx, inbox.c.delivery_id, delivery_ids))
+    await tx.execute(sa.delete(inbox).where(theirs))
 
 
 def _parse_all(

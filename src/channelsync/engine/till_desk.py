@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.engine.inbox import note_delivery
+from channelsync.engine.inbox import lay_in, note_delivery
 from channelsync.engine.work import WorkKind, mark
 from channelsync.sdk.connector import AcceptsSales
 from channelsync.sdk.errors import BadDelivery
@@ -76,20 +75,16 @@ async def _store_row(
         delivery = door.accept_sale(row)
     except BadDelivery as error:
         return RowResult(status="refused", detail=str(error))
-    deliveries = tables.deliveries
-    insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(deliveries)
     canonical = json.dumps(row, sort_keys=True, separators=(",", ":")).encode()
-    statement = insert.on_conflict_do_nothing(
-        index_elements=[deliveries.c.channel, deliveries.c.dedupe_key]
-    ).values(
-        channel=channel,
-        dedupe_key=delivery.dedupe_key,
-        topic=delivery.topic,
-        received_at=now,
-        body_sha256=hashlib.sha256(canonical).hexdigest(),
-        reduced=dict(delivery.reduced),
-    )
-    fresh = (await tx.execute(statement)).rowcount == 1
+    stored = {
+        "channel": channel,
+        "dedupe_key": delivery.dedupe_key,
+        "topic": delivery.topic,
+        "received_at": now,
+        "body_sha256": hashlib.sha256(canonical).hexdigest(),
+        "reduced": dict(delivery.reduced),
+    }
+    fresh = await lay_in(tx, [stored])
     return RowResult(status="accepted" if fresh else "duplicate")
 
 

@@ -40,7 +40,7 @@ _RESTLESS: Final = (
     ("SELECT channel, sku, settle_reasons FROM listings WHERE settle_wanted", "to be settled"),
     ("SELECT channel, kind, state FROM pushes WHERE closed_at IS NULL", "push under way"),
     ("SELECT owner, started_at FROM attempts WHERE ended_at IS NULL", "attempt without an end"),
-    ("SELECT channel, topic FROM deliveries WHERE done_at IS NULL", "delivery not taken in"),
+    ("SELECT channel, delivery_id FROM inbox", "delivery not taken in"),
     ("SELECT id, owner FROM holds WHERE state = 'active'", "cart"),
     ("SELECT name, state FROM channels WHERE state <> 'active'", "channel"),
 )

@@ -10,6 +10,7 @@ from channelsync.store.stock_tables import items, locations
 
 __all__ = [
     "deliveries",
+    "inbox",
     "line_events",
     "line_stock",
     "order_lines",
@@ -27,22 +28,19 @@ deliveries = sa.Table(
     sa.Column("received_at", INSTANT, nullable=False),
     sa.Column("body_sha256", sa.Text, nullable=False),
     sa.Column("reduced", sa.JSON, nullable=False),
-    sa.Column("done_at", INSTANT),
     sa.Column("trace", sa.Text),
     sa.UniqueConstraint("channel", "dedupe_key"),
-    sa.Index(
-        "ix_deliveries_done",
-        "done_at",
-        sqlite_where=sa.text("done_at IS NOT NULL"),
-        postgresql_where=sa.text("done_at IS NOT NULL"),
-    ),
-    sa.Index(
-        "ix_deliveries_pending",
-        "channel",
-        "id",
-        sqlite_where=sa.text("done_at IS NULL"),
-        postgresql_where=sa.text("done_at IS NULL"),
-    ),
+    sa.Index("ix_deliveries_received", "received_at"),
+)
+
+# Deliveries that wait for their intake. Rows of their own: a mark in the delivery would have the
+# database write all of it a second time. No foreign key, which would write it once more to lock it.
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("delivery_id", ID, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
 )
 
 order_lines = sa.Table(

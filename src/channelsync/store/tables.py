@@ -34,6 +34,7 @@ from channelsync.store.identity_tables import (
 from channelsync.store.notice_tables import low_stock, notices
 from channelsync.store.order_tables import (
     deliveries,
+    inbox,
     line_events,
     line_stock,
     order_lines,
@@ -94,6 +95,7 @@ __all__ = [
     "hold_lines",
     "holds",
     "idempotency",
+    "inbox",
     "inspections",
     "items",
     "kept_secrets",

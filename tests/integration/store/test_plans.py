@@ -47,7 +47,7 @@ from tests.support.signed_in import KEY, Door, Letterbox
 KEPT = Path(__file__).parent / "plans"
 WRITE = "CHANNELSYNC_WRITE_PLANS"
 HINT = f"if that is meant, run this test with {WRITE}=1 and look at what it changes"
-DROPPED = "ix_deliveries_pending"
+DROPPED = "ix_order_lines_parked"
 KINDS = {
     "a": PushSemantics.KEYED_COMPARE_AND_SET,
     "b": PushSemantics.KEYED_DELTA,

@@ -61,7 +61,6 @@ async def _bury(tx: AsyncConnection, number: int, channel: str, at: float) -> No
         "received_at": at,
         "body_sha256": "0" * 64,
         "reduced": {},
-        "done_at": at,
     }
     insert = sa.insert(tables.deliveries).values(delivery).returning(tables.deliveries.c.id)
     key = (await tx.execute(insert)).scalar_one()

@@ -29,7 +29,7 @@ async def bury(house: House, number: int, channel: str) -> None:
         "dedupe_key": f"d-{number}",
         "topic": "orders/create",
     }
-    delivery |= {"received_at": now, "body_sha256": "0" * 64, "reduced": {}, "done_at": now}
+    delivery |= {"received_at": now, "body_sha256": "0" * 64, "reduced": {}}
     async with house.engine.database.write() as tx:
         insert = sa.insert(tables.deliveries).values(delivery).returning(tables.deliveries.c.id)
         reference = str((await tx.execute(insert)).scalar_one())
