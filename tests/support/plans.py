@@ -40,7 +40,11 @@ Ways: TypeAlias = Mapping[Way, frozenset[str]]
 """Which modules take each way."""
 
 _OURS: Final = "channelsync."
-_PASSED_ON: Final = ("channelsync.store.many", "channelsync.store.database")
+_PASSED_ON: Final = (
+    "channelsync.store.many",
+    "channelsync.store.prepared",
+    "channelsync.store.database",
+)
 """They run what others ask for."""
 _EXPLAINED: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 _SQLITE_WAY: Final = re.compile(

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.emit import EventType, emit, emit_all
 from channelsync.store import tables
-from channelsync.store.many import among, inserting, updating
+from channelsync.store.many import inserting, updating
+from channelsync.store.prepared import Prepared
 
 __all__ = [
     "Shortfall",
@@ -37,6 +38,19 @@ _CLEAR: Final = updating(
 _FALL_SHORT: Final = inserting(
     tables.shortfalls,
     *("at", "channel", "item_id", "listing_id", "units", "cause", "reference"),
+)
+
+_STANDING: Final = Prepared(
+    lambda listed: sa.select(tables.alarms.c.subject).where(
+        tables.alarms.c.kind == sa.bindparam("kind"),
+        listed(tables.alarms.c.subject, "subjects"),
+        tables.alarms.c.cleared_at.is_(None),
+    )
+)
+_SKUS: Final = Prepared(
+    lambda listed: sa.select(tables.items.c.id, tables.items.c.sku).where(
+        listed(tables.items.c.id, "ids")
+    )
 )
 
 _log = structlog.get_logger("channelsync.alarms")
@@ -78,13 +92,8 @@ async def clear_alarm(tx: AsyncConnection, kind: str, subject: str, *, now: Inst
 
 async def standing_alarms(tx: AsyncConnection, kind: str, subjects: Iterable[str]) -> set[str]:
     """Those of the subjects whose alarm of this kind stands."""
-    alarms = tables.alarms
-    query = sa.select(alarms.c.subject).where(
-        alarms.c.kind == kind,
-        among(tx, alarms.c.subject, sorted(set(subjects))),
-        alarms.c.cleared_at.is_(None),
-    )
-    return set((await tx.execute(query)).scalars())
+    wanted = sorted(set(subjects))
+    return {subject for (subject,) in await _STANDING.rows(tx, kind=kind, subjects=wanted)}
 
 
 async def raise_alarms(
@@ -142,11 +151,7 @@ async def record_shortfalls(
     if not found:
         return
     await _FALL_SHORT.run(tx, [{"at": now, **asdict(one)} for one in found])
-    items = tables.items
-    query = sa.select(items.c.id, items.c.sku).where(
-        among(tx, items.c.id, sorted({one.item_id for one in found}))
-    )
-    skus = {row.id: row.sku for row in await tx.execute(query)}
+    skus = {row.id: row.sku for row in await _SKUS.rows(tx, ids=sorted({f.item_id for f in found}))}
     events = [
         (
             EventType.SHORTFALL_RECORDED,

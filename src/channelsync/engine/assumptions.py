@@ -13,15 +13,18 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import clear_alarm, raise_alarm
 from channelsync.sdk.types import Assumption, AssumptionFinding
 from channelsync.store import tables
+from channelsync.store.prepared import Prepared
 
 __all__ = ["broken_listings", "record_findings"]
 
-_BROKEN: Final = sa.select(
-    tables.assumptions.c.channel,
-    tables.assumptions.c.listing_id,
-    tables.assumptions.c.assumption,
-    tables.assumptions.c.why,
-).where(sa.not_(tables.assumptions.c.holds))
+_BROKEN: Final = Prepared(
+    lambda listed: sa.select(
+        tables.assumptions.c.channel,
+        tables.assumptions.c.listing_id,
+        tables.assumptions.c.assumption,
+        tables.assumptions.c.why,
+    ).where(sa.not_(tables.assumptions.c.holds), listed(tables.assumptions.c.channel, "channels"))
+)
 
 
 async def record_findings(
@@ -100,7 +103,7 @@ async def broken_listings(
     The listing 0 stands for all of a channel.
     """
     found: dict[str, dict[int, str]] = {channel: {} for channel in channels}
-    query = _BROKEN.where(tables.assumptions.c.channel.in_(sorted(found)))
-    for channel, listing_id, assumption, why in (await tx.execute(query)).all():
+    rows = await _BROKEN.rows(tx, channels=sorted(found))
+    for channel, listing_id, assumption, why in rows:
         found[channel][listing_id] = f"{assumption}: {why}"
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
@@ -21,12 +21,21 @@ from channelsync.engine.work import WorkKind, mark, mark_items
 from channelsync.ports import RunningChannel
 from channelsync.sdk.types import ChangeResult, PushRequest
 from channelsync.store import tables
+from channelsync.store.many import updating
 from channelsync.store.tables import MovementKind
 from channelsync.tracing import Cause
 
 __all__ = ["Sending", "finish_request", "push_as_sent", "record"]
 
 _log = structlog.get_logger("channelsync.publish")
+
+_ENDED_AT: Final = (
+    sa.select(tables.attempts.c.ended_at)
+    .where(tables.attempts.c.id == sa.bindparam("attempt_id"))
+    .with_for_update()
+)
+_END: Final = updating(tables.attempts, "ended_at", "outcome", "detail")
+_FINISH: Final = updating(tables.requests, "done")
 
 RETRY_SECONDS_FIRST = 1.0
 RETRY_SECONDS_MAX = 300.0
@@ -87,7 +96,8 @@ async def record(
         if _is_open(grants[listing_id].grant, push_id)
     ]
     await grants.flush()
-    await note_taken(tx, results, now=now)
+    sets = {key for key, (_, push) in sending.pushes.items() if push.kind is PushKind.SET}
+    await note_taken(tx, [result for result in results if result.push_id in sets], now=now)
     await _end_attempt(tx, running, sending, results, now, retry=bool(still_open))
     if all(result.outcome is Outcome.UNSENT for result in results):
         return
@@ -115,9 +125,7 @@ def _all_quarantined_until(grants: Grants, sending: Sending) -> Instant | None:
 
 async def _is_ours(tx: AsyncConnection, attempt_id: int) -> bool:
     """Whether nobody has ended the attempt in our place."""
-    attempts = tables.attempts
-    query = sa.select(attempts.c.ended_at).where(attempts.c.id == attempt_id).with_for_update()
-    return (await tx.execute(query)).scalar_one() is None
+    return (await tx.execute(_ENDED_AT, {"attempt_id": attempt_id})).scalar_one() is None
 
 
 def _is_open(grant: Grant, push_id: str) -> bool:
@@ -173,11 +181,8 @@ async def _end_attempt(
 ) -> None:
     outcomes = sorted({result.outcome.value for result in results})
     reasons = sorted({result.reason for result in results if result.reason})
-    await tx.execute(
-        sa.update(tables.attempts)
-        .where(tables.attempts.c.id == sending.attempt_id)
-        .values(ended_at=now, outcome=",".join(outcomes), detail="; ".join(reasons)[:500])
-    )
+    end = {"ended_at": now, "outcome": ",".join(outcomes), "detail": "; ".join(reasons)[:500]}
+    await _END.run(tx, [{"id": sending.attempt_id, **end}])
     _log.info("push sent", channel=running.name, changes=len(results), outcome=",".join(outcomes))
     if not retry:
         await finish_request(tx, sending.request_id)
@@ -212,6 +217,4 @@ def _backoff(tried: int) -> float:
 
 async def finish_request(tx: AsyncConnection, request_id: str) -> None:
     """No further copy of the request will leave."""
-    await tx.execute(
-        sa.update(tables.requests).where(tables.requests.c.id == request_id).values(done=True)
-    )
+    await _FINISH.run(tx, [{"id": request_id, "done": True}])

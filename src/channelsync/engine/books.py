@@ -16,7 +16,7 @@ from channelsync.domain.stock import PoolStock, StockLevel, pool_stock
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.grants import Listing
 from channelsync.store import tables
-from channelsync.store.many import among
+from channelsync.store.prepared import Prepared
 from channelsync.store.tables import ListingState
 
 __all__ = ["Place", "StockBooks", "adopting", "books_of", "load_stock"]
@@ -25,6 +25,23 @@ __all__ = ["Place", "StockBooks", "adopting", "books_of", "load_stock"]
 _OF_STOCK: Final = (
     *("item_id", "location_id", "counted_at"),
     *("on_hand", "reserved", "safety_stock", "on_order", "in_transit"),
+)
+
+
+_OF_POOL: Final = sa.and_(
+    tables.locations.c.pool == sa.bindparam("pool"), tables.locations.c.active
+)
+_PLACES: Final = Prepared(
+    lambda _listed: sa.select(
+        tables.locations.c.id, tables.locations.c.code, tables.locations.c.priority
+    ).where(_OF_POOL)
+)
+_LEVELS: Final = Prepared(
+    lambda listed: (
+        sa.select(*(tables.stock.c[name] for name in _OF_STOCK))
+        .join(tables.locations, tables.locations.c.id == tables.stock.c.location_id)
+        .where(_OF_POOL, listed(tables.stock.c.item_id, "item_ids"))
+    )
 )
 
 
@@ -86,16 +103,11 @@ class StockBooks:
 async def load_stock(tx: AsyncConnection, pool: str, item_ids: Iterable[int]) -> StockBooks:
     """The levels of items in a pool."""
     wanted = sorted(set(item_ids))
-    where = sa.and_(tables.locations.c.pool == pool, tables.locations.c.active)
-    places = (await tx.execute(sa.select(tables.locations).where(where))).all()
-    query = (
-        sa.select(*(tables.stock.c[name] for name in _OF_STOCK))
-        .join(tables.locations, tables.locations.c.id == tables.stock.c.location_id)
-        .where(where, among(tx, tables.stock.c.item_id, wanted))
-    )
+    places = await _PLACES.rows(tx, pool=pool)
     levels: dict[tuple[int, int], StockLevel] = {}
     counts: dict[tuple[int, int], Instant] = {}
-    for item_id, location_id, counted_at, *units in await tx.execute(query):
+    rows = await _LEVELS.rows(tx, pool=pool, item_ids=wanted)
+    for item_id, location_id, counted_at, *units in rows:
         levels[item_id, location_id] = _level(*units)
         if counted_at is not None:
             counts[item_id, location_id] = counted_at

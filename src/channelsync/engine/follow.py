@@ -7,7 +7,7 @@ However long the channel's own batch hangs, the books hold what it may still put
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
@@ -32,6 +32,27 @@ LOOK_SECONDS_FIRST = 15.0
 LOOK_SECONDS_MAX = 300.0
 AGE_SHARE = 0.25
 """A batch that has been under way for long is asked for less often."""
+
+# From the few open attempts to their requests, never from all requests of the channel: the channel
+# is compared in a way that no index answers.
+_OPEN: Final = (
+    sa.select(
+        tables.attempts,
+        tables.requests.c.key,
+        tables.requests.c.body,
+        tables.requests.c.operation,
+    )
+    .join(tables.requests, tables.requests.c.id == tables.attempts.c.request_id)
+    .where(
+        sa.func.coalesce(tables.requests.c.channel, "") == sa.bindparam("channel"),
+        tables.attempts.c.ended_at.is_(None),
+        tables.attempts.c.ticket.is_not(None),
+    )
+)
+_NEXT: Final = _OPEN.with_only_columns(sa.func.min(tables.attempts.c.look_at))
+_DUE: Final = _OPEN.where(tables.attempts.c.look_at <= sa.bindparam("now")).order_by(
+    tables.attempts.c.id
+)
 
 
 def ticket_of(results: Sequence[ChangeResult]) -> str | None:
@@ -71,27 +92,12 @@ async def hasten(
     await mark(tx, WorkKind.PUBLISH, channel, not_before=now)
 
 
-async def next_look(tx: AsyncConnection, channel: str) -> Instant | None:
+async def next_look(tx: AsyncConnection, running: RunningChannel) -> Instant | None:
     """When to ask next; None where nothing is under a ticket."""
-    query = _open(channel).with_only_columns(sa.func.min(tables.attempts.c.look_at))
-    at: Instant | None = (await tx.execute(query)).scalar()
+    if not isinstance(running.channel, FollowsPushes):
+        return None
+    at: Instant | None = (await tx.execute(_NEXT, {"channel": running.name})).scalar()
     return at
-
-
-def _open(channel: str) -> sa.Select[Any]:
-    attempts, requests = tables.attempts, tables.requests
-    # From the few open attempts to their requests, never from all requests of the channel: the
-    # channel is compared in a way that no index answers.
-    channel_of_request = sa.func.coalesce(requests.c.channel, "")
-    return (
-        sa.select(attempts, requests.c.key, requests.c.body, requests.c.operation)
-        .join(requests, requests.c.id == attempts.c.request_id)
-        .where(
-            channel_of_request == channel,
-            attempts.c.ended_at.is_(None),
-            attempts.c.ticket.is_not(None),
-        )
-    )
 
 
 async def follow(engine: Engine, held: Claim, running: RunningChannel) -> None:
@@ -100,8 +106,8 @@ async def follow(engine: Engine, held: Claim, running: RunningChannel) -> None:
     if not isinstance(channel, FollowsPushes):
         return
     async with engine.database.read() as connection:
-        query = _open(running.name).where(tables.attempts.c.look_at <= engine.now())
-        due = (await connection.execute(query.order_by(tables.attempts.c.id))).all()
+        wanted = {"channel": running.name, "now": engine.now()}
+        due = (await connection.execute(_DUE, wanted)).all()
         sendings = [await _sending(connection, row) for row in due]
     for row, sending in zip(due, sendings, strict=True):
         results = await _asked(channel, sending.request, row.ticket)

@@ -26,12 +26,22 @@ from channelsync.store import tables
 from channelsync.store.database import is_writing
 from channelsync.store.ledger import ExposureMove, move_exposures
 from channelsync.store.locks import in_parts, lock_items
-from channelsync.store.many import among, inserting, updating
+from channelsync.store.many import inserting, updating
+from channelsync.store.prepared import Listed, Prepared
 from channelsync.store.tables import MovementKind, PushState
 from channelsync.tracing import causes_here, written_causes
 
 __all__ = ["Grants", "Listing", "PushNote"]
 
+
+def _selected(listed: Listed) -> sa.Select[Any]:
+    return selected(listed(tables.listings.c.id, "ids")).order_by(tables.listings.c.id)
+
+
+_LISTINGS: Final = Prepared(_selected)
+_LOCKED: Final = Prepared(
+    lambda listed: _selected(listed).with_for_update(of=tables.listings, key_share=True)
+)
 _WRITE_LISTINGS: Final = updating(
     tables.listings,
     *("exposure", "push_seq", "attempts_open", "outstanding_until", "lowered_until"),
@@ -46,7 +56,7 @@ _WRITE_LISTINGS: Final = updating(
     *("settled_to", "remote", "remote_at", "target", "drain_target", "last_push_at", "demand"),
 )
 _PUSH_VALUES: Final = (
-    *("charged", "copies", "refused", "retry_until", "release_after"),
+    *("request_id", "charged", "copies", "refused", "retry_until", "release_after"),
     *("state", "closed_at", "result", "reason"),
 )
 _WRITE_PUSHES: Final = updating(tables.pushes, *_PUSH_VALUES)
@@ -106,8 +116,7 @@ class Grants:
 
     async def _bring_in(self, listing_ids: Sequence[int], recipes: Recipes) -> None:
         for part in in_parts(listing_ids):
-            query = self._select(among(self._tx, tables.listings.c.id, part))
-            for row in (await self._tx.execute(query)).all():
+            for row in await self._query.rows(self._tx, ids=part):
                 listing = from_row(row, recipes)
                 self._stored[listing.id] = self._current[listing.id] = listing
 
@@ -136,11 +145,9 @@ class Grants:
         self._locked |= fresh
         return True
 
-    def _select(self, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        query = selected(condition).order_by(tables.listings.c.id)
-        if not self._takes_turns:
-            return query
-        return query.with_for_update(of=tables.listings, key_share=True)
+    @property
+    def _query(self) -> Prepared:
+        return _LOCKED if self._takes_turns else _LISTINGS
 
     def __getitem__(self, listing_id: int) -> Listing:
         return self._current[listing_id]
@@ -201,6 +208,7 @@ class Grants:
         old, new = before.grant.push, grant.push
         if old is not None and (new is None or new.push_id != old.push_id):
             self._pushed[old.push_id] = push_values(old) | {
+                "request_id": before.request_id,
                 "state": PushState.CLOSED,
                 "closed_at": self._now,
                 "result": note.result or ("settled" if new is None else "overtaken"),
@@ -223,6 +231,7 @@ class Grants:
             }
         if old != new:
             self._pushed[new.push_id] = push_values(new) | {
+                "request_id": before.request_id if _same_push(before.grant, grant) else None,
                 "state": push_state(new),
                 "closed_at": None,
                 "result": note.result or None,

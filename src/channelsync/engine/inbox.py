@@ -30,6 +30,14 @@ __all__ = ["Inbox", "Received", "lay_in", "note_delivery"]
 NOTED_EVERY_SECONDS: Final = 1.0
 COMMIT_MAX: Final = 200
 """Deliveries in one transaction."""
+_STORE: Final = {
+    name: dialect.insert(tables.deliveries)
+    .on_conflict_do_nothing(
+        index_elements=[tables.deliveries.c.channel, tables.deliveries.c.dedupe_key]
+    )
+    .returning(*(tables.deliveries.c[name] for name in ("id", "channel", "dedupe_key")))
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
 _WAIT: Final = inserting(tables.inbox, "delivery_id", "channel")
 
 
@@ -150,12 +158,7 @@ async def lay_in(tx: AsyncConnection, rows: Sequence[Row]) -> set[tuple[str, str
 
     Returns channel and key of the new ones.
     """
-    deliveries = tables.deliveries
-    insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(deliveries)
-    statement = insert.on_conflict_do_nothing(
-        index_elements=[deliveries.c.channel, deliveries.c.dedupe_key]
-    ).returning(deliveries.c.id, deliveries.c.channel, deliveries.c.dedupe_key)
-    new = (await tx.execute(statement, rows)).all()
+    new = (await tx.execute(_STORE[tx.dialect.name], rows)).all()
     await _WAIT.run(tx, [{"delivery_id": key, "channel": channel} for key, channel, _ in new])
     return {(channel, dedupe_key) for _, channel, dedupe_key in new}
 

@@ -31,7 +31,8 @@ from channelsync.engine.measure import note_late_orders
 from channelsync.sdk.types import OrderFact, OrderVoid
 from channelsync.store import tables
 from channelsync.store.locks import lock_orders
-from channelsync.store.many import among, inserting, updating
+from channelsync.store.many import inserting, updating
+from channelsync.store.prepared import Prepared
 
 __all__ = ["apply_orders", "reapply_parked"]
 
@@ -42,6 +43,17 @@ _News: TypeAlias = tuple[dict[str, Any], LineState, KnownLine | None]
 
 _STATE: Final = ("listing_id", "parked", "heard_at", *state_values(LineState(ordered=0)))
 _WORDS: Final = ("sku", "external", "location", "origin")
+_ACCOUNT: Final = sa.select(
+    *(tables.channels.c[name] for name in ("name", "pool", "baseline_at", "watermark"))
+).where(tables.channels.c.name == sa.bindparam("channel"))
+_LINE_IDS: Final = Prepared(
+    lambda listed: sa.select(
+        *(tables.order_lines.c[name] for name in ("id", "order_id", "line_id"))
+    ).where(
+        tables.order_lines.c.channel == sa.bindparam("channel"),
+        listed(tables.order_lines.c.order_id, "order_ids"),
+    )
+)
 _UPDATE_VOIDED: Final = updating(tables.order_lines, *_STATE)
 _UPDATE_TOLD: Final = updating(tables.order_lines, *_STATE, *_WORDS)
 _INSERT_LINES: Final = inserting(
@@ -171,8 +183,7 @@ def _newest(facts: Iterable[OrderFact]) -> dict[tuple[str, str], OrderFact]:
 
 
 async def _account(tx: AsyncConnection, channel: str) -> Any:
-    query = sa.select(tables.channels).where(tables.channels.c.name == channel)
-    return (await tx.execute(query)).one()
+    return (await tx.execute(_ACCOUNT, {"channel": channel})).one()
 
 
 async def _open_batch(
@@ -283,12 +294,9 @@ async def _write_lines(
     if not fresh:
         return {}
     await _INSERT_LINES.run(tx, fresh)
-    lines = tables.order_lines
     order_ids = sorted({row["order_id"] for row in fresh})
-    query = sa.select(lines.c.id, lines.c.order_id, lines.c.line_id).where(
-        lines.c.channel == channel, among(tx, lines.c.order_id, order_ids)
-    )
-    return {(row.order_id, row.line_id): row.id for row in await tx.execute(query)}
+    rows = await _LINE_IDS.rows(tx, channel=channel, order_ids=order_ids)
+    return {(row.order_id, row.line_id): row.id for row in rows}
 
 
 def _after(row: Mapping[str, Any]) -> float | None:

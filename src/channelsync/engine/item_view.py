@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -33,7 +33,7 @@ from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.recipes import related_items
 from channelsync.store import tables
-from channelsync.store.many import among
+from channelsync.store.prepared import Prepared
 from channelsync.store.tables import ChannelState
 from channelsync.store.tables import ListingState as StoredState
 
@@ -42,6 +42,12 @@ __all__ = ["Facts", "ItemView", "read_facts", "view_item", "views_of"]
 FAST_LEAD_SECONDS = 5.0
 READ_BACK_SECONDS = 30.0
 NOBODYS = Rule(name="no rule: nothing is listed")
+_ITEMS: Final = Prepared(
+    lambda listed: sa.select(tables.items.c.id, tables.items.c.sku, tables.items.c.tags).where(
+        listed(tables.items.c.id, "ids")
+    )
+)
+_CHANNELS: Final = sa.select(tables.channels)
 
 
 class NamedItem(NamedTuple):
@@ -161,16 +167,15 @@ def views_of(engine: Engine, facts: Facts, grants: Grants, item_id: int) -> list
 
 
 async def _items(tx: AsyncConnection, item_ids: Iterable[int]) -> dict[int, NamedItem]:
-    items = tables.items.c
-    query = sa.select(items.id, items.sku, items.tags).where(among(tx, items.id, sorted(item_ids)))
-    return {row[0]: NamedItem._make(row) for row in (await tx.execute(query)).all()}
+    rows = await _ITEMS.rows(tx, ids=sorted(item_ids))
+    return {row[0]: NamedItem._make(row) for row in rows}
 
 
 async def channel_facts(
     engine: Engine, tx: AsyncConnection, now: Instant
 ) -> dict[str, ChannelFacts]:
     """Every channel's bearing on its listings."""
-    rows = (await tx.execute(sa.select(tables.channels))).all()
+    rows = (await tx.execute(_CHANNELS)).all()
     return {row.name: _facts(engine, row, now) for row in rows}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,11 +13,31 @@ from channelsync.domain.orders import LineState
 from channelsync.domain.vocabulary import CancelEffect
 from channelsync.sdk.types import OrderFact, OrderVoid
 from channelsync.store import tables
-from channelsync.store.many import among
+from channelsync.store.prepared import Prepared
 
 __all__ = ["KnownLine", "line_state", "load_lines", "load_voids", "match_listings", "voided"]
 
 LineKey = tuple[str, str]
+
+_LINES: Final = Prepared(
+    lambda listed: sa.select(tables.order_lines).where(
+        tables.order_lines.c.channel == sa.bindparam("channel"),
+        listed(tables.order_lines.c.order_id, "order_ids"),
+    )
+)
+_VOIDS: Final = Prepared(
+    lambda listed: sa.select(tables.order_voids).where(
+        tables.order_voids.c.channel == sa.bindparam("channel"),
+        listed(tables.order_voids.c.order_id, "order_ids"),
+    )
+)
+_OFFERS: Final = Prepared(
+    lambda listed: sa.select(
+        tables.listings.c.id, tables.listings.c.sku, tables.listings.c.external
+    ).where(
+        tables.listings.c.channel == sa.bindparam("channel"), listed(tables.listings.c.sku, "skus")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +95,8 @@ async def load_lines(
     tx: AsyncConnection, channel: str, order_ids: Iterable[str]
 ) -> dict[LineKey, KnownLine]:
     """Every stored line of some orders."""
-    lines = tables.order_lines
-    query = sa.select(lines).where(
-        lines.c.channel == channel, among(tx, lines.c.order_id, sorted(set(order_ids)))
-    )
-    return {(row.order_id, row.line_id): _known(row) for row in await tx.execute(query)}
+    rows = await _LINES.rows(tx, channel=channel, order_ids=sorted(set(order_ids)))
+    return {(row.order_id, row.line_id): _known(row) for row in rows}
 
 
 def _known(row: Any) -> KnownLine:
@@ -112,15 +129,12 @@ async def load_voids(
     tx: AsyncConnection, channel: str, order_ids: Iterable[str]
 ) -> dict[str, OrderVoid]:
     """Orders known to be void, by id."""
-    voids = tables.order_voids
-    query = sa.select(voids).where(
-        voids.c.channel == channel, among(tx, voids.c.order_id, sorted(set(order_ids)))
-    )
+    rows = await _VOIDS.rows(tx, channel=channel, order_ids=sorted(set(order_ids)))
     return {
         row.order_id: OrderVoid(
             order_id=row.order_id, at=row.at, cancel_effect=CancelEffect(row.cancel_effect)
         )
-        for row in await tx.execute(query)
+        for row in rows
     }
 
 
@@ -132,14 +146,7 @@ async def match_listings(
     The channel's own identifiers decide; the SKU does where they do not contradict it.
     """
     skus = sorted({fact.sku for fact in facts if fact.sku})
-    listings = tables.listings
-    columns = sa.select(listings.c.id, listings.c.sku, listings.c.external)
-    by_sku = {
-        row.sku: row
-        for row in await tx.execute(
-            columns.where(listings.c.channel == channel, among(tx, listings.c.sku, skus))
-        )
-    }
+    by_sku = {row.sku: row for row in await _OFFERS.rows(tx, channel=channel, skus=skus)}
     found: dict[LineKey, int] = {}
     for fact in facts:
         row = by_sku.get(fact.sku or "")

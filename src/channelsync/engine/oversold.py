@@ -8,6 +8,7 @@ shortfall whose cause is the assumption that broke.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,9 +18,20 @@ from channelsync.engine.alarms import Shortfall, record_shortfalls
 from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.measure import LIMITS
 from channelsync.store import tables
-from channelsync.store.many import among
+from channelsync.store.prepared import Prepared
 
 __all__ = ["note_oversold"]
+
+_DOUBTED: Final = Prepared(
+    lambda listed: sa.select(
+        tables.assumptions.c.listing_id, tables.assumptions.c.assumption
+    ).where(
+        tables.assumptions.c.channel == sa.bindparam("channel"),
+        listed(tables.assumptions.c.listing_id, "listing_ids"),
+        tables.assumptions.c.assumption.in_(LIMITS),
+        sa.not_(tables.assumptions.c.holds),
+    )
+)
 
 
 async def note_oversold(
@@ -50,16 +62,11 @@ async def note_oversold(
 
 async def _doubted(tx: AsyncConnection, channel: str, sold: Mapping[int, int]) -> dict[int, str]:
     """The broken assumption of those of the listings that sold and have one."""
-    if not sold:
+    within = sorted(key for key, units in sold.items() if units)
+    if not within:
         return {}
-    known = tables.assumptions
-    query = sa.select(known.c.listing_id, known.c.assumption).where(
-        known.c.channel == channel,
-        among(tx, known.c.listing_id, sorted(key for key, units in sold.items() if units)),
-        known.c.assumption.in_(LIMITS),
-        sa.not_(known.c.holds),
-    )
-    return {row.listing_id: row.assumption for row in await tx.execute(query)}
+    rows = await _DOUBTED.rows(tx, channel=channel, listing_ids=within)
+    return {row.listing_id: row.assumption for row in rows}
 
 
 async def _missing(tx: AsyncConnection, listing: Listing, item_id: int) -> int:

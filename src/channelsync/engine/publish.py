@@ -9,7 +9,7 @@ deadline: a sender that was stalled sends nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
@@ -29,7 +29,7 @@ from channelsync.engine.ends import Finished, finish_here
 from channelsync.engine.follow import follow, hand_over, next_look, ticket_of
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.listings import takeable_for
-from channelsync.engine.waiting import planned_of, size_of_next, urgency
+from channelsync.engine.waiting import planned
 from channelsync.engine.work import (
     Claim,
     WorkKind,
@@ -48,6 +48,21 @@ from channelsync.tracing import Cause, SpanKind, meeting, read_causes
 __all__ = ["publish"]
 
 _log = structlog.get_logger("channelsync.publish")
+
+_MODE: Final = sa.select(tables.channels.c.mode, tables.channels.c.paused_reason).where(
+    tables.channels.c.name == sa.bindparam("channel")
+)
+_IS_OPEN: Final = sa.and_(
+    tables.requests.c.channel == sa.bindparam("channel"), sa.not_(tables.requests.c.done)
+)
+_WAITS: Final = sa.select(sa.func.min(tables.requests.c.not_before)).where(_IS_OPEN)
+_DUE: Final = (
+    sa.select(tables.requests)
+    .where(_IS_OPEN, tables.requests.c.not_before <= sa.bindparam("now"))
+    .order_by(tables.requests.c.created_at)
+)
+_ADD_REQUEST: Final = sa.insert(tables.requests)
+_ADD_ATTEMPT: Final = sa.insert(tables.attempts)
 
 SEND_WITHIN_SECONDS = 10.0
 """An attempt that has not begun to write this long after its commit is never written."""
@@ -86,11 +101,11 @@ async def _send_one(
             now = engine.now()
             await require_lease(tx, held, now=now)
             if not await _may_send(tx, running.name):
-                again_at = await next_look(tx, running.name)
+                again_at = await next_look(tx, running)
                 return await finish_here(tx, held, again_at=again_at)
             sending = await _next_copy(engine, tx, running, now)
             if sending is None:
-                again_at = await _next_time(tx, running.name)
+                again_at = await _next_time(tx, running)
                 return await finish_here(tx, held, again_at=again_at)
             # From before the commit on: its end is ours to record.
             engine.sending.add(sending.request_id)
@@ -120,20 +135,13 @@ async def _note_end(
 
 
 async def _may_send(tx: AsyncConnection, channel: str) -> bool:
-    query = sa.select(tables.channels.c.mode, tables.channels.c.paused_reason).where(
-        tables.channels.c.name == channel
-    )
-    row = (await tx.execute(query)).one_or_none()
+    row = (await tx.execute(_MODE, {"channel": channel})).one_or_none()
     return row is not None and row.mode == "live" and row.paused_reason is None
 
 
-async def _next_time(tx: AsyncConnection, channel: str) -> Instant | None:
-    requests = tables.requests
-    query = sa.select(sa.func.min(requests.c.not_before)).where(
-        requests.c.channel == channel, sa.not_(requests.c.done)
-    )
-    waits_until: Instant | None = (await tx.execute(query)).scalar()
-    times = (waits_until, await next_look(tx, channel))
+async def _next_time(tx: AsyncConnection, running: RunningChannel) -> Instant | None:
+    waits_until: Instant | None = (await tx.execute(_WAITS, {"channel": running.name})).scalar()
+    times = (waits_until, await next_look(tx, running))
     return min((at for at in times if at is not None), default=None)
 
 
@@ -153,17 +161,7 @@ async def _next_copy(
 
 
 async def _due_requests(tx: AsyncConnection, channel: str, now: Instant) -> Sequence[Any]:
-    requests = tables.requests
-    query = (
-        sa.select(requests)
-        .where(
-            requests.c.channel == channel,
-            sa.not_(requests.c.done),
-            requests.c.not_before <= now,
-        )
-        .order_by(requests.c.created_at)
-    )
-    return (await tx.execute(query)).all()
+    return (await tx.execute(_DUE, {"channel": channel, "now": now})).all()
 
 
 async def _another_copy(
@@ -225,19 +223,12 @@ async def _takeable_for_copy(
 async def _new_request(
     engine: Engine, tx: AsyncConnection, running: RunningChannel, now: Instant
 ) -> Sending | None:
-    pushes = tables.pushes
-    query = (
-        sa.select(pushes)
-        .where(planned_of(running.name))
-        .order_by(urgency(), pushes.c.opened_at, pushes.c.id)
-        .limit(await size_of_next(tx, running))
-    )
-    planned = (await tx.execute(query)).all()
-    if not planned:
+    waiting = await planned(tx, running)
+    if not waiting:
         return None
     # One request is of one form: comparing or not.
-    form = planned[0].compare_with is None
-    chosen = [push for push in planned if (push.compare_with is None) is form]
+    form = waiting[0].compare_with is None
+    chosen = [push for push in waiting if (push.compare_with is None) is form]
     grants = Grants(tx, now, f"push:{running.name}")
     await grants.load(push.listing_id for push in chosen)
     # Until its item was locked, another process may have withdrawn one and planned its listing
@@ -249,19 +240,16 @@ async def _new_request(
     changes = [_change(push, grants[push.listing_id]) for push in chosen]
     request = channel.prepare(changes, key=engine.environment.new_id())
     request_id = engine.environment.new_id()
-    await tx.execute(
-        sa.insert(tables.requests).values(
-            id=request_id,
-            channel=running.name,
-            operation=request.operation,
-            key=request.key,
-            body=request.body,
-            created_at=now,
-            first_sent_at=now,
-        )
-    )
-    ids = [push.id for push in chosen]
-    await tx.execute(sa.update(pushes).where(pushes.c.id.in_(ids)).values(request_id=request_id))
+    row = {
+        "id": request_id,
+        "channel": running.name,
+        "operation": request.operation,
+        "key": request.key,
+        "body": request.body,
+        "created_at": now,
+        "first_sent_at": now,
+    }
+    await tx.execute(_ADD_REQUEST, row)
     for push in chosen:
         grants.update(push.listing_id, request_id=request_id)
     return await _commit_copy(engine, tx, grants, chosen, request_id, request, now)
@@ -312,7 +300,7 @@ async def _commit_copy(
         "deadline": deadline,
         "owner": engine.environment.owner,
     }
-    result = await tx.execute(sa.insert(tables.attempts).values(attempt))
+    result = await tx.execute(_ADD_ATTEMPT, attempt)
     key = result.inserted_primary_key
     if key is None:  # pragma: no cover - every supported engine returns it
         raise LookupError("the store returned no attempt id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
@@ -31,6 +31,21 @@ from channelsync.tracing import read_causes
 __all__ = ["apply_parsed", "intake"]
 
 _log = structlog.get_logger("channelsync.intake")
+
+_FIRST: Final = (
+    sa.select(tables.inbox.c.delivery_id)
+    .where(tables.inbox.c.channel == sa.bindparam("channel"))
+    .order_by(tables.inbox.c.delivery_id)
+    .limit(sa.bindparam("most"))
+    .subquery()
+)
+_PENDING: Final = (
+    sa.select(
+        *(tables.deliveries.c[name] for name in ("id", "dedupe_key", "topic", "reduced", "trace"))
+    )
+    .join(_FIRST, _FIRST.c.delivery_id == tables.deliveries.c.id)
+    .order_by(tables.deliveries.c.id)
+)
 
 DELIVERIES_MAX = 1_000
 """Of one batch, which is one transaction."""
@@ -70,12 +85,7 @@ async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
 
 
 async def _pending(tx: AsyncConnection, channel: str) -> Sequence[Any]:
-    deliveries, inbox = tables.deliveries, tables.inbox
-    columns = [deliveries.c[name] for name in ("id", "dedupe_key", "topic", "reduced", "trace")]
-    theirs = sa.select(inbox.c.delivery_id).where(inbox.c.channel == channel)
-    first = theirs.order_by(inbox.c.delivery_id).limit(DELIVERIES_MAX).subquery()
-    query = sa.select(*columns).join(first, first.c.delivery_id == deliveries.c.id)
-    return (await tx.execute(query.order_by(deliveries.c.id))).all()
+    return (await tx.execute(_PENDING, {"channel": channel, "most": DELIVERIES_MAX})).all()
 
 
 async def _take_out(tx: AsyncConnection, channel: str, delivery_ids: Sequence[int]) -> None:

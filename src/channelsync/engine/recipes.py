@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.store.locks import in_parts
 from channelsync.store.many import among
+from channelsync.store.prepared import Prepared
 from channelsync.store.tables import recipes
 
 __all__ = [
@@ -29,10 +30,18 @@ _MINE, _OTHERS = recipes.alias(), recipes.alias()
 _SHARED: Final = sa.select(_OTHERS.c.item_id).join(
     _MINE, _MINE.c.listing_id == _OTHERS.c.listing_id
 )
-_AROUND: Final = sa.select(_OTHERS.c.listing_id, _OTHERS.c.item_id, _OTHERS.c.units).join(
-    _MINE, _MINE.c.listing_id == _OTHERS.c.listing_id
+_AROUND: Final = Prepared(
+    lambda listed: (
+        sa.select(_OTHERS.c.listing_id, _OTHERS.c.item_id, _OTHERS.c.units)
+        .join(_MINE, _MINE.c.listing_id == _OTHERS.c.listing_id)
+        .where(listed(_MINE.c.item_id, "ids"))
+    )
 )
-_UNITS: Final = sa.select(recipes.c.listing_id, recipes.c.item_id, recipes.c.units)
+_UNITS: Final = Prepared(
+    lambda listed: sa.select(recipes.c.listing_id, recipes.c.item_id, recipes.c.units).where(
+        listed(recipes.c.listing_id, "ids")
+    )
+)
 
 Recipes: TypeAlias = dict[int, dict[int, int]]
 """Units by item id, by listing id."""
@@ -50,24 +59,18 @@ class Related:
 
 async def recipes_of(tx: AsyncConnection, listing_ids: Iterable[int]) -> Recipes:
     """The recipes of these listings."""
-    return await _read(tx, _UNITS, recipes.c.listing_id, listing_ids)
+    return await _read(tx, _UNITS, listing_ids)
 
 
 async def recipes_around(tx: AsyncConnection, item_ids: Iterable[int]) -> Recipes:
     """The recipe of every listing that contains one of the items."""
-    return await _read(tx, _AROUND, _MINE.c.item_id, item_ids)
+    return await _read(tx, _AROUND, item_ids)
 
 
-async def _read(
-    tx: AsyncConnection,
-    query: sa.Select[Any],
-    looked_up_by: sa.ColumnElement[int],
-    ids: Iterable[int],
-) -> Recipes:
+async def _read(tx: AsyncConnection, query: Prepared, ids: Iterable[int]) -> Recipes:
     found: Recipes = {}
     for part in in_parts(sorted(set(ids))):
-        rows = await tx.execute(query.where(among(tx, looked_up_by, part)))
-        for listing_id, item_id, units in rows.all():
+        for listing_id, item_id, units in await query.rows(tx, ids=part):
             found.setdefault(listing_id, {})[item_id] = units
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +15,19 @@ from channelsync.sdk.types import RegisterSequence
 from channelsync.store import tables
 
 __all__ = ["hear_sequences"]
+
+_MINE: Final = sa.and_(
+    tables.registers.c.channel == sa.bindparam("_channel"),
+    tables.registers.c.register_id == sa.bindparam("_register"),
+)
+_KNOWN: Final = sa.select(tables.registers).where(_MINE)
+_HEARD: Final = (
+    sa.update(tables.registers)
+    .where(_MINE)
+    .values(
+        {name: sa.bindparam(name) for name in ("complete_to", "beyond", "heard_at", "gap_since")}
+    )
+)
 
 
 async def hear_sequences(
@@ -30,9 +44,8 @@ async def hear_sequences(
 async def _hear(
     tx: AsyncConnection, channel: str, register_id: str, numbers: set[int], now: Instant
 ) -> None:
-    registers = tables.registers
-    mine = sa.and_(registers.c.channel == channel, registers.c.register_id == register_id)
-    row = (await tx.execute(sa.select(registers).where(mine))).one_or_none()
+    mine = {"_channel": channel, "_register": register_id}
+    row = (await tx.execute(_KNOWN, mine)).one_or_none()
     # The first number heard begins the count: what came before us is not ours to miss.
     complete_to = row.complete_to if row is not None else min(numbers)
     beyond = set(row.beyond if row is not None else ()) | {n for n in numbers if n > complete_to}
@@ -50,12 +63,13 @@ async def _hear(
     }
     if row is None:
         key = {"channel": channel, "register_id": register_id}
-        await tx.execute(sa.insert(registers).values(key | values))
+        await tx.execute(sa.insert(tables.registers).values(key | values))
     else:
-        await tx.execute(sa.update(registers).where(mine).values(values))
+        await tx.execute(_HEARD, mine | values)
     subject = f"{channel}/{register_id}"
     if not beyond:
-        await clear_alarm(tx, "register_gap", subject, now=now)
+        if row is None or row.gap_since is not None:  # else no alarm of it stands
+            await clear_alarm(tx, "register_gap", subject, now=now)
         return
     missing = (
         f"{complete_to + 1}"

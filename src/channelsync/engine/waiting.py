@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Final
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,19 +15,38 @@ from channelsync.sdk.connector import SizesRequests
 from channelsync.store import tables
 from channelsync.store.tables import PushState
 
-__all__ = ["planned_of", "size_of_next", "urgency"]
+__all__ = ["planned", "size_of_next"]
+
+_PUSHES: Final = tables.pushes.c
+_IS_PLANNED: Final = sa.and_(
+    _PUSHES.channel == sa.bindparam("channel"),
+    # What is planned is open; said here, for the index knows open ones alone.
+    _PUSHES.closed_at.is_(None),
+    _PUSHES.state == PushState.PLANNED,
+    _PUSHES.request_id.is_(None),
+)
+# Zeros first, then cuts, then whatever puts units on sale.
+_URGENCY: Final = sa.case(
+    (_PUSHES.kind == PushKind.ZERO, 0), (_PUSHES.kind == PushKind.CUT, 1), else_=2
+)
+_KINDS: Final = (
+    sa.select(_PUSHES.kind, sa.func.count())
+    .where(_IS_PLANNED)
+    .group_by(_PUSHES.kind)
+    .order_by(_URGENCY, _PUSHES.kind)
+)
+_PLANNED: Final = (
+    sa.select(tables.pushes)
+    .where(_IS_PLANNED)
+    .order_by(_URGENCY, _PUSHES.opened_at, _PUSHES.id)
+    .limit(sa.bindparam("most"))
+)
 
 
-def planned_of(channel: str) -> sa.ColumnElement[bool]:
-    """What waits for a request of its channel."""
-    pushes = tables.pushes
-    return sa.and_(
-        pushes.c.channel == channel,
-        # What is planned is open; said here, for the index knows open ones alone.
-        pushes.c.closed_at.is_(None),
-        pushes.c.state == PushState.PLANNED,
-        pushes.c.request_id.is_(None),
-    )
+async def planned(tx: AsyncConnection, running: RunningChannel) -> Sequence[Any]:
+    """What waits for the next request of a channel, as far as it goes with that."""
+    wanted = {"channel": running.name, "most": await size_of_next(tx, running)}
+    return (await tx.execute(_PLANNED, wanted)).all()
 
 
 async def size_of_next(tx: AsyncConnection, running: RunningChannel) -> int:
@@ -35,18 +57,10 @@ async def size_of_next(tx: AsyncConnection, running: RunningChannel) -> int:
     most = running.manifest.batch_size
     if not isinstance(running.channel, SizesRequests):
         return most
-    kind = tables.pushes.c.kind
-    query = sa.select(kind, sa.func.count()).where(planned_of(running.name)).group_by(kind)
     kinds: list[PushKind] = []
-    for name, count in (await tx.execute(query.order_by(urgency(), kind))).all():
+    for name, count in (await tx.execute(_KINDS, {"channel": running.name})).all():
         kinds += [PushKind(name)] * min(count, most - len(kinds))
     size = running.channel.request_size(kinds) if kinds else 0
-    if size > 0 or await next_look(tx, running.name) is not None:
+    if size > 0 or await next_look(tx, running) is not None:
         return max(size, 0)
     return 1
-
-
-def urgency() -> sa.ColumnElement[int]:
-    """Zeros first, then cuts, then whatever puts units on sale."""
-    kind = tables.pushes.c.kind
-    return sa.case((kind == PushKind.ZERO, 0), (kind == PushKind.CUT, 1), else_=2)

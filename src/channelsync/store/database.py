@@ -29,7 +29,7 @@ from channelsync.store.errors import (
     only_reads,
 )
 from channelsync.store.postgresql import ANSWER_SECONDS, postgresql_engine
-from channelsync.store.sqlite import Connect, sqlite_engine
+from channelsync.store.sqlite import READS, WRITES, Connect, sqlite_engine
 from channelsync.store.turns import Turns
 
 __all__ = [
@@ -73,8 +73,8 @@ class Database:
         """Told, after a commit, which kinds of work it has marked."""
         self._turns = Turns()
         if self.is_sqlite:
-            self._writer = sqlite_engine(url, begin="BEGIN IMMEDIATE", size=1, connect=connect)
-            self._reader = sqlite_engine(url, begin="BEGIN", size=READERS_MAX, connect=connect)
+            self._writer = sqlite_engine(url, begin=WRITES, size=1, connect=connect)
+            self._reader = sqlite_engine(url, begin=READS, size=READERS_MAX, connect=connect)
         else:
             self._writer = postgresql_engine(url, answer_seconds)
             self._reader = self._writer.execution_options(

@@ -26,7 +26,17 @@ from typing_extensions import override
 
 from channelsync.store.json_text import to_text
 
-__all__ = ["TOGETHER", "Conflict", "Given", "Many", "Row", "among", "inserting", "updating"]
+__all__ = [
+    "TOGETHER",
+    "AmongNumbers",
+    "Conflict",
+    "Given",
+    "Many",
+    "Row",
+    "among",
+    "inserting",
+    "updating",
+]
 
 Row: TypeAlias = Mapping[str, Any]
 Given: TypeAlias = Mapping[str, sa.ColumnElement[Any]]
@@ -226,16 +236,21 @@ def among(
     SQLite texts are listed all the same: JSON cannot say all of them.
     """
     if tx.dialect.name == "sqlite":
-        return _AmongNumbers(column, values) if _are_numbers(values) else column.in_(values)
+        return _among_numbers(column, values) if _are_numbers(values) else column.in_(values)
     every = sa.bindparam(None, list(values), type_=sa.ARRAY(column.type, dimensions=1))
     return column == sa.any_(every)
+
+
+def _among_numbers(column: sa.ColumnElement[Any], values: Sequence[int]) -> AmongNumbers:
+    written = json.dumps(list(values))
+    return AmongNumbers(column, sa.bindparam(None, written, type_=sa.Text(), unique=True))
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
     return len(values) > 1 and all(type(value) is int for value in values)
 
 
-class _AmongNumbers(sa.ColumnElement[bool]):
+class AmongNumbers(sa.ColumnElement[bool]):
     """Whether a column has one of the numbers, on SQLite.
 
     A select from `json_each` says the same, and takes four times as long to put together.
@@ -249,9 +264,9 @@ class _AmongNumbers(sa.ColumnElement[bool]):
         ("numbers", InternalTraversal.dp_clauseelement),
     ]
 
-    def __init__(self, column: sa.ColumnElement[Any], numbers: Sequence[int]) -> None:
-        self.column = column
-        self.numbers = sa.bindparam(None, json.dumps(list(numbers)), type_=sa.Text(), unique=True)
+    def __init__(self, column: sa.ColumnElement[Any], numbers: sa.BindParameter[str]) -> None:
+        """`numbers`: a list of them, as JSON."""
+        self.column, self.numbers = column, numbers
 
     @property
     @override
@@ -260,8 +275,8 @@ class _AmongNumbers(sa.ColumnElement[bool]):
         return self.column._from_objects  # noqa: SLF001 - SQLAlchemy's own way to ask
 
 
-@compiles(_AmongNumbers)
-def _written(element: _AmongNumbers, compiler: Any, **named: Any) -> str:
+@compiles(AmongNumbers)
+def _written(element: AmongNumbers, compiler: Any, **named: Any) -> str:
     column = compiler.process(element.column, **named)
     numbers = compiler.process(element.numbers, **named)
     return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608 - a parameter's mark

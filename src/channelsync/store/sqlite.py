@@ -15,18 +15,20 @@ from typing_extensions import override
 
 from channelsync.store.json_text import from_text
 
-__all__ = ["Connect", "sqlite_engine"]
+__all__ = ["READS", "WRITES", "Connect", "sqlite_engine"]
 
 BUSY_SECONDS: Final = 10.0
 ROWS_AT_ONCE: Final = 1_000
 """Rows that come back with their statement; what is behind them is fetched when it is asked for."""
 
+READS: Final = "BEGIN"
+WRITES: Final = "BEGIN IMMEDIATE"
 Connect = Callable[[], Awaitable[Any]]
 """Makes a driver connection; for drivers that run without a thread."""
 
 
 def sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) -> AsyncEngine:
-    """An engine whose transactions begin with the statement `begin`; `size` connections at most."""
+    """An engine whose transactions begin by `READS` or `WRITES`; `size` connections at most."""
     options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS, "async_creator_fn": _open}}
     if connect is not None:
         options = {"async_creator": connect}
@@ -44,6 +46,9 @@ def sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) -
         cursor.close()
 
     def _begin(connection: Any) -> None:
+        if begin == READS and isinstance(connection.driver_connection, _Connection):
+            connection.driver_connection.begin_to_read()
+            return
         cursor = connection.cursor()
         cursor.execute(begin)
         cursor.close()
@@ -69,6 +74,38 @@ class _Connection(aiosqlite.Connection):
     """
 
     _stopping: asyncio.Future[object] | None = None
+    _begins: str | None = None
+    """What goes before the next statement, in the same visit to the thread."""
+    _is_over: bool = False
+    """Whether the last that was done here was a commit, to its end."""
+
+    def begin_to_read(self) -> None:
+        """Begin a transaction with its first statement: before that there is no snapshot either."""
+        self._begins = READS
+
+    def beginning(self) -> str | None:
+        """What has to go before the statement that is about to be run."""
+        begins, self._begins = self._begins, None
+        return begins
+
+    @override
+    async def commit(self) -> None:
+        """Commit, if anything was begun."""
+        self._begins = None
+        await super().commit()
+        self._is_over = True
+
+    @override
+    async def rollback(self) -> None:
+        """Roll back what may be left. Behind a commit that ended there is nothing."""
+        self._begins = None
+        if not self._is_over:
+            await super().rollback()
+
+    @override
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._is_over = False
+        return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
 
     @override
     def cursor(self) -> _Cursor:  # type: ignore[override]
@@ -92,7 +129,7 @@ class _Cursor:
 
     arraysize = 1
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: _Connection) -> None:
         self._connection = connection
         self._unread: sqlite3.Cursor | None = None
         self._rows: list[Any] = []
@@ -138,16 +175,18 @@ class _Cursor:
 
     async def _visit(self, act: Callable[[sqlite3.Cursor], object]) -> Self:
         await self.close()
-        await self._in_thread(self._run, act)
+        await self._in_thread(self._run, self._connection.beginning(), act)
         return self
 
     async def _in_thread(self, act: Callable[..., Any], *given: Any) -> Any:
-        return await self._connection._execute(act, *given)  # type: ignore[no-untyped-call]  # noqa: SLF001
+        return await self._connection._execute(act, *given)  # noqa: SLF001
 
-    def _run(self, act: Callable[[sqlite3.Cursor], object]) -> None:
+    def _run(self, begins: str | None, act: Callable[[sqlite3.Cursor], object]) -> None:
         """In the connection's thread, while nobody else looks at this cursor."""
         cursor = self._connection._conn.cursor()  # noqa: SLF001
         try:
+            if begins is not None:
+                cursor.execute(begins)
             act(cursor)
             self._rows = [] if cursor.description is None else cursor.fetchmany(ROWS_AT_ONCE)
         except BaseException:

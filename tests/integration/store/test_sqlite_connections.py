@@ -49,6 +49,53 @@ async def test_a_statement_with_its_rows_is_one_visit_to_the_thread(database: Da
         assert counted.visits == 3
 
 
+async def test_a_look_is_two_visits_and_a_writer_has_none_behind_its_commit(
+    database: Database,
+) -> None:
+    async with database.read() as tx:
+        reading = (await tx.get_raw_connection()).driver_connection
+        counted = reading._tx = _Counted(reading._tx)  # type: ignore[union-attr]
+        await tx.execute(sa.select(NUMBERS).where(NUMBERS.c.number < 3))
+        assert counted.visits == 1
+    assert counted.visits == 2
+    async with database.write() as tx:
+        writing = (await tx.get_raw_connection()).driver_connection
+        counted = writing._tx = _Counted(writing._tx)  # type: ignore[union-attr]
+        await tx.execute(sa.delete(NUMBERS).where(NUMBERS.c.number == 0))
+    assert counted.visits == 2
+
+
+async def test_a_reader_sees_what_was_there_at_its_first_statement(database: Database) -> None:
+    query = sa.select(sa.func.count()).select_from(NUMBERS)
+    async with database.read() as reader:
+        assert (await reader.execute(query)).scalar() == MANY
+        async with database.write() as writer:
+            await writer.execute(sa.delete(NUMBERS).where(NUMBERS.c.number < 7))
+        assert (await reader.execute(query)).scalar() == MANY
+    async with database.read() as reader:
+        assert (await reader.execute(query)).scalar() == MANY - 7
+
+
+async def test_nothing_of_a_writer_that_failed_or_was_cut_off_stays(database: Database) -> None:
+    query = sa.select(sa.func.count()).select_from(NUMBERS)
+
+    async def lose_all() -> None:
+        async with database.write() as tx:
+            await tx.execute(sa.delete(NUMBERS))
+            raise ValueError("after all, no")
+
+    for begun in range(5):
+        with pytest.raises(ValueError, match="after all"):
+            await lose_all()
+        losing = asyncio.create_task(lose_all())
+        for _ in range(begun):
+            await asyncio.sleep(0)
+        losing.cancel()
+        await asyncio.wait([losing])
+        async with database.write() as tx:
+            assert (await tx.execute(query)).scalar() == MANY
+
+
 async def test_all_rows_come_however_many_they_are(database: Database) -> None:
     query = sa.select(NUMBERS.c.number).order_by(NUMBERS.c.number)
     async with database.read() as tx:
