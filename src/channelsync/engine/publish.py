@@ -29,7 +29,7 @@ from channelsync.engine.ends import Finished, finish_here
 from channelsync.engine.follow import follow, hand_over, next_look, ticket_of
 from channelsync.engine.grants import Grants, Listing, PushNote
 from channelsync.engine.listings import takeable_for
-from channelsync.engine.waiting import planned
+from channelsync.engine.waiting import due_requests, planned, what_waits
 from channelsync.engine.work import (
     Claim,
     WorkKind,
@@ -51,15 +51,6 @@ _log = structlog.get_logger("channelsync.publish")
 
 _MODE: Final = sa.select(tables.channels.c.mode, tables.channels.c.paused_reason).where(
     tables.channels.c.name == sa.bindparam("channel")
-)
-_IS_OPEN: Final = sa.and_(
-    tables.requests.c.channel == sa.bindparam("channel"), sa.not_(tables.requests.c.done)
-)
-_WAITS: Final = sa.select(sa.func.min(tables.requests.c.not_before)).where(_IS_OPEN)
-_DUE: Final = (
-    sa.select(tables.requests)
-    .where(_IS_OPEN, tables.requests.c.not_before <= sa.bindparam("now"))
-    .order_by(tables.requests.c.created_at)
 )
 _ADD_REQUEST: Final = sa.insert(tables.requests)
 _ADD_ATTEMPT: Final = sa.insert(tables.attempts)
@@ -105,44 +96,47 @@ async def _send_one(
                 return await finish_here(tx, held, again_at=again_at)
             sending = await _next_copy(engine, tx, running, now)
             if sending is None:
-                again_at = await _next_time(tx, running)
+                _, again_at = await what_waits(tx, running)
                 return await finish_here(tx, held, again_at=again_at)
             # From before the commit on: its end is ours to record.
             engine.sending.add(sending.request_id)
         results = await _send(engine, held, running, sending)
         # Whatever the database is up to, the answer must not be lost for want of a second try.
         sent = sending
-        await engine.database.transact(lambda tx: _note_end(engine, tx, running, sent, results))
+        return await engine.database.transact(
+            lambda tx: _note_end(engine, tx, held, running, sent, results)
+        )
     finally:
         if sending is not None:
             engine.sending.discard(sending.request_id)
-    return sending
 
 
 async def _note_end(
     engine: Engine,
     tx: AsyncConnection,
+    held: Claim,
     running: RunningChannel,
     sending: Sending,
     results: Sequence[ChangeResult],
-) -> None:
-    """What the copy's answer says, or that the channel is to be asked for it later."""
+) -> Sending | Instant | Finished | None:
+    """What the copy's answer says, or that the channel is to be asked for it later.
+
+    Returns the copy; where nothing waits for the next, what ends the run.
+    """
     ticket = ticket_of(results)
     if ticket is None:
         await record(engine, tx, running, sending, results)
     else:
         await hand_over(tx, sending, ticket, now=engine.now())
+    is_more, again_at = await what_waits(tx, running)
+    if is_more or (again_at is not None and again_at <= engine.now()):
+        return sending
+    return await finish_here(tx, held, again_at=again_at)
 
 
 async def _may_send(tx: AsyncConnection, channel: str) -> bool:
     row = (await tx.execute(_MODE, {"channel": channel})).one_or_none()
     return row is not None and row.mode == "live" and row.paused_reason is None
-
-
-async def _next_time(tx: AsyncConnection, running: RunningChannel) -> Instant | None:
-    waits_until: Instant | None = (await tx.execute(_WAITS, {"channel": running.name})).scalar()
-    times = (waits_until, await next_look(tx, running))
-    return min((at for at in times if at is not None), default=None)
 
 
 # ------------------------------------------------------------------ choosing and committing a copy
@@ -152,16 +146,11 @@ async def _next_copy(
     engine: Engine, tx: AsyncConnection, running: RunningChannel, now: Instant
 ) -> Sending | None:
     """Commit one more copy of a waiting request, or the first of a new one."""
-    waiting = await _due_requests(tx, running.name, now)
-    for row in waiting:
+    for row in await due_requests(tx, running, now=now):
         sending = await _another_copy(engine, tx, running, row, now)
         if sending is not None:
             return sending
     return await _new_request(engine, tx, running, now)
-
-
-async def _due_requests(tx: AsyncConnection, channel: str, now: Instant) -> Sequence[Any]:
-    return (await tx.execute(_DUE, {"channel": channel, "now": now})).all()
 
 
 async def _another_copy(

@@ -8,14 +8,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.domain.vocabulary import PushKind
+from channelsync.domain.vocabulary import Instant, PushKind
 from channelsync.engine.follow import next_look
 from channelsync.ports import RunningChannel
 from channelsync.sdk.connector import SizesRequests
 from channelsync.store import tables
 from channelsync.store.tables import PushState
 
-__all__ = ["planned", "size_of_next"]
+__all__ = ["due_requests", "planned", "size_of_next", "what_waits"]
 
 _PUSHES: Final = tables.pushes.c
 _IS_PLANNED: Final = sa.and_(
@@ -41,6 +41,32 @@ _PLANNED: Final = (
     .order_by(_URGENCY, _PUSHES.opened_at, _PUSHES.id)
     .limit(sa.bindparam("most"))
 )
+_IS_OPEN: Final = sa.and_(
+    tables.requests.c.channel == sa.bindparam("channel"), sa.not_(tables.requests.c.done)
+)
+_DUE: Final = (
+    sa.select(tables.requests)
+    .where(_IS_OPEN, tables.requests.c.not_before <= sa.bindparam("now"))
+    .order_by(tables.requests.c.created_at)
+)
+_WAITS: Final = sa.select(
+    sa.exists().where(_IS_PLANNED),
+    sa.select(sa.func.min(tables.requests.c.not_before)).where(_IS_OPEN).scalar_subquery(),
+)
+
+
+async def due_requests(
+    tx: AsyncConnection, running: RunningChannel, *, now: Instant
+) -> Sequence[Any]:
+    """Requests of a channel that another copy may leave of, oldest first."""
+    return (await tx.execute(_DUE, {"channel": running.name, "now": now})).all()
+
+
+async def what_waits(tx: AsyncConnection, running: RunningChannel) -> tuple[bool, Instant | None]:
+    """Whether a push is planned, and when to look again though none were."""
+    is_planned, waits_until = (await tx.execute(_WAITS, {"channel": running.name})).one()
+    times = (waits_until, await next_look(tx, running))
+    return is_planned, min((at for at in times if at is not None), default=None)
 
 
 async def planned(tx: AsyncConnection, running: RunningChannel) -> Sequence[Any]:

@@ -59,6 +59,8 @@ class InBatches:
 LEASE_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
 PAUSE_SECONDS_MIN = 0.01
+SOON_SECONDS = 0.05
+"""After keys were claimed, until somebody looks when the next one is due."""
 TROUBLE_SECONDS_FIRST = 0.05
 PUT_OFF_SECONDS = 1.0
 TRIES_MAX = 5
@@ -139,7 +141,8 @@ class Supervisor:
                 group.add(task)
                 task.add_done_callback(group.discard)
             task.add_done_callback(lambda _task: self.engine.bus.wake(kind))
-        return 0.0 if claims else PAUSE_SECONDS_MIN
+        # Most work ends before that, and its end looks for what is due next.
+        return SOON_SECONDS if claims else PAUSE_SECONDS_MIN
 
     def _room(self, kind: WorkKind, running: int) -> int:
         """Keys that may be taken now: one batch at a time, or so many single ones."""
