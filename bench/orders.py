@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -13,9 +10,9 @@ from bench.backlog import opened, require_applied, settings_of, store_orders
 from bench.bare import postgres_reservations_per_second, reservations_per_second
 from bench.figure import Figure
 from bench.house import House
+from bench.process import collecting_as_the_program_does
 from bench.scale import Scale
 from bench.servers import empty_database, postgres
-from channelsync.daemon import GARBAGE_THRESHOLDS
 from channelsync.engine.work import WorkKind
 from channelsync.worker.daemon import handlers
 from channelsync.worker.supervisor import Supervisor
@@ -97,19 +94,9 @@ async def applied_per_second(folder: Path, address: str, scale: Scale, *, items:
         await store_orders(engine, house, FIRST_ORDERS, items=items)
         await supervisor.run_until_idle(horizon=engine.now() + 3_600)
         await store_orders(engine, house, scale.orders, items=items)
-        with _collecting_as_the_daemon_does():
+        with collecting_as_the_program_does():
             began = perf_counter()
             await supervisor.run_until_idle(horizon=engine.now() + 3_600)
             seconds = perf_counter() - began
         await require_applied(engine, FIRST_ORDERS + scale.orders)
     return scale.orders / seconds
-
-
-@contextmanager
-def _collecting_as_the_daemon_does() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

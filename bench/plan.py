@@ -7,7 +7,7 @@ from time import perf_counter
 
 from bench.books import CHANNELS, ON_HAND, open_books
 from bench.figure import Figure
-from bench.process import forget_peak, peak_megabytes
+from bench.process import collecting_as_the_program_does, forget_peak, peak_megabytes
 from bench.scale import Scale
 from channelsync.domain.allocation import Offer, allocate
 from channelsync.domain.allocation_rules import Rule
@@ -27,11 +27,12 @@ async def measure(scale: Scale, folder: Path) -> list[Figure]:
     """Two figures: the whole plan, as `channelsync plan` makes it, and what memory it takes."""
     ours, bare, peaks, before = [], [], [], []
     async with open_books(folder, scale.plan_items, RULE) as engine:
-        for _ in range(scale.rounds):
-            before.append(forget_peak())
-            ours.append(await _seconds(engine, scale.plan_items))
-            peaks.append(peak_megabytes())
-            bare.append(_arithmetic_seconds(scale.plan_items))
+        with collecting_as_the_program_does():
+            for _ in range(scale.rounds):
+                before.append(forget_peak())
+                ours.append(await _seconds(engine, scale.plan_items))
+                peaks.append(peak_megabytes())
+                bare.append(_arithmetic_seconds(scale.plan_items))
     items = f"{scale.plan_items:,} items on {len(CHANNELS)} channels"
     return [
         Figure(
@@ -58,7 +59,7 @@ async def measure(scale: Scale, folder: Path) -> list[Figure]:
 async def _seconds(engine: Engine, items: int) -> float:
     began = perf_counter()
     async with engine.database.read() as tx:
-        plan = await view_plan(engine, tx, keep=lambda _item: False)
+        plan = await view_plan(engine, tx, keep=lambda _pushes: False)
     seconds = perf_counter() - began
     if plan.looked_at != items or plan.pushes < items:
         raise RuntimeError(f"{plan.looked_at} of {items} items, {plan.pushes} pushes were planned")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 import channelsync
+from channelsync.garbage import leave_the_program_out
 
 __all__ = [
     "START_SECONDS_MAX",
     "Running",
+    "collecting_as_the_program_does",
     "environment",
     "forget_peak",
     "peak_megabytes",
@@ -45,6 +48,18 @@ class Running:
             OSError: this system has no /proc.
         """
         return _megabytes("VmRSS:", str(self.process.pid))
+
+
+@contextmanager
+def collecting_as_the_program_does() -> Iterator[None]:
+    """Meanwhile cycles are looked for as seldom as by the daemon and by `channelsync plan`."""
+    before = gc.get_threshold()
+    leave_the_program_out()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 def forget_peak() -> float:

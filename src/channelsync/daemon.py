@@ -38,6 +38,7 @@ from channelsync.engine.setup import (
 from channelsync.engine.users_desk import any_user
 from channelsync.engine.vault import master_keys
 from channelsync.engine.work import WorkKind
+from channelsync.garbage import leave_the_program_out
 from channelsync.reloading import WATCH_SECONDS, watch_configuration
 from channelsync.security.tokens import set_up_token
 from channelsync.settings import Settings, secret_key
@@ -52,7 +53,6 @@ from channelsync.worker.daemon import drain, handlers
 from channelsync.worker.supervisor import SWEEP_SECONDS, Handler, Supervisor
 
 __all__ = [
-    "GARBAGE_THRESHOLDS",
     "at_work",
     "collect_garbage_of_work",
     "get_ready",
@@ -62,8 +62,6 @@ __all__ = [
 
 _log = structlog.get_logger("channelsync.daemon")
 
-GARBAGE_THRESHOLDS = (20_000, 20, 20)
-"""Objects made, and rounds of the younger generation, between two searches for cycles."""
 HOUSEKEEPING_SECONDS = 5.0
 """How often the dead are looked for and the clock is set."""
 
@@ -113,14 +111,9 @@ async def _closing(tracing: Tracing) -> AsyncIterator[None]:
 
 
 def collect_garbage_of_work() -> None:
-    """From now on look for cycles, among what work makes: the program itself is none.
-
-    Less often than Python would by itself: work makes rows and messages by the thousand, which go
-    without a search as soon as nobody holds them.
-    """
+    """From now on look for cycles, among what work makes."""
     gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    leave_the_program_out()
     gc.enable()
 
 

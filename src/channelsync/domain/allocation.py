@@ -7,7 +7,7 @@ strategy of the rule; then the limits of each listing, in listing units.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -26,7 +26,7 @@ Weight: TypeAlias = int | float | Fraction
 COMMON_POOL = "common pool"
 
 
-class Offer(Struct, frozen=True, kw_only=True):
+class Offer(Struct, frozen=True, gc=False, kw_only=True):
     """One listing that wants a share: its channel, and its recipe in units of each item."""
 
     listing_id: str
@@ -38,7 +38,7 @@ class Offer(Struct, frozen=True, kw_only=True):
             raise InvariantViolated(f"listing {self.listing_id} has recipe {dict(self.recipe)}")
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """One step of the reasoning, as `explain` prints it."""
 
     name: str
@@ -50,7 +50,7 @@ class Step(Struct, frozen=True):
         return {"name": self.name, "explanation": self.explanation, "numbers": dict(self.numbers)}
 
 
-class Allocation(Struct, frozen=True, kw_only=True):
+class Allocation(Struct, frozen=True, gc=False, kw_only=True):
     """Targets in listing units by listing, and how they came about."""
 
     targets: Mapping[str, int]
@@ -123,12 +123,14 @@ def allocate_recipes(
     offers: Sequence[Offer],
     rules: Mapping[str, Rule],
     demand: Mapping[str, float] = MappingProxyType({}),
+    *,
+    traced: bool = True,
 ) -> Allocation:
     """Targets of all listings of items that share listings (bundles, multipacks).
 
     Each item is shared by its own rule; a listing gets what the scarcest of its components allows,
     and what the others gave it in vain stays in the common pool. Limits are those of the rule of
-    its scarcest component.
+    its scarcest component. Without `traced` the trace stays empty: nobody is to be told.
 
     Raises:
         InvariantViolated: ATP or rule of a component is missing, or two offers have the same id.
@@ -138,7 +140,7 @@ def allocate_recipes(
     needed = {item for offer in offers for item in offer.recipe}
     if missing := sorted(needed - atp.keys() | needed - rules.keys()):
         raise InvariantViolated(f"no ATP or no rule for {missing}")
-    trace: list[Step] = []
+    trace: list[Step] | None = [] if traced else None
     shares: dict[str, dict[str, int]] = {}
     for item in sorted(needed):
         own = [offer for offer in offers if item in offer.recipe]
@@ -149,10 +151,12 @@ def allocate_recipes(
         scarcest = min(allowed, key=lambda item: (allowed[item], item))
         targets[offer.listing_id] = allowed[scarcest]
         governing[offer.listing_id] = rules[scarcest]
-        if len(offer.recipe) > 1:
+        if trace is not None and len(offer.recipe) > 1:
             text = f"{offer.listing_id}: {scarcest} is its scarcest component"
             trace.append(Step("recipe", text, allowed))
     limited = _Limiter(atp, offers, governing, trace).apply(targets)
+    if trace is None:
+        return Allocation(targets=limited, trace=())
     trace.append(Step("targets", "what each listing should hold, in listing units", limited))
     return Allocation(targets=limited, trace=tuple(trace))
 
@@ -166,21 +170,18 @@ def _share_item(
     offers: Sequence[Offer],
     rule: Rule,
     demand: Mapping[str, float],
-    trace: list[Step],
+    trace: list[Step] | None,
 ) -> dict[str, int]:
     """Units of one item for each of its listings, before limits."""
     available = max(atp, 0)
-    label = f"{item}: " if item else ""
-    trace.append(Step("atp", f"{label}units available to promise", {"atp": atp}))
     rates = {offer.listing_id: demand.get(offer.listing_id, 0.0) for offer in offers}
     by_channel: dict[str, float] = {}
     for offer in offers:
         speed = rates[offer.listing_id] * offer.recipe[item]
         by_channel[offer.channel] = by_channel.get(offer.channel, 0.0) + speed
     split = _by_strategy(available, by_channel, rule)
-    pool = available - sum(split.values())
-    explanation = f"{label}rule {rule.name!r} shares by {rule.strategy}"
-    trace.append(Step("shares", explanation, {**split, COMMON_POOL: pool}))
+    if trace is not None:
+        trace += _sharing(item, atp, split, rule)
     shares: dict[str, int] = {}
     for channel, units in split.items():
         own = [offer.listing_id for offer in offers if offer.channel == channel]
@@ -189,6 +190,13 @@ def _share_item(
             weights = dict.fromkeys(own, 1.0)
         shares.update({own[0]: units} if len(own) == 1 else largest_remainder(units, weights))
     return shares
+
+
+def _sharing(item: str, atp: int, split: Mapping[str, int], rule: Rule) -> Iterator[Step]:
+    label = f"{item}: " if item else ""
+    yield Step("atp", f"{label}units available to promise", {"atp": atp})
+    explanation = f"{label}rule {rule.name!r} shares by {rule.strategy}"
+    yield Step("shares", explanation, {**split, COMMON_POOL: max(atp, 0) - sum(split.values())})
 
 
 def _by_strategy(available: int, speeds: Mapping[str, float], rule: Rule) -> dict[str, int]:
@@ -261,7 +269,7 @@ class _Limiter:
     atp: Mapping[str, int]
     offers: Sequence[Offer]
     rules: Mapping[str, Rule]
-    trace: list[Step]
+    trace: list[Step] | None
 
     def apply(self, targets: Mapping[str, int]) -> dict[str, int]:
         limited = {
@@ -295,7 +303,7 @@ class _Limiter:
         return whole
 
     def _say(self, name: str, offer: Offer, before: int, after: int) -> None:
-        if before != after:
+        if before != after and self.trace is not None:
             text = f"{offer.listing_id}: {name} changes its share"
             self.trace.append(Step(name, text, {"from": before, "to": after}))
 

@@ -221,6 +221,8 @@ class RulesNow:
         self._now = now
         self._rules = tuple(rule for rule in rules if rule.holds_at(now))
         self._particular = any(rule.skus or rule.tags for rule in self._rules)
+        self.by_channel = any(rule.channels for rule in self._rules)
+        """Whether it matters on which channels an item is offered."""
         self._by_channels: dict[frozenset[str], Rule | None] = {}
 
     def match(self, sku: str, tags: Iterable[str], channels: frozenset[str]) -> Rule | None:

@@ -11,7 +11,7 @@ from channelsync.domain.errors import InsufficientFree, InvariantViolated
 __all__ = ["Claim", "ItemBooks", "takeable_units"]
 
 
-class Claim(Struct, frozen=True, kw_only=True):
+class Claim(Struct, frozen=True, gc=False, kw_only=True):
     """What one listing may still sell of one item: `exposure` listing units of `units` each."""
 
     listing_id: str
@@ -23,7 +23,7 @@ class Claim(Struct, frozen=True, kw_only=True):
             raise InvariantViolated(f"listing {self.listing_id} uses {self.units} units")
 
 
-class ItemBooks(Struct, frozen=True, kw_only=True):
+class ItemBooks(Struct, frozen=True, gc=False, kw_only=True):
     """ATP of one item in one pool against the claims of every listing that contains it."""
 
     atp: int

@@ -25,7 +25,7 @@ START_UNITS = 0.001
 wrong by a factor of thousands, and the first sales tell it at once."""
 
 
-class Velocity(Struct, frozen=True, kw_only=True):
+class Velocity(Struct, frozen=True, gc=False, kw_only=True):
     """What a listing has taught so far; both figures fade with the same half life."""
 
     units: float = 0.0
@@ -105,7 +105,9 @@ def expected_rates(
     sold = expected_hours = 0.0
     for listing, velocity in velocities.items():
         share = shares.get(listing, 0.0) / total_share
-        hours = _heard_of(velocity.exposed_seconds, feed_seconds.get(listing, 0.0))
+        hours = velocity.exposed_seconds / SECONDS_PER_HOUR
+        if feed_seconds:
+            hours = _heard_of(velocity.exposed_seconds, feed_seconds.get(listing, 0.0))
         evidence.append((listing, velocity.units, share, hours))
         sold += velocity.units if share else 0.0
         expected_hours += share * hours

@@ -61,7 +61,7 @@ class Outcome(StrEnum):
     """Timeout, 401, 429, 5xx, a lost answer: it may have applied, or may still."""
 
 
-class ChannelLimits(Struct, frozen=True, kw_only=True):
+class ChannelLimits(Struct, frozen=True, gc=False, kw_only=True):
     """What a channel promises about time. Durations in seconds."""
 
     apply_limit_seconds: float
@@ -74,7 +74,7 @@ class ChannelLimits(Struct, frozen=True, kw_only=True):
     """How far the times that the channel tells and ours may differ, their rounding included."""
 
 
-class Push(Struct, frozen=True, kw_only=True):
+class Push(Struct, frozen=True, gc=False, kw_only=True):
     """One intended change of a remote quantity, with everything its proof needs."""
 
     push_id: str
@@ -95,7 +95,7 @@ class Push(Struct, frozen=True, kw_only=True):
     """Only a settle can close it now."""
 
 
-class Grant(Struct, frozen=True, kw_only=True):
+class Grant(Struct, frozen=True, gc=False, kw_only=True):
     """The escrow account of a listing, in listing units."""
 
     semantics: PushSemantics
@@ -145,7 +145,7 @@ class Grant(Struct, frozen=True, kw_only=True):
         return self.outstanding_until
 
 
-class Reading(Struct, frozen=True, kw_only=True):
+class Reading(Struct, frozen=True, gc=False, kw_only=True):
     """A read-back of the remote counter: it showed `quantity` at some instant in [a, b]."""
 
     quantity: int
@@ -163,7 +163,7 @@ class Reading(Struct, frozen=True, kw_only=True):
         return self.received_at + limits.clock_skew_seconds
 
 
-class UnitsAround(Struct, frozen=True, kw_only=True):
+class UnitsAround(Struct, frozen=True, gc=False, kw_only=True):
     """Units of a listing's order facts around a reading, from facts and never from movements."""
 
     sold_after: int = 0

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class ListingState(Struct, frozen=True, kw_only=True):
+class ListingState(Struct, frozen=True, gc=False, kw_only=True):
     """One listing as the books know it. Quantities are listing units unless said otherwise."""
 
     listing_id: str
@@ -126,7 +126,7 @@ class Policy:
             raise InvariantViolated(f"policy {self}")
 
 
-class ItemState(Struct, frozen=True, kw_only=True):
+class ItemState(Struct, frozen=True, gc=False, kw_only=True):
     """One item in one pool at `now`."""
 
     now: Instant
@@ -145,7 +145,7 @@ class ItemState(Struct, frozen=True, kw_only=True):
         return max(-self.free, 0)
 
 
-class Raise(Struct, frozen=True):
+class Raise(Struct, frozen=True, gc=False):
     """Keyed: add `units` to what the channel shows; `free` has them."""
 
     listing_id: str
@@ -153,7 +153,7 @@ class Raise(Struct, frozen=True):
     reason: str
 
 
-class Cut(Struct, frozen=True):
+class Cut(Struct, frozen=True, gc=False):
     """Keyed: take `units` away; they are free after the quarantine."""
 
     listing_id: str
@@ -161,7 +161,7 @@ class Cut(Struct, frozen=True):
     reason: str
 
 
-class Set(Struct, frozen=True):
+class Set(Struct, frozen=True, gc=False):
     """Absolute: show `quantity`, above 0; `free` has all of it."""
 
     listing_id: str
@@ -169,14 +169,14 @@ class Set(Struct, frozen=True):
     reason: str
 
 
-class Zero(Struct, frozen=True):
+class Zero(Struct, frozen=True, gc=False):
     """Absolute: show nothing, and stay there."""
 
     listing_id: str
     reason: str
 
 
-class Drain(Struct, frozen=True):
+class Drain(Struct, frozen=True, gc=False):
     """Absolute: show nothing now, settle, then set about `target`.
 
     The engine pushes the zero and remembers `target` (`ListingState.drain_target`) until the
@@ -188,7 +188,7 @@ class Drain(Struct, frozen=True):
     reason: str
 
 
-class Resize(Struct, frozen=True):
+class Resize(Struct, frozen=True, gc=False):
     """Live channel: make its protected slice `exposure` units."""
 
     listing_id: str
@@ -199,7 +199,7 @@ class Resize(Struct, frozen=True):
 Intent: TypeAlias = Raise | Cut | Set | Zero | Drain | Resize
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class Plan(Struct, frozen=True, gc=False, kw_only=True):
     """What to do now, in this order, and when to look again though nothing happens."""
 
     intents: tuple[Intent, ...] = ()

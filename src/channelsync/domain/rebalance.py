@@ -45,8 +45,10 @@ def rebalance(state: ItemState) -> Plan:
 
 def _quiet_at(state: ItemState) -> Instant:
     """From when on nothing is held back: shopping has stopped, or demand is not to decide."""
+    if not state.policy.hold_back:
+        return -inf
     rate = sum(one.rate_per_hour * one.units for one in state.listings)
-    if not state.policy.hold_back or rate <= 0:
+    if rate <= 0:
         return -inf
     if state.last_sale_at > -inf:
         return state.last_sale_at + state.policy.quiet_sales * SECONDS_PER_HOUR / rate

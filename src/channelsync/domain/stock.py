@@ -11,7 +11,7 @@ from channelsync.domain.errors import InvariantViolated
 __all__ = ["PoolStock", "StockLevel", "pool_stock"]
 
 
-class StockLevel(Struct, frozen=True, kw_only=True):
+class StockLevel(Struct, frozen=True, gc=False, kw_only=True):
     """Units of one item at one location. `on_hand` may be negative: a till sells what it sees."""
 
     on_hand: int = 0
@@ -38,7 +38,7 @@ class StockLevel(Struct, frozen=True, kw_only=True):
         return self.atp + self.on_order
 
 
-class PoolStock(Struct, frozen=True, kw_only=True):
+class PoolStock(Struct, frozen=True, gc=False, kw_only=True):
     """One item over all locations of a pool."""
 
     on_hand: int

@@ -133,7 +133,8 @@ def _level(
 
 def adopting(listing: Listing) -> bool:
     """Whether what it may sell is unknown: never settled, or back after an absence."""
-    return not listing.grant.settled or SettleReason.ADOPTING in listing.grant.settle_reasons
+    grant = listing.grant
+    return grant.exposure is None or SettleReason.ADOPTING in grant.settle_reasons
 
 
 def books_of(item_id: int, pool: str, atp: int, listings: Iterable[Listing]) -> ItemBooks:
@@ -142,15 +143,15 @@ def books_of(item_id: int, pool: str, atp: int, listings: Iterable[Listing]) -> 
     A listing that was refused before it was ever settled is outside the books (and outside the
     guarantee): counting it as "all" would stop every other channel for good.
     """
-    claims = tuple(
-        Claim(
-            listing_id=str(listing.id),
-            units=listing.recipe[item_id],
-            exposure=None if adopting(listing) else listing.grant.exposure,
-        )
-        for listing in listings
-        if item_id in listing.recipe
-        and listing.pool == pool
-        and (listing.grant.settled or listing.state is ListingState.ACTIVE)
-    )
-    return ItemBooks(atp=atp, claims=claims)
+    claims = []
+    for listing in listings:
+        units = listing.recipe.get(item_id)
+        if units is None or listing.pool != pool:
+            continue
+        exposure = listing.grant.exposure
+        if exposure is None and listing.state is not ListingState.ACTIVE:
+            continue
+        if adopting(listing):
+            exposure = None
+        claims.append(Claim(listing_id=str(listing.id), units=units, exposure=exposure))
+    return ItemBooks(atp=atp, claims=tuple(claims))

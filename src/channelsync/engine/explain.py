@@ -318,7 +318,7 @@ def _listing(
         settled_at=listing.settled_at,
         settle_reasons=tuple(sorted(listing.grant.settle_reasons)),
         waits=None if intent is not None else waits_for(view, key),
-        next_push=planned_push(view, listing, intent),
+        next_push=None if intent is None else planned_push(view, listing, intent),
         open_push=open_push,
     )
 

@@ -16,6 +16,8 @@ from channelsync.domain.vocabulary import Instant
 from channelsync.engine.listing_rows import (
     Listing,
     from_row,
+    glimpse,
+    glimpsed,
     listing_values,
     push_state,
     push_values,
@@ -41,6 +43,9 @@ def _selected(listed: Listed) -> sa.Select[Any]:
 _LISTINGS: Final = Prepared(_selected)
 _LOCKED: Final = Prepared(
     lambda listed: _selected(listed).with_for_update(of=tables.listings, key_share=True)
+)
+_GLIMPSED: Final = Prepared(
+    lambda listed: glimpsed(listed(tables.listings.c.id, "ids")).order_by(tables.listings.c.id)
 )
 _WRITE_LISTINGS: Final = updating(
     tables.listings,
@@ -87,8 +92,12 @@ class Grants:
     of it in multi-row statements. Nothing is written twice.
     """
 
-    def __init__(self, tx: AsyncConnection, now: Instant, actor: str) -> None:
+    def __init__(
+        self, tx: AsyncConnection, now: Instant, actor: str, *, only_looks: bool = False
+    ) -> None:
+        """`only_looks`: nothing is written, so that less is read (`listing_rows.glimpse`)."""
         self._tx = tx
+        self._only_looks = only_looks
         self._now = now
         self._actor = actor
         self._stored: dict[int, Listing] = {}
@@ -115,9 +124,10 @@ class Grants:
         await self._bring_in(wanted, recipes)
 
     async def _bring_in(self, listing_ids: Sequence[int], recipes: Recipes) -> None:
+        read = glimpse if self._only_looks else from_row
         for part in in_parts(listing_ids):
             for row in await self._query.rows(self._tx, ids=part):
-                listing = from_row(row, recipes)
+                listing = read(row, recipes)
                 self._stored[listing.id] = self._current[listing.id] = listing
 
     async def load_items(self, item_ids: Iterable[int], known: Recipes | None = None) -> None:
@@ -147,6 +157,8 @@ class Grants:
 
     @property
     def _query(self) -> Prepared:
+        if self._only_looks:
+            return _GLIMPSED
         return _LOCKED if self._takes_turns else _LISTINGS
 
     def __getitem__(self, listing_id: int) -> Listing:
@@ -154,6 +166,11 @@ class Grants:
 
     def __contains__(self, listing_id: int) -> bool:
         return listing_id in self._current
+
+    def some(self, listing_ids: Iterable[int]) -> list[Listing]:
+        """These listings as they are now, in their order."""
+        current = self._current
+        return [current[key] for key in listing_ids]
 
     def all(self) -> list[Listing]:
         """Every listing of the set as it is now, by id."""
@@ -241,7 +258,13 @@ class Grants:
     # ------------------------------------------------------------ writing
 
     async def flush(self) -> None:
-        """Write everything that changed, in a fixed order."""
+        """Write everything that changed, in a fixed order.
+
+        Raises:
+            InvariantViolated: they were read to be looked at.
+        """
+        if self._only_looks:
+            raise InvariantViolated("listings that are only looked at cannot be written")
         moved = [one for key, one in sorted(self._current.items()) if one != self._stored[key]]
         await _WRITE_LISTINGS.run(self._tx, [listing_values(listing) for listing in moved])
         await self._write_pushes()

@@ -19,6 +19,8 @@ from channelsync.store.tables import ListingState, PushState
 __all__ = [
     "Listing",
     "from_row",
+    "glimpse",
+    "glimpsed",
     "listing_values",
     "push_state",
     "push_values",
@@ -26,10 +28,10 @@ __all__ = [
 ]
 
 
-_NO_DEMAND: Final[Mapping[str, Any]] = MappingProxyType({})
+_NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
-class Listing(Struct, frozen=True):
+class Listing(Struct, frozen=True, gc=False):
     """One channel's offer, with its account and what is known of it."""
 
     id: int
@@ -55,7 +57,7 @@ class Listing(Struct, frozen=True):
     proven_at: Instant | None = None
     """The last settle that left nothing in doubt."""
     last_push_at: Instant | None = None
-    demand: Mapping[str, Any] = _NO_DEMAND
+    demand: Mapping[str, Any] = _NOTHING
 
     @property
     def ref(self) -> ListingRef:
@@ -81,15 +83,34 @@ _STATES: Final = {one.value: one for one in ListingState}
 _NO_REASONS: Final[frozenset[SettleReason]] = frozenset()
 
 
+_GLIMPSED: Final = (
+    *("id", "channel", "sku", "state", "drain_target", "remote", "last_push_at", "demand"),
+    *("semantics", "exposure", "settle_reasons"),
+)
+_ACCOUNT_AT: Final = 1 + _GLIMPSED.index("semantics")
+_GLIMPSED_OF_PUSH: Final = ("id", "kind", "units", "state", "charged", "copies", "release_after")
+
+
 def selected(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Listings with their pool and their open push, in the columns that `from_row` takes."""
+    return _select((*_NAMED, *_KNOWN, *_OF_GRANT), _OF_PUSH, condition)
+
+
+def glimpsed(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The same in the columns that `glimpse` takes."""
+    return _select(_GLIMPSED, _GLIMPSED_OF_PUSH, condition)
+
+
+def _select(
+    names: Sequence[str], of_push: Sequence[str], condition: sa.ColumnElement[bool]
+) -> sa.Select[Any]:
     listings, pushes, channels = tables.listings, tables.pushes, tables.channels
     open_push = sa.and_(pushes.c.listing_id == listings.c.id, pushes.c.closed_at.is_(None))
     return (
         sa.select(
             channels.c.pool,
-            *(listings.c[name] for name in (*_NAMED, *_KNOWN, *_OF_GRANT)),
-            *(pushes.c[name].label(f"push_{name}") for name in _OF_PUSH),
+            *(listings.c[name] for name in names),
+            *(pushes.c[name].label(f"push_{name}") for name in of_push),
         )
         .join(channels, channels.c.name == listings.c.channel)
         .outerjoin(pushes, open_push)
@@ -100,10 +121,58 @@ def selected(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
 def from_row(row: Sequence[Any], recipes: Mapping[int, Mapping[int, int]]) -> Listing:
     """A row of `selected` as a listing; `recipes` are by listing id."""
     pool, key, channel, sku, external, state, *known = row[:_GRANT_BEGINS]
-    of_push = row[_PUSH_BEGINS:]
-    grant = _grant(row[_GRANT_BEGINS:_PUSH_BEGINS], _push(of_push))
-    named = (key, channel, pool, sku, external, _STATES[state], recipes.get(key, {}))
-    return Listing(*named, grant, of_push[1], *known)
+    push = None if row[_PUSH_BEGINS] is None else _push(row[_PUSH_BEGINS:])
+    grant = _grant(row[_GRANT_BEGINS:_PUSH_BEGINS], push)
+    request_id = row[_PUSH_BEGINS + 1]
+    recipe = recipes.get(key, {})
+    return Listing(
+        key, channel, pool, sku, external, _STATES[state], recipe, grant, request_id, *known
+    )
+
+
+def glimpse(row: Sequence[Any], recipes: Mapping[int, Mapping[int, int]]) -> Listing:
+    """A row of `glimpsed` as a listing that is looked at and never written.
+
+    It has what policy goes by. When it was settled, proven and read it does not say, nor what only
+    the sender of a push and a settle need: a plan of a catalogue reads half as many values for it.
+    """
+    pool, key, channel, sku, state, drain_target, remote, last_push_at, demand = row[:_ACCOUNT_AT]
+    semantics, exposure, why, push_id, *of_push = row[_ACCOUNT_AT:]
+    grant = Grant(
+        semantics=_SEMANTICS[semantics],
+        exposure=exposure,
+        push=None if push_id is None else _glimpse_of_push(push_id, *of_push),
+        settle_reasons=frozenset(map(SettleReason, why)) if why else _NO_REASONS,
+    )
+    return Listing(
+        *(key, channel, pool, sku, _NOTHING, _STATES[state], recipes.get(key, _NOTHING), grant),
+        drain_target=drain_target,
+        remote=remote,
+        last_push_at=last_push_at,
+        demand=demand,
+    )
+
+
+def _glimpse_of_push(
+    key: str,
+    kind: str,
+    units: int,
+    state: str,
+    charged: int,
+    copies: int,
+    release_after: Instant | None,
+) -> Push:
+    return Push(
+        push_id=key,
+        kind=PushKind(kind),
+        units=units,
+        compare=None,
+        retry_until=-inf,
+        charged=charged,
+        copies=copies,
+        release_after=release_after,
+        closed_to_retry=state == PushState.DOUBTFUL,
+    )
 
 
 def _grant(of_grant: Sequence[Any], push: Push | None) -> Grant:
@@ -114,16 +183,14 @@ def _grant(of_grant: Sequence[Any], push: Push | None) -> Grant:
         push=push,
         push_seq=push_seq,
         attempts_open=attempts_open,
-        outstanding_until=_or_never(outstanding),
-        lowered_until=_or_never(lowered),
+        outstanding_until=-inf if outstanding is None else outstanding,
+        lowered_until=-inf if lowered is None else lowered,
         swallows_units=swallows,
         settle_reasons=frozenset(map(SettleReason, why)) if why else _NO_REASONS,
     )
 
 
-def _push(of_push: Sequence[Any]) -> Push | None:
-    if of_push[0] is None:
-        return None
+def _push(of_push: Sequence[Any]) -> Push:
     key, _, kind, units, compare, state, charged, copies, refused, retry_until, release = of_push
     return Push(
         push_id=key,
@@ -183,10 +250,6 @@ def push_state(push: Push) -> PushState:
     if push.closed_to_retry:
         return PushState.DOUBTFUL
     return PushState.SENDING if push.copies else PushState.PLANNED
-
-
-def _or_never(at: Instant | None) -> Instant:
-    return -inf if at is None else at
 
 
 def _or_null(at: Instant) -> Instant | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -17,9 +17,16 @@ from channelsync.domain.stock import PoolStock
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
-from channelsync.engine.item_view import ItemView, read_facts, views_of
+from channelsync.engine.item_view import (
+    NAMED,
+    ItemView,
+    NamedItem,
+    load_named,
+    read_facts,
+    views_of,
+)
 from channelsync.engine.stock_errors import UnknownItem
-from channelsync.store.stock_queries import Item, closest, find_items, load_items
+from channelsync.store.stock_queries import closest, find_items, load_items
 from channelsync.store.tables import (
     MovementKind,
     items,
@@ -39,11 +46,11 @@ __all__ = [
 ]
 
 NOTES_MAX = 50
-ITEMS_AT_ONCE = 500
+ITEMS_AT_ONCE = 1_000
 """Items whose rows are read together: memory stays the same however many there are."""
 
 
-class StockNumbers(Struct, frozen=True, kw_only=True):
+class StockNumbers(Struct, frozen=True, gc=False, kw_only=True):
     """An item over the locations of a pool: `atp` is on hand less reserved less safety stock."""
 
     on_hand: int
@@ -67,7 +74,7 @@ class StockNumbers(Struct, frozen=True, kw_only=True):
         )
 
 
-class PlannedPush(Struct, frozen=True, kw_only=True):
+class PlannedPush(Struct, frozen=True, gc=False, kw_only=True):
     """One push that the daemon would open now."""
 
     kind: str
@@ -79,7 +86,7 @@ class PlannedPush(Struct, frozen=True, kw_only=True):
     """Computed and logged only, since the channel runs in shadow mode."""
 
 
-class ListingPlan(Struct, frozen=True, kw_only=True):
+class ListingPlan(Struct, frozen=True, gc=False, kw_only=True):
     """One listing, in listing units."""
 
     channel: str
@@ -93,7 +100,7 @@ class ListingPlan(Struct, frozen=True, kw_only=True):
     """Why no push of it is planned; None where its number is right."""
 
 
-class ItemPlan(Struct, frozen=True, kw_only=True):
+class ItemPlan(Struct, frozen=True, gc=False, kw_only=True):
     """One item in one pool."""
 
     sku: str
@@ -137,16 +144,16 @@ class _Sums:
     by_kind: Counter[str] = field(default_factory=Counter)
     shadow_pushes: int = 0
 
-    def take(self, item: ItemPlan) -> None:
+    def take(self, pushes: Iterable[PlannedPush]) -> None:
         self.looked_at += 1
-        for listing in item.listings:
-            if listing.push is not None and listing.push.shadow:
+        for push in pushes:
+            if push.shadow:
                 self.shadow_pushes += 1
-            elif listing.push is not None:
-                self.by_kind[listing.push.kind] += 1
+            else:
+                self.by_kind[push.kind] += 1
 
 
-def _every(_item: ItemPlan) -> bool:
+def _every(_pushes: Collection[PlannedPush]) -> bool:
     return True
 
 
@@ -157,13 +164,14 @@ async def view_plan(
     *,
     notes: Sequence[str] = (),
     on_item: Callable[[int, int], None] = lambda _done, _of: None,
-    keep: Callable[[ItemPlan], bool] = _every,
+    keep: Callable[[Collection[PlannedPush]], bool] = _every,
     at_once: int = ITEMS_AT_ONCE,
 ) -> StockPlan:
     """Plan these items, or every item that is listed.
 
-    `on_item` hears how many items are done, and of how many. Items that `keep` does not want are
-    counted and forgotten: what they take is the same for a thousand of them and for a million.
+    `on_item` hears how many items are done, and of how many. `keep` is asked about each by its
+    pushes. Items that it does not want are counted and forgotten: what they take is the same for a
+    thousand of them and for a million.
 
     Raises:
         UnknownItem: one of `skus` does not exist.
@@ -174,17 +182,19 @@ async def view_plan(
     async for group in groups:
         on_item(done, of)
         done += len(group)
-        grants = Grants(tx, now, "plan")
-        facts = await read_facts(engine, tx, grants, [item.id for item in group], now=now)
+        grants = Grants(tx, now, "plan", only_looks=True)
+        ids = [item.id for item in group]
+        facts = await read_facts(engine, tx, grants, ids, now=now, known=group)
         drop_unsent(grants)
         for item in group:
             views = views_of(engine, facts, grants, item.id)
             if not views and len(said) < NOTES_MAX:
                 said.append(f"{item.sku} is listed on no channel")
-            for planned in map(_item_plan, views):
-                sums.take(planned)
-                if keep(planned):
-                    kept.append(planned)
+            for view in views:
+                pushes = _pushes(view)
+                sums.take(pushes.values())
+                if keep(pushes.values()):
+                    kept.append(_item_plan(view, pushes))
     return StockPlan(
         at=now,
         looked_at=sums.looked_at,
@@ -197,7 +207,7 @@ async def view_plan(
 
 async def _wanted(
     tx: AsyncConnection, skus: Sequence[str], at_once: int
-) -> tuple[int, AsyncIterator[Sequence[Item]]]:
+) -> tuple[int, AsyncIterator[Sequence[NamedItem]]]:
     """How many items are to be planned, and they themselves, some at a time."""
     if not skus:
         listed = sa.select(sa.func.count(sa.distinct(recipes.c.item_id)))
@@ -206,27 +216,31 @@ async def _wanted(
     for sku in skus:
         if sku not in found:
             raise UnknownItem(sku, closest(sku, [item.sku for item in await load_items(tx)]))
-    return len(found), _parts([found[sku] for sku in dict.fromkeys(skus)], at_once)
+    ids = [found[sku].id for sku in dict.fromkeys(skus)]
+    return len(ids), _parts(tx, ids, at_once)
 
 
-async def _parts(wanted: Sequence[Item], at_once: int) -> AsyncIterator[Sequence[Item]]:
-    for first in range(0, len(wanted), at_once):
-        yield wanted[first : first + at_once]
+async def _parts(
+    tx: AsyncConnection, item_ids: Sequence[int], at_once: int
+) -> AsyncIterator[Sequence[NamedItem]]:
+    for first in range(0, len(item_ids), at_once):
+        part = item_ids[first : first + at_once]
+        found = await load_named(tx, part)
+        yield [found[key] for key in part]
 
 
-async def _listed(tx: AsyncConnection, at_once: int) -> AsyncIterator[Sequence[Item]]:
+async def _listed(tx: AsyncConnection, at_once: int) -> AsyncIterator[Sequence[NamedItem]]:
     """Items that are listed, in the order of their SKUs."""
     is_listed = sa.exists().where(recipes.c.item_id == items.c.id)
-    query = sa.select(items.c.id, items.c.sku, items.c.name).where(is_listed)
-    query = query.order_by(items.c.sku).limit(at_once)
+    query = NAMED.where(is_listed).order_by(items.c.sku).limit(at_once)
     last = None
     while True:
         page = query if last is None else query.where(items.c.sku > last)
-        rows = (await tx.execute(page)).all()
-        if not rows:
+        found = [NamedItem._make(row) for row in (await tx.execute(page)).all()]
+        if not found:
             return
-        yield [Item(id=key, sku=sku, name=name) for key, sku, name in rows]
-        last = rows[-1].sku
+        yield found
+        last = found[-1].sku
 
 
 def drop_unsent(grants: Grants) -> None:
@@ -237,10 +251,17 @@ def drop_unsent(grants: Grants) -> None:
             grants.put(listing.id, withdraw(listing.grant), MovementKind.UNCHARGE)
 
 
-def _item_plan(view: ItemView) -> ItemPlan:
-    intents = {intent.listing_id: intent for intent in rebalance(view.state).intents}
+def _pushes(view: ItemView) -> dict[str, PlannedPush]:
+    """What would be pushed of an item, by listing id."""
+    return {
+        intent.listing_id: planned_push(view, view.listings[intent.listing_id], intent)
+        for intent in rebalance(view.state).intents
+    }
+
+
+def _item_plan(view: ItemView, pushes: Mapping[str, PlannedPush]) -> ItemPlan:
     listings = [
-        _listing_plan(view, view.listings[state.listing_id], state, intents.get(state.listing_id))
+        _listing_plan(view, view.listings[state.listing_id], state, pushes.get(state.listing_id))
         for state in view.state.listings
     ]
     listings.sort(key=_order)
@@ -259,22 +280,20 @@ def _order(listing: ListingPlan) -> tuple[str, str]:
 
 
 def _listing_plan(
-    view: ItemView, listing: Listing, state: ListingState, intent: Intent | None
+    view: ItemView, listing: Listing, state: ListingState, push: PlannedPush | None
 ) -> ListingPlan:
     return ListingPlan(
         channel=listing.channel,
         sku=listing.sku,
         exposure=listing.grant.exposure,
         target=state.target,
-        push=planned_push(view, listing, intent),
-        waits=None if intent is not None else waits_for(view, state.listing_id),
+        push=push,
+        waits=None if push is not None else waits_for(view, state.listing_id),
     )
 
 
-def planned_push(view: ItemView, listing: Listing, intent: Intent | None) -> PlannedPush | None:
+def planned_push(view: ItemView, listing: Listing, intent: Intent) -> PlannedPush:
     """An intent as people read it."""
-    if intent is None:
-        return None
     kind, units = _shape(intent)
     shadow = view.channels[listing.channel].mode == "shadow"
     return PlannedPush(kind=kind, units=units, reason=intent.reason, shadow=shadow)

@@ -22,9 +22,10 @@ from channelsync.domain.vocabulary import Instant, PushKind, PushSemantics
 from channelsync.domain.wording import counted
 from channelsync.engine import demand
 from channelsync.engine.alarms import clear_alarms, raise_alarms, standing_alarms
+from channelsync.engine.channel_facts import ChannelFacts
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing, PushNote
-from channelsync.engine.item_view import ChannelFacts, Facts, ItemView, read_facts, views_of
+from channelsync.engine.item_view import Facts, ItemView, read_facts, views_of
 from channelsync.engine.listings import emptied, takeable_by, takeable_for
 from channelsync.engine.tell import untold
 from channelsync.engine.work import (

@@ -247,7 +247,7 @@ def _among_numbers(column: sa.ColumnElement[Any], values: Sequence[int]) -> Amon
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
-    return len(values) > 1 and all(type(value) is int for value in values)
+    return len(values) > 1 and set(map(type, values)) == {int}
 
 
 class AmongNumbers(sa.ColumnElement[bool]):

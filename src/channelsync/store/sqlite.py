@@ -36,6 +36,9 @@ def sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) -
         url, pool_size=size, max_overflow=0, json_deserializer=from_text, **options
     )
 
+    dialect = engine.sync_engine.dialect
+    dialect.colspecs = {**dialect.colspecs, sa.JSON: _Json}
+
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         # The driver must not open transactions by itself: we say when, and of which kind.
@@ -54,8 +57,29 @@ def sqlite_engine(url: str, *, begin: str, size: int, connect: Connect | None) -
         cursor.close()
 
     # Not by an event, which would have to go all the way that a statement of ours goes.
-    engine.sync_engine.dialect.do_begin = _begin  # type: ignore[assignment, method-assign]
+    dialect.do_begin = _begin  # type: ignore[assignment, method-assign]
     return engine
+
+
+class _Json(sa.JSON):
+    """A column of JSON, each value read by one call where SQLAlchemy makes three."""
+
+    @override
+    def result_processor(self, dialect: object, coltype: object) -> Callable[[Any], Any]:
+        """What makes a value of what the driver returns."""
+        return _value
+
+
+def _value(stored: Any) -> Any:
+    match stored:
+        case "{}":  # most of what is kept is empty
+            return {}
+        case "[]":
+            return []
+        case str():
+            return from_text(stored)
+        case _:  # nothing, or a number, which SQLite does not keep as a text
+            return stored
 
 
 def _open(*arguments: Any, **options: Any) -> _Connection:

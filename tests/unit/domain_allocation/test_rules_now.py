@@ -45,3 +45,13 @@ def test_many_items_are_matched_as_each_alone(
     for sku, tags, channels in items:
         alone = match_rule(given_rules, sku, tags, now, channels)
         assert at_once.match(sku, tags, channels) is alone
+
+
+@given(given_rules=st.lists(rules(particular=False), max_size=4), now=st.floats(0, 5))
+def test_where_channels_do_not_matter_a_rule_is_found_without_them(
+    given_rules: list[Rule], now: float
+) -> None:
+    at_once = RulesNow(given_rules, now)
+    if not at_once.by_channel:
+        alone = match_rule(given_rules, "MUG", (), now, CHANNELS)
+        assert at_once.match("MUG", (), frozenset()) is alone

@@ -272,3 +272,15 @@ def test_largest_remainder_splits_everything_and_is_exact(
 def test_largest_remainder_refuses_a_negative_weight() -> None:
     with pytest.raises(InvariantViolated, match="negative weight"):
         largest_remainder(5, {"a": 1, "b": -1})
+
+
+def test_without_a_trace_the_targets_are_the_same() -> None:
+    limits = {"amazon": Limits(cap=30), "till": Limits(floor=20)}
+    rule = Rule(name="r", quotas=EXAMPLE.quotas, limits=limits)
+    told, untold = (
+        allocate_recipes({"MUG": 80}, OFFERS, {"MUG": rule}, traced=traced)
+        for traced in (True, False)
+    )
+    assert untold.targets == told.targets
+    assert told.trace
+    assert untold.trace == ()

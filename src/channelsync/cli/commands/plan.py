@@ -13,6 +13,8 @@ from channelsync.cli.session import Session
 from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from channelsync.engine.plan import ItemPlan, ListingPlan, PlannedPush, StockNumbers, StockPlan
 
 __all__ = ["plan", "push_text", "stock_text"]
@@ -34,7 +36,9 @@ async def plan(
     from channelsync.bootstrap import setup_of
     from channelsync.engine.plan import view_plan
     from channelsync.engine.propose import propose
+    from channelsync.garbage import leave_the_program_out
 
+    leave_the_program_out()
     configuration = session.configuration()
     async with session.store() as database, database.read() as tx:
         engine = session.engine(database, configuration)
@@ -57,9 +61,9 @@ class _Changed:
     every: bool
     found: int = 0
 
-    def keep(self, item: ItemPlan) -> bool:
-        """Whether an item is kept to be shown."""
-        if not self.every and not any(one.push is not None for one in item.listings):
+    def keep(self, pushes: Collection[PlannedPush]) -> bool:
+        """Whether an item with these pushes is kept to be shown."""
+        if not self.every and not pushes:
             return False
         self.found += 1
         return self.every or self.found <= ITEMS_SHOWN_MAX
