@@ -13,6 +13,7 @@ import signal
 import structlog
 
 from channelsync.bootstrap import open_application
+from channelsync.daemon import collect_garbage_of_work
 from channelsync.engine.work import WorkKind
 from channelsync.settings import read_settings
 from channelsync.worker.daemon import drain, handlers
@@ -37,6 +38,7 @@ async def _work() -> None:
         beside = []
         if application.far_bus is not None:
             beside.append(asyncio.create_task(application.far_bus.run(listens=True)))
+        collect_garbage_of_work()
         os.write(2, b'{"url": "it takes no requests"}\n')
         await stop.wait()
         await drain(supervisor, working)
