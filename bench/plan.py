@@ -9,7 +9,7 @@ from bench.books import CHANNELS, ON_HAND, open_books
 from bench.figure import Figure
 from bench.process import collecting_as_the_program_does, forget_peak, peak_megabytes
 from bench.scale import Scale
-from channelsync.domain.allocation import Offer, allocate
+from channelsync.domain.allocation import Offer, allocate_recipes
 from channelsync.domain.allocation_rules import Rule
 from channelsync.engine.core import Engine
 from channelsync.engine.plan import view_plan
@@ -72,5 +72,5 @@ def _arithmetic_seconds(items: int) -> float:
     ]
     began = perf_counter()
     for _ in range(items):
-        allocate(ON_HAND, offers, RULE)
+        allocate_recipes({"item": ON_HAND}, offers, {"item": RULE}, traced=False)
     return perf_counter() - began
