@@ -62,16 +62,16 @@ async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
     running = engine.channels.get(held.key)
     if running is None or not isinstance(running.channel, ReceivesWebhooks | PullsDeliveries):
         return None
-    async with engine.database.read() as connection:
-        rows = await _pending(connection, running.name)
-    if not rows:
-        return None
-    engine.tracing.link([cause for *_, trace in rows if trace for cause in read_causes(trace)])
-    parsed, bad = _parse_all(running.channel, rows)
-    joined = _joined(parsed)
     async with engine.database.write() as tx:
         now = engine.now()
         await require_lease(tx, held, now=now)
+        # Not before it is our turn to write: what came in meanwhile need not wait for the next.
+        rows = await _pending(tx, running.name)
+        if not rows:
+            return await finish_here(tx, held)
+        engine.tracing.link([cause for *_, trace in rows if trace for cause in read_causes(trace)])
+        parsed, bad = _parse_all(running.channel, rows)
+        joined = _joined(parsed)
         for delivery_id, reason in bad:
             await _bury(tx, running.name, delivery_id, reason, now)
         await _take_out(tx, running.name, [delivery_id for delivery_id, *_ in rows])
