@@ -57,7 +57,8 @@ async def _measured(
             place.mkdir(parents=True)
             address = await database(place)
             figures.append(await _requests_per_second(place, address, kind, scale))
-            await _require_stored(address, scale.requests if kind == "own" else 0)
+            stored = scale.requests + scale.connections if kind == "own" else 0
+            await _require_stored(address, stored)
     return Figure(
         name=f"webhooks received, {title}",
         unit="a second",
@@ -75,8 +76,7 @@ async def _requests_per_second(folder: Path, address: str, kind: str, scale: Sca
     requests = [sale(number) for number in range(scale.requests)]
     async with running(("-m", "bench.server", kind), variables) as server:
         warm = [sale(number) for number in range(-scale.connections, 0)]
-        if kind == "bare":
-            await post_all(server.url, warm, connections=scale.connections)
+        await post_all(server.url, warm, connections=scale.connections)
         seconds = await post_all(server.url, requests, connections=scale.connections)
     return scale.requests / seconds
 

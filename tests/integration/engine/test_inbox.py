@@ -41,6 +41,21 @@ async def test_deliveries_that_come_together_share_a_commit(build: Build) -> Non
     assert len(commits) == 1
 
 
+async def test_those_at_the_door_already_share_the_commit_of_the_first(build: Build) -> None:
+    house = await house_with_till(build)
+    commits: list[object] = []
+    sa.event.listen(house.engine.database._writer.sync_engine, "commit", commits.append)
+    inbox = Inbox(house.engine)
+
+    async def store(number: int) -> bool:
+        for _ in range(number):  # a socket is read in one turn of the loop, its request in the next
+            await asyncio.sleep(0)
+        return await inbox.store(received(f"d{number}"))
+
+    assert await asyncio.gather(*map(store, range(4))) == [True] * 4
+    assert len(commits) == 1
+
+
 async def test_each_is_in_the_store_before_it_is_acknowledged(build: Build) -> None:
     house = await house_with_till(build)
     inbox = Inbox(house.engine)
