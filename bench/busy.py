@@ -72,7 +72,9 @@ async def _maximum(variables: dict[str, str], scale: Scale) -> float:
 
 async def _waits(variables: dict[str, str], kind: str, scale: Scale, rate: float) -> list[float]:
     requests = [sale(number) for number in range(scale.requests)]
+    warm = [sale(number) for number in range(-scale.connections, 0)]
     async with running(("-m", "bench.server", kind), variables) as server:
+        await post_all(server.url, warm, connections=scale.connections)
         return await post_paced(
             server.url, requests, connections=scale.connections, per_second=rate
         )

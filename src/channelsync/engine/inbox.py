@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,24 +24,48 @@ from channelsync.engine.work import WorkKind, mark
 from channelsync.sdk.types import Delivery
 from channelsync.store import tables
 from channelsync.store.errors import is_passing
-from channelsync.store.many import Row, inserting
+from channelsync.store.many import Given, Many, Row, inserting
 from channelsync.tracing import Cause, caused_by, written_causes
 
 __all__ = ["Inbox", "Received", "lay_in", "note_delivery"]
 
 NOTED_EVERY_SECONDS: Final = 1.0
 COMMIT_MAX: Final = 200
-LOOKS_AT_THE_DOOR_MAX: Final = 4
 """Deliveries in one transaction."""
-_STORE: Final = {
-    name: dialect.insert(tables.deliveries)
-    .on_conflict_do_nothing(
-        index_elements=[tables.deliveries.c.channel, tables.deliveries.c.dedupe_key]
-    )
-    .returning(*(tables.deliveries.c[name] for name in ("id", "channel", "dedupe_key")))
-    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-}
+LOOKS_AT_THE_DOOR_MAX: Final = 4
+_COLUMNS: Final = (
+    *("channel", "dedupe_key", "topic", "received_at", "body_sha256", "reduced", "trace"),
+)
+_KEY: Final = [tables.deliveries.c.channel, tables.deliveries.c.dedupe_key]
+_STORE: Final = (
+    sqlite.insert(tables.deliveries)
+    .on_conflict_do_nothing(index_elements=_KEY)
+    .returning(tables.deliveries.c.id, *_KEY)
+)
 _WAIT: Final = inserting(tables.inbox, "delivery_id", "channel")
+
+
+def _lay_in(given: Given, place: sa.ColumnElement[int]) -> Any:
+    """Both tables in one statement, which answers with the keys of what is new."""
+    rows = sa.select(*(given[name] for name in _COLUMNS)).order_by(place)
+    stored = (
+        postgresql.insert(tables.deliveries)
+        .from_select(_COLUMNS, rows)
+        .on_conflict_do_nothing(index_elements=_KEY)
+        .returning(tables.deliveries.c.id, *_KEY)
+        .cte("stored")
+    )
+    waiting = sa.select(stored.c.id, stored.c.channel)
+    laid = sa.insert(tables.inbox).from_select(["delivery_id", "channel"], waiting).cte("laid")
+    return sa.select(stored.c.channel, stored.c.dedupe_key).add_cte(laid)
+
+
+_LAY_IN: Final = Many(
+    {name: tables.deliveries.c[name].type for name in _COLUMNS},
+    lambda given: sqlite.insert(tables.deliveries).values(dict(given)),
+    _lay_in,
+    whole=("dedupe_key",),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +199,9 @@ async def lay_in(tx: AsyncConnection, rows: Sequence[Row]) -> set[tuple[str, str
 
     Returns channel and key of the new ones.
     """
-    new = (await tx.execute(_STORE[tx.dialect.name], rows)).all()
+    if tx.dialect.name != "sqlite":
+        return {(channel, key) for channel, key in await _LAY_IN.rows_of(tx, rows)}
+    new = (await tx.execute(_STORE, rows)).all()
     await _WAIT.run(tx, [{"delivery_id": key, "channel": channel} for key, channel, _ in new])
     return {(channel, dedupe_key) for _, channel, dedupe_key in new}
 

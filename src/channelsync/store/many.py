@@ -158,6 +158,11 @@ class Many:
             form = self._at_once
             await tx.exec_driver_sql(form.text, form.arrays(rows))
 
+    async def rows_of(self, tx: AsyncConnection, rows: Sequence[Row]) -> Sequence[Any]:
+        """What it returns for all rows, one at least; on PostgreSQL alone."""
+        form = self._at_once
+        return (await tx.exec_driver_sql(form.text, form.arrays(rows))).all()
+
     async def _run_on_sqlite(self, tx: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         done = 0
         if len(rows) >= TOGETHER and self._together is not None:
