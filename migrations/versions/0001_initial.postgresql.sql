@@ -395,6 +395,7 @@ CREATE TABLE listings (
     settled_from DOUBLE PRECISION,
     settled_to DOUBLE PRECISION,
     remote INTEGER,
+    unread BOOLEAN GENERATED ALWAYS AS (remote IS NULL) STORED NOT NULL,
     remote_at DOUBLE PRECISION,
     told INTEGER,
     target INTEGER DEFAULT '0' NOT NULL,
@@ -409,11 +410,12 @@ CREATE TABLE listings (
     CONSTRAINT ck_listings_state CHECK (state IN ('active', 'refused', 'gone')),
     CONSTRAINT ck_listings_semantics CHECK (semantics IN ('keyed_compare_and_set', 'keyed_delta', 'absolute', 'live')),
     CONSTRAINT fk_listings_channel FOREIGN KEY(channel) REFERENCES channels (name)
-);
+)
+ WITH (fillfactor = 50);
 
 CREATE INDEX ix_listings_settle ON listings (channel) WHERE settle_wanted;
 
-CREATE INDEX ix_listings_unread ON listings (channel) WHERE remote IS NULL;
+CREATE INDEX ix_listings_unread ON listings (channel) WHERE unread;
 
 CREATE TABLE low_stock (
     pool TEXT NOT NULL,
@@ -423,31 +425,6 @@ CREATE TABLE low_stock (
     CONSTRAINT pk_low_stock PRIMARY KEY (pool, item_id),
     CONSTRAINT fk_low_stock_item_id FOREIGN KEY(item_id) REFERENCES items (id)
 );
-
-CREATE TABLE movements (
-    id BIGSERIAL NOT NULL,
-    at DOUBLE PRECISION NOT NULL,
-    moved_at DOUBLE PRECISION,
-    kind TEXT NOT NULL,
-    quantity TEXT NOT NULL,
-    delta INTEGER NOT NULL,
-    item_id BIGINT,
-    location_id BIGINT,
-    listing_id BIGINT,
-    reference TEXT DEFAULT '' NOT NULL,
-    actor TEXT NOT NULL,
-    note TEXT DEFAULT '' NOT NULL,
-    CONSTRAINT pk_movements PRIMARY KEY (id),
-    CONSTRAINT ck_movements_kind CHECK (kind IN ('baseline', 'count', 'adjustment', 'safety_stock', 'sale', 'cancel', 'shipment', 'return', 'relist', 'inspection', 'transfer', 'transfer_difference', 'hold', 'hold_release', 'hold_expiry', 'charge', 'uncharge', 'cut_release', 'settle', 'slice', 'repair')),
-    CONSTRAINT ck_movements_quantity CHECK (quantity IN ('on_hand', 'reserved', 'safety_stock', 'on_order', 'in_transit', 'exposure')),
-    CONSTRAINT ck_movements_subject CHECK ((quantity = 'exposure' AND listing_id IS NOT NULL AND item_id IS NULL AND location_id IS NULL) OR (quantity <> 'exposure' AND listing_id IS NULL AND item_id IS NOT NULL AND location_id IS NOT NULL)),
-    CONSTRAINT fk_movements_item_id FOREIGN KEY(item_id) REFERENCES items (id),
-    CONSTRAINT fk_movements_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
-);
-
-CREATE INDEX ix_movements_item ON movements (item_id, location_id, id);
-
-CREATE INDEX ix_movements_listing ON movements (listing_id, id);
 
 CREATE TABLE offers (
     id BIGSERIAL NOT NULL,
@@ -571,7 +548,8 @@ CREATE TABLE stock (
     CONSTRAINT ck_stock_in_transit CHECK (in_transit >= 0),
     CONSTRAINT fk_stock_item_id FOREIGN KEY(item_id) REFERENCES items (id),
     CONSTRAINT fk_stock_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
-);
+)
+ WITH (fillfactor = 50);
 
 CREATE TABLE transfers (
     id BIGSERIAL NOT NULL,
@@ -618,6 +596,30 @@ CREATE INDEX ix_attempts_open ON attempts (id) WHERE ended_at IS NULL;
 CREATE INDEX ix_attempts_request ON attempts (request_id);
 
 CREATE INDEX ix_attempts_started ON attempts (started_at);
+
+CREATE TABLE movements (
+    id BIGSERIAL NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
+    moved_at DOUBLE PRECISION,
+    kind TEXT NOT NULL,
+    quantity TEXT NOT NULL,
+    delta INTEGER NOT NULL,
+    item_id BIGINT,
+    location_id BIGINT,
+    listing_id BIGINT,
+    reference TEXT DEFAULT '' NOT NULL,
+    actor TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_movements PRIMARY KEY (id),
+    CONSTRAINT ck_movements_kind CHECK (kind IN ('baseline', 'count', 'adjustment', 'safety_stock', 'sale', 'cancel', 'shipment', 'return', 'relist', 'inspection', 'transfer', 'transfer_difference', 'hold', 'hold_release', 'hold_expiry', 'charge', 'uncharge', 'cut_release', 'settle', 'slice', 'repair')),
+    CONSTRAINT ck_movements_quantity CHECK (quantity IN ('on_hand', 'reserved', 'safety_stock', 'on_order', 'in_transit', 'exposure')),
+    CONSTRAINT ck_movements_subject CHECK ((quantity = 'exposure' AND listing_id IS NOT NULL AND item_id IS NULL AND location_id IS NULL) OR (quantity <> 'exposure' AND listing_id IS NULL AND item_id IS NOT NULL AND location_id IS NOT NULL)),
+    CONSTRAINT fk_movements_stock FOREIGN KEY(item_id, location_id) REFERENCES stock (item_id, location_id)
+);
+
+CREATE INDEX ix_movements_item ON movements (item_id, location_id, id);
+
+CREATE INDEX ix_movements_listing ON movements (listing_id, id);
 
 CREATE TABLE order_lines (
     id BIGSERIAL NOT NULL,
@@ -730,18 +732,6 @@ CREATE TABLE recipes (
 
 CREATE INDEX ix_recipes_item ON recipes (item_id);
 
-CREATE TABLE seals (
-    position BIGINT NOT NULL,
-    movement_id BIGINT NOT NULL,
-    digest TEXT NOT NULL,
-    sealed_at DOUBLE PRECISION NOT NULL,
-    CONSTRAINT pk_seals PRIMARY KEY (position),
-    CONSTRAINT ck_seals_position CHECK (position > 0),
-    CONSTRAINT ck_seals_digest CHECK (length(digest) = 64),
-    CONSTRAINT uq_seals_movement_id UNIQUE (movement_id),
-    CONSTRAINT fk_seals_movement_id FOREIGN KEY(movement_id) REFERENCES movements (id)
-);
-
 CREATE TABLE transfer_differences (
     id BIGSERIAL NOT NULL,
     transfer_id BIGINT NOT NULL,
@@ -804,7 +794,18 @@ CREATE TABLE line_stock (
     shipped INTEGER DEFAULT '0' NOT NULL,
     CONSTRAINT pk_line_stock PRIMARY KEY (line_id, item_id, location_id),
     CONSTRAINT ck_line_stock_counts CHECK (reserved >= 0 AND shipped >= 0),
-    CONSTRAINT fk_line_stock_line_id FOREIGN KEY(line_id) REFERENCES order_lines (id),
-    CONSTRAINT fk_line_stock_item_id FOREIGN KEY(item_id) REFERENCES items (id),
-    CONSTRAINT fk_line_stock_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
+    CONSTRAINT fk_line_stock_stock FOREIGN KEY(item_id, location_id) REFERENCES stock (item_id, location_id),
+    CONSTRAINT fk_line_stock_line_id FOREIGN KEY(line_id) REFERENCES order_lines (id)
+);
+
+CREATE TABLE seals (
+    position BIGINT NOT NULL,
+    movement_id BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    sealed_at DOUBLE PRECISION NOT NULL,
+    CONSTRAINT pk_seals PRIMARY KEY (position),
+    CONSTRAINT ck_seals_position CHECK (position > 0),
+    CONSTRAINT ck_seals_digest CHECK (length(digest) = 64),
+    CONSTRAINT uq_seals_movement_id UNIQUE (movement_id),
+    CONSTRAINT fk_seals_movement_id FOREIGN KEY(movement_id) REFERENCES movements (id)
 );

@@ -396,6 +396,7 @@ CREATE TABLE listings (
     settled_from DOUBLE,
     settled_to DOUBLE,
     remote INTEGER,
+    unread BOOLEAN NOT NULL GENERATED ALWAYS AS (remote IS NULL) STORED,
     remote_at DOUBLE,
     told INTEGER,
     target INTEGER DEFAULT '0' NOT NULL,
@@ -414,7 +415,7 @@ CREATE TABLE listings (
 
 CREATE INDEX ix_listings_settle ON listings (channel) WHERE settle_wanted = 1;
 
-CREATE INDEX ix_listings_unread ON listings (channel) WHERE remote IS NULL;
+CREATE INDEX ix_listings_unread ON listings (channel) WHERE unread = 1;
 
 CREATE TABLE low_stock (
     pool TEXT NOT NULL,
@@ -424,30 +425,6 @@ CREATE TABLE low_stock (
     CONSTRAINT pk_low_stock PRIMARY KEY (pool, item_id),
     CONSTRAINT fk_low_stock_item_id FOREIGN KEY(item_id) REFERENCES items (id)
 );
-
-CREATE TABLE movements (
-    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    at DOUBLE NOT NULL,
-    moved_at DOUBLE,
-    kind TEXT NOT NULL,
-    quantity TEXT NOT NULL,
-    delta INTEGER NOT NULL,
-    item_id INTEGER,
-    location_id INTEGER,
-    listing_id INTEGER,
-    reference TEXT DEFAULT '' NOT NULL,
-    actor TEXT NOT NULL,
-    note TEXT DEFAULT '' NOT NULL,
-    CONSTRAINT ck_movements_kind CHECK (kind IN ('baseline', 'count', 'adjustment', 'safety_stock', 'sale', 'cancel', 'shipment', 'return', 'relist', 'inspection', 'transfer', 'transfer_difference', 'hold', 'hold_release', 'hold_expiry', 'charge', 'uncharge', 'cut_release', 'settle', 'slice', 'repair')),
-    CONSTRAINT ck_movements_quantity CHECK (quantity IN ('on_hand', 'reserved', 'safety_stock', 'on_order', 'in_transit', 'exposure')),
-    CONSTRAINT ck_movements_subject CHECK ((quantity = 'exposure' AND listing_id IS NOT NULL AND item_id IS NULL AND location_id IS NULL) OR (quantity <> 'exposure' AND listing_id IS NULL AND item_id IS NOT NULL AND location_id IS NOT NULL)),
-    CONSTRAINT fk_movements_item_id FOREIGN KEY(item_id) REFERENCES items (id),
-    CONSTRAINT fk_movements_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
-);
-
-CREATE INDEX ix_movements_item ON movements (item_id, location_id, id);
-
-CREATE INDEX ix_movements_listing ON movements (listing_id, id);
 
 CREATE TABLE offers (
     id INTEGER NOT NULL,
@@ -618,6 +595,29 @@ CREATE INDEX ix_attempts_request ON attempts (request_id);
 
 CREATE INDEX ix_attempts_started ON attempts (started_at);
 
+CREATE TABLE movements (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    at DOUBLE NOT NULL,
+    moved_at DOUBLE,
+    kind TEXT NOT NULL,
+    quantity TEXT NOT NULL,
+    delta INTEGER NOT NULL,
+    item_id INTEGER,
+    location_id INTEGER,
+    listing_id INTEGER,
+    reference TEXT DEFAULT '' NOT NULL,
+    actor TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT ck_movements_kind CHECK (kind IN ('baseline', 'count', 'adjustment', 'safety_stock', 'sale', 'cancel', 'shipment', 'return', 'relist', 'inspection', 'transfer', 'transfer_difference', 'hold', 'hold_release', 'hold_expiry', 'charge', 'uncharge', 'cut_release', 'settle', 'slice', 'repair')),
+    CONSTRAINT ck_movements_quantity CHECK (quantity IN ('on_hand', 'reserved', 'safety_stock', 'on_order', 'in_transit', 'exposure')),
+    CONSTRAINT ck_movements_subject CHECK ((quantity = 'exposure' AND listing_id IS NOT NULL AND item_id IS NULL AND location_id IS NULL) OR (quantity <> 'exposure' AND listing_id IS NULL AND item_id IS NOT NULL AND location_id IS NOT NULL)),
+    CONSTRAINT fk_movements_stock FOREIGN KEY(item_id, location_id) REFERENCES stock (item_id, location_id)
+);
+
+CREATE INDEX ix_movements_item ON movements (item_id, location_id, id);
+
+CREATE INDEX ix_movements_listing ON movements (listing_id, id);
+
 CREATE TABLE order_lines (
     id INTEGER NOT NULL,
     channel TEXT NOT NULL,
@@ -729,18 +729,6 @@ CREATE TABLE recipes (
 
 CREATE INDEX ix_recipes_item ON recipes (item_id);
 
-CREATE TABLE seals (
-    position INTEGER NOT NULL,
-    movement_id INTEGER NOT NULL,
-    digest TEXT NOT NULL,
-    sealed_at DOUBLE NOT NULL,
-    CONSTRAINT pk_seals PRIMARY KEY (position),
-    CONSTRAINT ck_seals_position CHECK (position > 0),
-    CONSTRAINT ck_seals_digest CHECK (length(digest) = 64),
-    CONSTRAINT uq_seals_movement_id UNIQUE (movement_id),
-    CONSTRAINT fk_seals_movement_id FOREIGN KEY(movement_id) REFERENCES movements (id)
-);
-
 CREATE TABLE transfer_differences (
     id INTEGER NOT NULL,
     transfer_id INTEGER NOT NULL,
@@ -803,7 +791,18 @@ CREATE TABLE line_stock (
     shipped INTEGER DEFAULT '0' NOT NULL,
     CONSTRAINT pk_line_stock PRIMARY KEY (line_id, item_id, location_id),
     CONSTRAINT ck_line_stock_counts CHECK (reserved >= 0 AND shipped >= 0),
-    CONSTRAINT fk_line_stock_line_id FOREIGN KEY(line_id) REFERENCES order_lines (id),
-    CONSTRAINT fk_line_stock_item_id FOREIGN KEY(item_id) REFERENCES items (id),
-    CONSTRAINT fk_line_stock_location_id FOREIGN KEY(location_id) REFERENCES locations (id)
+    CONSTRAINT fk_line_stock_stock FOREIGN KEY(item_id, location_id) REFERENCES stock (item_id, location_id),
+    CONSTRAINT fk_line_stock_line_id FOREIGN KEY(line_id) REFERENCES order_lines (id)
+);
+
+CREATE TABLE seals (
+    position INTEGER NOT NULL,
+    movement_id INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    sealed_at DOUBLE NOT NULL,
+    CONSTRAINT pk_seals PRIMARY KEY (position),
+    CONSTRAINT ck_seals_position CHECK (position > 0),
+    CONSTRAINT ck_seals_digest CHECK (length(digest) = 64),
+    CONSTRAINT uq_seals_movement_id UNIQUE (movement_id),
+    CONSTRAINT fk_seals_movement_id FOREIGN KEY(movement_id) REFERENCES movements (id)
 );

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -63,6 +63,8 @@ class StockBooks:
     levels: dict[tuple[int, int], StockLevel] = field(default_factory=dict)
     counted_at: Mapping[tuple[int, int], Instant] = field(default_factory=dict)
     """When a person last counted an item at a location."""
+    kept: Collection[tuple[int, int]] = ()
+    """Items and locations that the store has numbers of."""
 
     def pool_stock(self, item_id: int, default_safety_stock: int) -> PoolStock:
         """The item over the whole pool."""
@@ -116,6 +118,7 @@ async def load_stock(tx: AsyncConnection, pool: str, item_ids: Iterable[int]) ->
         places={row.id: Place(id=row.id, code=row.code, priority=row.priority) for row in places},
         levels=levels,
         counted_at=counts,
+        kept=frozenset(levels),
     )
 
 

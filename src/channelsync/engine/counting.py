@@ -376,7 +376,7 @@ def _until(told: Instant | None, now: Instant) -> Instant | None:
 async def flush(batch: Batch) -> None:
     """Write everything the batch has collected, and mark what must be looked at."""
     tx = batch.tx
-    await move_stock(tx, batch.moves)
+    await move_stock(tx, batch.moves, kept=batch.stock.kept)
     rows = [
         {
             "line_id": line_id,

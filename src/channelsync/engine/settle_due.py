@@ -49,7 +49,7 @@ _CUTS = sa.select(pushes.c.listing_id).where(_QUARANTINED, pushes.c.release_afte
 # Each part by an index of its own: together they are few, however many listings there are.
 _SUSPECT = sa.union(
     sa.select(listings.c.id).where(listings.c.channel == _OF_CHANNEL, listings.c.settle_wanted),
-    sa.select(listings.c.id).where(listings.c.channel == _OF_CHANNEL, listings.c.remote.is_(None)),
+    sa.select(listings.c.id).where(listings.c.channel == _OF_CHANNEL, listings.c.unread),
     _CUTS,
 )
 _INEXACT = (

@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.work_statements import (
-    DUE_KINDS,
     ENDS,
     HELD_BY,
     MARK,
@@ -26,6 +25,7 @@ from channelsync.engine.work_statements import (
     MARK_TRACED,
     NEXT_DUE,
     TAKEN,
+    asking_which_are_due,
 )
 from channelsync.store.database import at_end
 from channelsync.store.locks import in_parts
@@ -94,6 +94,8 @@ class WorkKind(StrEnum):
     PRUNE = "prune"
     """Key: `store`. What is old, to be let go of."""
 
+
+_WHICH_ARE_DUE: Final = asking_which_are_due(WorkKind)
 
 AWAITED: Final = frozenset(
     {
@@ -264,7 +266,8 @@ async def next_due(connection: AsyncConnection, kind: WorkKind, *, now: Instant)
 
 async def due_kinds(connection: AsyncConnection, *, now: Instant) -> set[str]:
     """The kinds of which some key may be claimed now."""
-    return set((await connection.execute(DUE_KINDS, {"_now": now})).scalars())
+    row = (await connection.execute(_WHICH_ARE_DUE, {"_now": now})).one()
+    return {kind for kind, is_due in row._mapping.items() if is_due}  # noqa: SLF001 - its name
 
 
 async def claim(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,7 +13,6 @@ from channelsync.store.tables import items, work
 from channelsync.tracing import CAUSE_CHARACTERS_MAX, CAUSES_MAX
 
 __all__ = [
-    "DUE_KINDS",
     "ENDS",
     "HELD_BY",
     "MARK",
@@ -21,6 +20,7 @@ __all__ = [
     "MARK_TRACED",
     "NEXT_DUE",
     "TAKEN",
+    "asking_which_are_due",
 ]
 
 _DUE: Final = work.c.done_version < work.c.want_version
@@ -134,7 +134,6 @@ NEXT_DUE: Final = sa.select(
     .where(_OF_KIND, _DUE, work.c.lease_until > _NOW)
     .scalar_subquery(),
 )
-DUE_KINDS: Final = sa.select(work.c.kind).where(_CLAIMABLE).distinct()
 TAKEN: Final = (
     sa.update(work)
     .where(
@@ -153,3 +152,15 @@ TAKEN: Final = (
 HELD_BY: Final = sa.select(work.c.lease_token, work.c.lease_until).where(
     _OF_KIND, work.c.key == sa.bindparam("_key")
 )
+
+
+def asking_which_are_due(kinds: Iterable[str]) -> sa.Select[Any]:
+    """One row that says of each kind, under its name, whether a key of it may be claimed now.
+
+    A key of each is looked for, for the due ones may be as many as there are items.
+    """
+    columns: list[Any] = [
+        sa.exists().where(work.c.kind == sa.literal_column(f"'{kind}'"), _CLAIMABLE).label(kind)
+        for kind in kinds
+    ]
+    return sa.select(*columns)

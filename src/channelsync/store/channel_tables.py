@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from channelsync.domain.vocabulary import PushKind, PushSemantics
-from channelsync.store.schema import ID, INSTANT, is_set, key, metadata, one_of
+from channelsync.store.schema import ID, INSTANT, ROOM_TO_CHANGE, is_set, key, metadata, one_of
 from channelsync.store.stock_tables import items
 from channelsync.store.words import ChannelState, ListingState, PushState
 
@@ -95,6 +95,9 @@ listings = sa.Table(
     sa.Column("settled_to", INSTANT),
     # what it showed last, and what policy wants of it
     sa.Column("remote", sa.Integer),
+    # in an index in place of `remote`, which changes with every sale: a row is written once where
+    # nothing that an index looks at has changed
+    sa.Column("unread", sa.Boolean, sa.Computed("remote IS NULL", persisted=True), nullable=False),
     sa.Column("remote_at", INSTANT),
     sa.Column("told", sa.Integer),
     sa.Column("target", sa.Integer, nullable=False, server_default="0"),
@@ -117,9 +120,10 @@ listings = sa.Table(
     sa.Index(
         "ix_listings_unread",
         "channel",
-        sqlite_where=sa.text("remote IS NULL"),
-        postgresql_where=sa.text("remote IS NULL"),
+        sqlite_where=is_set("unread"),
+        postgresql_where=sa.text("unread"),
     ),
+    postgresql_with=ROOM_TO_CHANGE,
 )
 
 recipes = sa.Table(

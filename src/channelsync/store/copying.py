@@ -76,7 +76,8 @@ async def _require_sound(tx: AsyncConnection, what: str, then: str) -> None:
 
 async def _copy(old: AsyncConnection, new: AsyncConnection, table: sa.Table) -> int:
     copied = 0
-    rows = await old.stream(sa.select(table).order_by(*table.primary_key))
+    kept = [column for column in table.c if column.computed is None]
+    rows = await old.stream(sa.select(*kept).order_by(*table.primary_key))
     async for part in rows.mappings().partitions(ROWS_AT_ONCE):
         await new.execute(sa.insert(table), [dict(row) for row in part])
         copied += len(part)

@@ -13,7 +13,7 @@ the transaction that changes the number itself. Hence every balance can be rebui
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -112,12 +112,14 @@ class ExposureMove(Struct, frozen=True, kw_only=True):
             raise InvariantViolated(f"a movement of kind {self.kind} settles nothing")
 
 
-async def move_stock(tx: AsyncConnection, moves: Sequence[StockMove]) -> None:
+async def move_stock(
+    tx: AsyncConnection, moves: Sequence[StockMove], *, kept: Container[tuple[int, int]] = ()
+) -> None:
     """Apply `moves` to the stock rows and write them down, in their order.
 
     Rows are made where missing, and locked in one order (item, then location), so that two
     transactions cannot wait for each other. Moves of the same row are added up first; moves of 0
-    units leave no trace.
+    units leave no trace. `kept`: items and locations whose rows are known to be there.
 
     Raises:
         InvariantViolated: a number other than `on_hand` would fall below 0, or an item or location
@@ -129,7 +131,8 @@ async def move_stock(tx: AsyncConnection, moves: Sequence[StockMove]) -> None:
     rows = _rows(wanted)
     await lock_items(tx, (row["item_id"] for row in rows))
     try:
-        await _INSERT_MISSING.run(tx, rows)
+        missing = [row for row in rows if (row["item_id"], row["location_id"]) not in kept]
+        await _INSERT_MISSING.run(tx, missing)
         await _ADD_DELTAS.run(tx, rows)
         await append_movements(tx, wanted)
     except sa.exc.IntegrityError as error:

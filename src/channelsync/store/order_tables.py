@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from channelsync.store.channel_tables import channels, listings
 from channelsync.store.schema import ID, INSTANT, key, metadata
-from channelsync.store.stock_tables import items, locations
+from channelsync.store.stock_tables import items, stock
 
 __all__ = [
     "deliveries",
@@ -106,13 +106,18 @@ line_stock = sa.Table(
     "line_stock",
     metadata,
     sa.Column("line_id", sa.ForeignKey(order_lines.c.id), primary_key=True),
-    sa.Column("item_id", sa.ForeignKey(items.c.id), primary_key=True),
-    sa.Column("location_id", sa.ForeignKey(locations.c.id), primary_key=True),
+    sa.Column("item_id", ID, primary_key=True, autoincrement=False),
+    sa.Column("location_id", ID, primary_key=True, autoincrement=False),
     # of the item in one unit of the offer, as it was sold
     sa.Column("units", sa.Integer, nullable=False),
     sa.Column("reserved", sa.Integer, nullable=False, server_default="0"),
     sa.Column("shipped", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint("reserved >= 0 AND shipped >= 0", name="counts"),
+    sa.ForeignKeyConstraint(
+        ["item_id", "location_id"],
+        [stock.c.item_id, stock.c.location_id],
+        name="fk_line_stock_stock",
+    ),
 )
 
 line_events = sa.Table(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import sqlalchemy as sa
 
-__all__ = ["ID", "INSTANT", "is_set", "key", "metadata", "one_of"]
+__all__ = ["ID", "INSTANT", "ROOM_TO_CHANGE", "is_set", "key", "metadata", "one_of"]
 
 metadata = sa.MetaData(
     naming_convention={
@@ -20,6 +21,9 @@ metadata = sa.MetaData(
 
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 INSTANT: sa.Double[float] = sa.Double()
+ROOM_TO_CHANGE: Final = {"fillfactor": 50}
+"""Of tables whose rows change with every sale, on PostgreSQL. A batch of sales may change all rows
+of a page: where the page has room for the new ones, no index is written."""
 
 
 def key() -> sa.Column[int]:

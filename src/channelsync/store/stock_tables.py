@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from channelsync.store.schema import ID, INSTANT, key, metadata, one_of
+from channelsync.store.schema import ID, INSTANT, ROOM_TO_CHANGE, key, metadata, one_of
 from channelsync.store.words import MovementKind, Quantity
 
 __all__ = [
@@ -52,6 +52,7 @@ stock = sa.Table(
     sa.CheckConstraint("safety_stock >= 0", name="safety_stock"),
     sa.CheckConstraint("on_order >= 0", name="on_order"),
     sa.CheckConstraint("in_transit >= 0", name="in_transit"),
+    postgresql_with=ROOM_TO_CHANGE,
 )
 
 movements = sa.Table(
@@ -64,8 +65,8 @@ movements = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("quantity", sa.Text, nullable=False),
     sa.Column("delta", sa.Integer, nullable=False),
-    sa.Column("item_id", sa.ForeignKey(items.c.id)),
-    sa.Column("location_id", sa.ForeignKey(locations.c.id)),
+    sa.Column("item_id", ID),
+    sa.Column("location_id", ID),
     sa.Column("listing_id", ID),
     sa.Column("reference", sa.Text, nullable=False, server_default=""),
     sa.Column("actor", sa.Text, nullable=False),
@@ -77,6 +78,12 @@ movements = sa.Table(
         " AND location_id IS NULL) OR (quantity <> 'exposure' AND listing_id IS NULL"
         " AND item_id IS NOT NULL AND location_id IS NOT NULL)",
         name="subject",
+    ),
+    # Of the balance that it changes: one look for item and location, at every movement.
+    sa.ForeignKeyConstraint(
+        ["item_id", "location_id"],
+        [stock.c.item_id, stock.c.location_id],
+        name="fk_movements_stock",
     ),
     sa.Index("ix_movements_item", "item_id", "location_id", "id"),
     sa.Index("ix_movements_listing", "listing_id", "id"),

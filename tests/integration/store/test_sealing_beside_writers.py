@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from channelsync.store.chain import append_seals, ended, links_after, load_head, read_horizon
 from channelsync.store.database import Database
 from channelsync.store.ledger import StockMove, append_movements
-from channelsync.store.tables import Quantity
+from channelsync.store.tables import Quantity, stock
 from channelsync.store.verify import verify
 from tests.support.ledger_books import NOON, Books, stock_move
 
@@ -18,6 +20,10 @@ async def test_no_movement_can_come_below_what_is_sealed(postgres_url: str) -> N
     database = Database(postgres_url)
     books = Books(database)
     await books.begin()
+    async with database.write() as tx:
+        mug = stock_move("MUG", "dc", Quantity.ON_HAND, 0)
+        place = {"item_id": mug.item_id, "location_id": mug.location_id}
+        await tx.execute(sa.insert(stock).values(place))
     async with database.write() as slow:
         await append_movements(slow, note("drawn first"))
         async with database.write() as quick:

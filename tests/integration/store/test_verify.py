@@ -167,7 +167,8 @@ async def test_books_in_order_are_clean(trading: Books) -> None:
             ],
         ),
         (
-            "DELETE FROM stock WHERE item_id = 2",
+            "UPDATE stock SET on_hand = 0, on_order = 0, reserved = 0, safety_stock = 0"
+            " WHERE item_id = 2",
             [
                 ("stock", "on_hand", "PLATE at dc", 0, 10),
                 ("stock", "on_order", "PLATE at dc", 0, 4),
@@ -247,6 +248,12 @@ async def test_a_wrong_number_is_named_and_repaired(
     await trading.run(corruption)
     assert await found(trading) == expected
     await repaired(trading)
+
+
+async def test_a_balance_that_the_ledger_speaks_of_cannot_be_removed(trading: Books) -> None:
+    with pytest.raises(sa.exc.IntegrityError):
+        await trading.run("DELETE FROM stock WHERE item_id = 2")
+    assert await found(trading) == []
 
 
 async def test_a_finding_reads_as_a_sentence(trading: Books) -> None:
