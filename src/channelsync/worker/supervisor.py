@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -66,6 +67,9 @@ PUT_OFF_SECONDS = 1.0
 TRIES_MAX = 5
 RUNS_MAX = 32
 """Keys of one kind worked on at once."""
+RUNS_AT_ONCE: Final = {WorkKind.INTAKE: 1}
+"""Of a kind that asks nobody outside. Two channels' deliveries would take turns at the same items
+all the same, and what one of them waits for another process could have taken."""
 BATCH_MAX = 100
 """Keys of one batch. It is one transaction, and every other writer waits for it."""
 
@@ -148,7 +152,7 @@ class Supervisor:
         """Keys that may be taken now: one batch at a time, or so many single ones."""
         if isinstance(self.handlers[kind], InBatches):
             return 0 if running else BATCH_MAX
-        return RUNS_MAX - running
+        return RUNS_AT_ONCE.get(kind, RUNS_MAX) - running
 
     def _start(self, kind: WorkKind, claims: Sequence[Claim]) -> list[asyncio.Task[None]]:
         if claims and isinstance(self.handlers[kind], InBatches):
