@@ -47,8 +47,10 @@ _PENDING: Final = (
     .order_by(tables.deliveries.c.id)
 )
 
-DELIVERIES_MAX = 1_000
-"""Of one batch, which is one transaction."""
+DELIVERIES_MAX = 2_000
+"""Of one batch, which is one transaction: it locks, reads and writes an item once for all of them."""
+DELIVERIES_MAX_ON_SQLITE = 1_000
+"""There whoever else would write waits for it."""
 FEW_DELIVERIES = 100
 """So many keep the next sale waiting for no longer than reconciling them by itself would."""
 
@@ -66,7 +68,8 @@ async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
         now = engine.now()
         await require_lease(tx, held, now=now)
         # Not before it is our turn to write: what came in meanwhile need not wait for the next.
-        rows = await _pending(tx, running.name)
+        most = DELIVERIES_MAX_ON_SQLITE if engine.database.is_sqlite else DELIVERIES_MAX
+        rows = await _pending(tx, running.name, most)
         if not rows:
             return await finish_here(tx, held)
         engine.tracing.link([cause for *_, trace in rows if trace for cause in read_causes(trace)])
@@ -80,12 +83,12 @@ async def intake(engine: Engine, held: Claim) -> Instant | Finished | None:
         await apply_parsed(tx, running.name, joined, now=now)
         if len(rows) <= FEW_DELIVERIES:
             await reconcile_marked(engine, tx, now=now)
-        again_at = now if len(rows) == DELIVERIES_MAX else None
+        again_at = now if len(rows) == most else None
         return await finish_here(tx, held, again_at=again_at)
 
 
-async def _pending(tx: AsyncConnection, channel: str) -> Sequence[Any]:
-    return (await tx.execute(_PENDING, {"channel": channel, "most": DELIVERIES_MAX})).all()
+async def _pending(tx: AsyncConnection, channel: str, most: int) -> Sequence[Any]:
+    return (await tx.execute(_PENDING, {"channel": channel, "most": most})).all()
 
 
 async def _take_out(tx: AsyncConnection, channel: str, delivery_ids: Sequence[int]) -> None:

@@ -167,8 +167,10 @@ async def test_books_in_order_are_clean(trading: Books) -> None:
             ],
         ),
         (
-            "UPDATE stock SET on_hand = 0, on_order = 0, reserved = 0, safety_stock = 0"
-            " WHERE item_id = 2",
+            (
+                "UPDATE stock SET on_hand = 0, on_order = 0, reserved = 0, safety_stock = 0"
+                " WHERE item_id = 2"
+            ),
             [
                 ("stock", "on_hand", "PLATE at dc", 0, 10),
                 ("stock", "on_order", "PLATE at dc", 0, 4),
