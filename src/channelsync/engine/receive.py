@@ -48,7 +48,7 @@ _PENDING: Final = (
 )
 
 DELIVERIES_MAX = 2_000
-"""Of one batch, which is one transaction: it locks, reads and writes an item once for all of them."""
+"""Of one batch, which is one transaction: an item is locked, read and written once for all."""
 DELIVERIES_MAX_ON_SQLITE = 1_000
 """There whoever else would write waits for it."""
 FEW_DELIVERIES = 100
