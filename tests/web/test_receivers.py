@@ -9,9 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from channelsync.domain.vocabulary import PushSemantics
+from channelsync.domain.vocabulary import Instant, PushSemantics
+from channelsync.engine import receive
+from channelsync.engine.core import Engine
+from channelsync.engine.ends import Finished
 from channelsync.engine.receive import intake
-from channelsync.engine.work import WorkKind
+from channelsync.engine.work import Claim, WorkKind
 from channelsync.sdk.signatures import (
     base64_hmac_sha256,
     decode_standard_secret,
@@ -76,6 +79,32 @@ async def test_a_sale_is_committed_before_it_is_accepted(build: Build, visit: Cl
     await house.settle_down(5)
     (line,) = await house.rows(tables.order_lines)
     assert (line.sku, line.ordered) == ("MUG", 2)
+
+
+async def test_a_backlog_is_applied_a_batch_at_a_time_until_nothing_waits(
+    build: Build, visit: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await house_with_till(build)
+    await house.settle_down(30)
+    client = await visit(house)
+    for number in range(1, 5):
+        body = sale(number)
+        headers = signed(house, body, f"msg_{number}")
+        await client.post("/webhooks/till", content=body, headers=headers)
+    waiting: list[int] = []
+
+    async def counted(engine: Engine, held: Claim) -> Instant | Finished | None:
+        waiting.append(len(await house.rows(tables.inbox)))
+        return await intake(engine, held)
+
+    monkeypatch.setattr(receive, "DELIVERIES_MAX_ON_SQLITE", 2)
+    house.supervisor.handlers = {**house.supervisor.handlers, WorkKind.INTAKE: counted}
+    await house.settle_down(5)
+    assert waiting == [4, 2, 0]
+    lines = await house.rows(tables.order_lines)
+    assert [line.order_id for line in lines] == [f"T1/T1-{number}" for number in range(1, 5)]
+    (level,) = await house.rows(tables.stock)
+    assert level.on_hand - level.reserved == 10 - 4 * 2
 
 
 async def test_a_second_copy_is_a_duplicate(build: Build, visit: Client) -> None:

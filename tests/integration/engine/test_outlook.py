@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -35,6 +36,11 @@ class Office:
         self.database = Database(sqlite_url(path), connect=inline_connections(path))
         self.statements: list[str] = []
         self.worked: list[tuple[Instant, str]] = []
+        self.work_seconds = 0.0
+        self.runs_of_a_key = 1
+        self.running: Counter[WorkKind] = Counter()
+        self.at_once: Counter[WorkKind] = Counter()
+        """The most keys of a kind that were worked at once."""
         engine = Engine(
             database=self.database,
             channels=Channels(),
@@ -50,7 +56,12 @@ class Office:
 
     async def _work(self, _engine: Engine, held: Claim) -> Instant | None:
         self.worked.append((self.loop.time(), held.key))
-        return None
+        self.running[held.kind] += 1
+        self.at_once |= self.running
+        await asyncio.sleep(self.work_seconds)
+        self.running[held.kind] -= 1
+        runs = sum(key == held.key for _, key in self.worked)
+        return None if runs >= self.runs_of_a_key else self.loop.time()
 
     async def open(self) -> None:
         async with self.database.write() as tx:
@@ -153,3 +164,31 @@ def test_a_key_that_another_worker_was_quicker_with_is_let_be(tmp_path: Path) ->
 
     office = in_virtual_time(tmp_path, live)
     assert office.worked == []
+
+
+def test_backlogs_are_worked_one_at_a_time_and_by_turns(tmp_path: Path) -> None:
+    """Two would meet at the same items, and another process finds none left."""
+
+    async def live(office: Office) -> None:
+        office.work_seconds, office.runs_of_a_key = 1.0, 3
+        async with office.database.write() as tx:
+            for key in ("a", "b", "c"):
+                await mark(tx, WorkKind.INTAKE, key)
+        await asyncio.sleep(15.0)
+
+    office = in_virtual_time(tmp_path, live)
+    assert office.at_once == {WorkKind.INTAKE: 1}
+    assert [key for _, key in office.worked] == ["a", "b", "c"] * 3
+    began, ended = office.worked[0][0], office.worked[-1][0]
+    assert ended - began <= 8.5, "a run's end takes the next key, without waiting for a sweep"
+
+
+def test_what_waits_for_others_is_worked_at_once(tmp_path: Path) -> None:
+    async def live(office: Office) -> None:
+        office.work_seconds = 1.0
+        async with office.database.write() as tx:
+            for key in ("a", "b", "c"):
+                await mark(tx, WorkKind.POLL, key)
+        await asyncio.sleep(10.0)
+
+    assert in_virtual_time(tmp_path, live).at_once == {WorkKind.POLL: 3}
