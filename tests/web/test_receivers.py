@@ -88,7 +88,7 @@ async def test_a_backlog_is_applied_a_batch_at_a_time_until_nothing_waits(
     await house.settle_down(30)
     client = await visit(house)
     for number in range(1, 5):
-        body = sale(number)
+        body = sale(number, occurred_at="2023-11-14T22:13:50Z")
         headers = signed(house, body, f"msg_{number}")
         await client.post("/webhooks/till", content=body, headers=headers)
     waiting: list[int] = []
