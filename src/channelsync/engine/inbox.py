@@ -24,7 +24,7 @@ from channelsync.engine.work import WorkKind, mark
 from channelsync.sdk.types import Delivery
 from channelsync.store import tables
 from channelsync.store.errors import is_passing
-from channelsync.store.many import Given, Many, Row, inserting
+from channelsync.store.many import AtOnce, Given, Row, inserting
 from channelsync.tracing import Cause, caused_by, written_causes
 
 __all__ = ["Inbox", "Received", "lay_in", "note_delivery"]
@@ -60,11 +60,8 @@ def _lay_in(given: Given, place: sa.ColumnElement[int]) -> Any:
     return sa.select(stored.c.channel, stored.c.dedupe_key).add_cte(laid)
 
 
-_LAY_IN: Final = Many(
-    {name: tables.deliveries.c[name].type for name in _COLUMNS},
-    lambda given: sqlite.insert(tables.deliveries).values(dict(given)),
-    _lay_in,
-    whole=("dedupe_key",),
+_LAY_IN: Final = AtOnce(
+    {name: tables.deliveries.c[name].type for name in _COLUMNS}, _lay_in, whole=("dedupe_key",)
 )
 
 
@@ -200,7 +197,7 @@ async def lay_in(tx: AsyncConnection, rows: Sequence[Row]) -> set[tuple[str, str
     Returns channel and key of the new ones.
     """
     if tx.dialect.name != "sqlite":
-        return {(channel, key) for channel, key in await _LAY_IN.rows_of(tx, rows)}
+        return {(new.channel, new.dedupe_key) for new in await _LAY_IN.run(tx, rows)}
     new = (await tx.execute(_STORE, rows)).all()
     await _WAIT.run(tx, [{"delivery_id": key, "channel": channel} for key, channel, _ in new])
     return {(channel, dedupe_key) for _, channel, dedupe_key in new}

@@ -29,6 +29,7 @@ from channelsync.store.json_text import to_text
 __all__ = [
     "TOGETHER",
     "AmongNumbers",
+    "AtOnce",
     "Conflict",
     "Given",
     "Many",
@@ -42,6 +43,8 @@ Row: TypeAlias = Mapping[str, Any]
 Given: TypeAlias = Mapping[str, sa.ColumnElement[Any]]
 """What one of the rows says, by name."""
 Types: TypeAlias = Mapping[str, sa.types.TypeEngine[Any]]
+Every: TypeAlias = Callable[[Given, sa.ColumnElement[int]], Any]
+"""Makes a statement over a table of rows."""
 Conflict: TypeAlias = Callable[[Any], Any]
 """Adds `ON CONFLICT …` to an insert of either dialect."""
 
@@ -92,6 +95,38 @@ def _shortened(column: Sequence[Any]) -> Sequence[Any]:
     return () if first is None else (first,)
 
 
+class AtOnce:
+    """One statement of PostgreSQL over any number of rows with the same names."""
+
+    def __init__(self, types: Types, every: Every, *, whole: Collection[str]) -> None:
+        """`every` makes the statement of what a row says, and its place.
+
+        `whole` are columns, one at least, that are sent for every row, whether or not all say the
+        same.
+        """
+        self._types, self._every, self._whole = types, every, whole
+
+    @cached_property
+    def _form(self) -> _Text:
+        arrays = {
+            name: sa.bindparam(f"_{name}", type_=sa.ARRAY(kind, dimensions=1))
+            for name, kind in self._types.items()
+        }
+        columns = [sa.column(name, kind) for name, kind in self._types.items()]
+        # Arrays that are shorter than the longest are filled up with NULLs.
+        rows = sa.func.unnest(*arrays.values()).table_valued(*columns, with_ordinality="place_")
+        rows = rows.render_derived()
+        given: dict[str, sa.ColumnElement[Any]] = dict(rows.c)
+        place = given.pop("place_")
+        for name in self._types.keys() - set(self._whole):
+            given[name] = _lengthened(arrays[name], rows.c[name])
+        return _Text(self._every(given, place), self._types, _POSTGRESQL, self._whole)
+
+    async def run(self, tx: AsyncConnection, rows: Sequence[Row]) -> sa.CursorResult[Any]:
+        """Run it for all rows, one at least. Returns what it answers."""
+        return await tx.exec_driver_sql(self._form.text, self._form.arrays(rows))
+
+
 class Many:
     """One statement, ready for any number of rows with the same names."""
 
@@ -99,19 +134,18 @@ class Many:
         self,
         types: Types,
         one: Callable[[Given], Any],
-        every: Callable[[Given, sa.ColumnElement[int]], Any],
+        every: Every,
         *,
         whole: Collection[str],
         some: Callable[[Sequence[Given]], Any] | None = None,
     ) -> None:
         """`one` makes the statement for a row, `every` that for a table of rows.
 
-        `every` is given what a row says, and its place. `whole` are columns, one at least, that
-        are sent for every row, whether or not all say the same. `some` makes the statement for
-        some rows, where one can speak of several.
+        `every` and `whole` as of `AtOnce`. `some` makes the statement for some rows, where one can
+        speak of several.
         """
-        self._types, self._one, self._every, self._whole = types, one, every, whole
-        self._some = some
+        self._types, self._one, self._some = types, one, some
+        self._at_once = AtOnce(types, every, whole=whole)
 
     @cached_property
     def _row_by_row(self) -> _Text:
@@ -132,22 +166,6 @@ class Many:
         ]
         return str(self._some(binds).compile(dialect=_SQLITE))
 
-    @cached_property
-    def _at_once(self) -> _Text:
-        arrays = {
-            name: sa.bindparam(f"_{name}", type_=sa.ARRAY(kind, dimensions=1))
-            for name, kind in self._types.items()
-        }
-        columns = [sa.column(name, kind) for name, kind in self._types.items()]
-        # Arrays that are shorter than the longest are filled up with NULLs.
-        rows = sa.func.unnest(*arrays.values()).table_valued(*columns, with_ordinality="place_")
-        rows = rows.render_derived()
-        given: dict[str, sa.ColumnElement[Any]] = dict(rows.c)
-        place = given.pop("place_")
-        for name in self._types.keys() - set(self._whole):
-            given[name] = _lengthened(arrays[name], rows.c[name])
-        return _Text(self._every(given, place), self._types, _POSTGRESQL, self._whole)
-
     async def run(self, tx: AsyncConnection, rows: Sequence[Row]) -> None:
         """Run it for all rows, in their order; not at all where there are none."""
         if not rows:
@@ -155,13 +173,7 @@ class Many:
         if tx.dialect.name == "sqlite":
             await self._run_on_sqlite(tx, [self._row_by_row.parameters(row) for row in rows])
         else:
-            form = self._at_once
-            await tx.exec_driver_sql(form.text, form.arrays(rows))
-
-    async def rows_of(self, tx: AsyncConnection, rows: Sequence[Row]) -> Sequence[Any]:
-        """What it returns for all rows, one at least; on PostgreSQL alone."""
-        form = self._at_once
-        return (await tx.exec_driver_sql(form.text, form.arrays(rows))).all()
+            await self._at_once.run(tx, rows)
 
     async def _run_on_sqlite(self, tx: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         done = 0
