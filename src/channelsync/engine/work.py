@@ -97,6 +97,8 @@ class WorkKind(StrEnum):
 
 _WHICH_ARE_DUE: Final = asking_which_are_due(WorkKind)
 
+LAST: Final = frozenset({WorkKind.INTAKE})
+"""Whose keys are locked behind all others: whoever receives a delivery waits for them."""
 AWAITED: Final = frozenset(
     {
         WorkKind.INTAKE,
@@ -205,28 +207,34 @@ class _LastAct:
     done: list[tuple[Claim, Instant | None]] = field(default_factory=list)
 
     async def __call__(self, tx: AsyncConnection) -> None:
-        # Who only marks locks in that order by writing, and has nothing to look at.
-        if self.held and tx.dialect.name != "sqlite":
-            await self._fence(tx)
-        if self.marks:
-            await _write_marks(tx, self.marks, self.causes)
+        for is_last in (False, True):
+            marks = {key: at for key, at in self.marks.items() if (key[0] in LAST) is is_last}
+            held = [one for one in self.held if (one.kind in LAST) is is_last]
+            # Who only marks locks in that order by writing, and has nothing to look at.
+            if held and tx.dialect.name != "sqlite":
+                await _fence(tx, marks, held)
+            if marks:
+                await _write_marks(tx, marks, self.causes)
         await _write_done(tx, self.done)
 
-    async def _fence(self, tx: AsyncConnection) -> None:
-        """Lock every key that is marked or held, then look once more who holds it.
 
-        Raises:
-            LeaseLost: another worker has taken one over since it was looked at.
-        """
-        wanted = {*self.marks, *((held.kind, held.key) for held in self.held)}
-        tokens: dict[tuple[str, str], str | None] = {}
-        for kind in sorted({kind for kind, _ in wanted}):
-            for keys in in_parts(sorted(key for of, key in wanted if of == kind)):
-                found = await tx.execute(_locking(tx, kind, keys))
-                tokens |= {(kind, row.key): row.lease_token for row in found}
-        for held in self.held:
-            if tokens.get((held.kind, held.key)) != held.token:
-                raise LeaseLost(f"{held.kind} {held.key}")
+async def _fence(
+    tx: AsyncConnection, marks: Iterable[tuple[WorkKind, str]], held: Sequence[Claim]
+) -> None:
+    """Lock every key that is marked or held, then look once more who holds it.
+
+    Raises:
+        LeaseLost: another worker has taken one over since it was looked at.
+    """
+    wanted = {*marks, *((one.kind, one.key) for one in held)}
+    tokens: dict[tuple[str, str], str | None] = {}
+    for kind in sorted({kind for kind, _ in wanted}):
+        for keys in in_parts(sorted(key for of, key in wanted if of == kind)):
+            found = await tx.execute(_locking(tx, kind, keys))
+            tokens |= {(kind, row.key): row.lease_token for row in found}
+    for one in held:
+        if tokens.get((one.kind, one.key)) != one.token:
+            raise LeaseLost(f"{one.kind} {one.key}")
 
 
 def _locking(tx: AsyncConnection, kind: WorkKind, keys: Sequence[str]) -> sa.Select[Any]:
