@@ -32,6 +32,7 @@ __all__ = [
     "ExposureMove",
     "StockMove",
     "append_movements",
+    "make_stock_rows",
     "move_exposure",
     "move_exposures",
     "move_stock",
@@ -131,10 +132,10 @@ async def move_stock(
     rows = _rows(wanted)
     await lock_items(tx, (row["item_id"] for row in rows))
     try:
-        missing = [row for row in rows if (row["item_id"], row["location_id"]) not in kept]
-        await _INSERT_MISSING.run(tx, missing)
+        places = [(row["item_id"], row["location_id"]) for row in rows]
+        await make_stock_rows(tx, (place for place in places if place not in kept))
         await _ADD_DELTAS.run(tx, rows)
-        await append_movements(tx, wanted)
+        await _append(tx, wanted)
     except sa.exc.IntegrityError as error:
         raise InvariantViolated(
             f"these movements do not fit the books ({error.orig}): "
@@ -169,9 +170,19 @@ async def move_exposure(
 async def append_movements(tx: AsyncConnection, moves: Iterable[StockMove | ExposureMove]) -> None:
     """Write movements alone, those of 0 units as well, and leave every balance as it is.
 
-    For repairs only: there the balance is set to what the ledger says once these are written.
+    For repairs only: there the balance is set to what the ledger says once these are written. One
+    that is missing is made, with 0 units, for a movement is always one of a balance.
     """
-    await _APPEND.run(tx, [_record(move) for move in moves])
+    every = list(moves)
+    of_stock = [move for move in every if isinstance(move, StockMove)]
+    await make_stock_rows(tx, ((move.item_id, move.location_id) for move in of_stock))
+    await _append(tx, every)
+
+
+async def make_stock_rows(tx: AsyncConnection, places: Iterable[tuple[int, int]]) -> None:
+    """Make the rows of these items at these locations, where there are none, with 0 units."""
+    rows = [{"item_id": item, "location_id": place} for item, place in sorted(set(places))]
+    await _INSERT_MISSING.run(tx, rows)
 
 
 async def move_exposures(tx: AsyncConnection, moves: Iterable[ExposureMove]) -> None:
@@ -180,7 +191,11 @@ async def move_exposures(tx: AsyncConnection, moves: Iterable[ExposureMove]) -> 
     The caller writes the listings' rows, which hold the rest of the escrow account as well, in the
     same transaction.
     """
-    await append_movements(tx, (move for move in moves if move.delta or move.first_settle))
+    await _append(tx, (move for move in moves if move.delta or move.first_settle))
+
+
+async def _append(tx: AsyncConnection, moves: Iterable[StockMove | ExposureMove]) -> None:
+    await _APPEND.run(tx, [_record(move) for move in moves])
 
 
 def _rows(moves: Iterable[StockMove]) -> list[dict[str, int]]:

@@ -34,7 +34,13 @@ from channelsync.domain.escrow import SettleReason
 from channelsync.domain.vocabulary import Instant
 from channelsync.store.all_checks import CHECKS
 from channelsync.store.checks import Check, Finding
-from channelsync.store.ledger import ExposureMove, StockMove, append_movements, move_stock
+from channelsync.store.ledger import (
+    ExposureMove,
+    StockMove,
+    append_movements,
+    make_stock_rows,
+    move_stock,
+)
 from channelsync.store.locks import lock_books
 from channelsync.store.tables import (
     MovementKind,
@@ -153,6 +159,7 @@ async def _fix_line_stock(work: _Repair, finding: Finding) -> None:
         "item_id": item_id,
         "units": await _recipe(work.tx, line_id, item_id),
     }
+    await make_stock_rows(work.tx, ((item_id, place) for place in changed))
     for place, units in changed.items():
         row = key | {"location_id": place, finding.column: units}
         statement = insert.values(row).on_conflict_do_update(

@@ -258,6 +258,27 @@ async def test_a_balance_that_the_ledger_speaks_of_cannot_be_removed(trading: Bo
     assert await found(trading) == []
 
 
+async def test_a_balance_that_is_gone_all_the_same_is_named_and_made_anew(trading: Books) -> None:
+    await trading.run_in_a_shell("DELETE FROM stock WHERE item_id = 2")
+    assert await found(trading) == [
+        ("stock", "on_hand", "PLATE at dc", 0, 10),
+        ("stock", "on_order", "PLATE at dc", 0, 4),
+        ("stock", "reserved", "PLATE at dc", 0, 1),
+        ("stock", "safety_stock", "PLATE at dc", 0, 2),
+    ]
+    await repaired(trading)
+
+
+async def test_what_a_line_held_is_made_anew_with_the_balance_that_it_is_of(
+    trading: Books,
+) -> None:
+    await trading.run_in_a_shell("DELETE FROM line_stock WHERE item_id = 2")
+    await trading.run_in_a_shell("DELETE FROM stock WHERE item_id = 2")
+    checks = {check for check, *_ in await found(trading)}
+    assert {"line_stock", "stock"} <= checks
+    await repaired(trading)
+
+
 async def test_a_finding_reads_as_a_sentence(trading: Books) -> None:
     await trading.run("UPDATE listings SET exposure = NULL WHERE id = 1")
     (finding,) = (await verify_books(trading.database)).findings
