@@ -19,11 +19,11 @@ from channelsync.queue.in_process import InProcessBus
 from channelsync.store import migrate, tables
 from channelsync.store.database import Database, sqlite_url
 
-__all__ = ["CHANNELS", "ON_HAND", "open_books"]
+__all__ = ["CHANNELS", "EXPOSURE", "ON_HAND", "open_books"]
 
 CHANNELS = ("shop-a", "shop-b", "shop-c")
 ON_HAND = 20
-_EXPOSURE = 6
+EXPOSURE = 6
 _ROWS_AT_ONCE = 10_000
 
 
@@ -85,8 +85,8 @@ async def _fill_part(database: Database, first: int, names: Sequence[str], now: 
                     "channel": channel,
                     "sku": sku,
                     "semantics": PushSemantics.KEYED_COMPARE_AND_SET,
-                    "exposure": _EXPOSURE,
-                    "remote": _EXPOSURE,
+                    "exposure": EXPOSURE,
+                    "remote": EXPOSURE,
                     "settled_at": now,
                 }
                 for key, channel, sku, _ in offers
