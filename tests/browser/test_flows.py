@@ -76,7 +76,8 @@ async def test_the_overview_is_live_shows_every_channel_and_filters_as_one_types
         hidden = "scroll => scroll.scrollWidth - scroll.clientWidth"
         name = "name => { name.textContent = 'Blue mug with a handle, '.repeat(4) }"
         await page.locator("#rows .name").first.evaluate(name)
-        assert await page.locator(".items .scroll").evaluate(hidden) == 0
+        for panel in (".items", "#pushes", "#orders"):
+            assert await page.locator(f"{panel} .scroll").evaluate(hidden) == 0
         await expect(page.locator("#connection .words")).to_have_text("live")
         await page.keyboard.press("/")
         await page.keyboard.type("bowl")
