@@ -18,6 +18,8 @@ from channelsync.store.many import inserting, updating
 from channelsync.store.prepared import Prepared
 
 __all__ = [
+    "IS_SHORT",
+    "SOLD_AGAIN",
     "Shortfall",
     "clear_alarm",
     "clear_alarms",
@@ -27,6 +29,12 @@ __all__ = [
     "record_shortfalls",
     "standing_alarms",
 ]
+
+SOLD_AGAIN: Final = "sold_again"
+"""The cause of a shortfall that turned out to be none: a cancel had put the units back before they
+were sold, and was heard of later."""
+IS_SHORT: Final = tables.shortfalls.c.cause != sa.literal_column(f"'{SOLD_AGAIN}'")
+"""Which shortfalls stand."""
 
 _RAISE: Final = inserting(tables.alarms, "kind", "subject", "message", "raised_at", "channel")
 _CLEAR: Final = updating(

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.engine.alarms import IS_SHORT
 from channelsync.engine.core import Engine
 from channelsync.engine.sums import proof_coverage
 from channelsync.store.tables import (
@@ -63,7 +64,8 @@ async def view_business(engine: Engine, tx: AsyncConnection, *, days: int) -> Bu
     now = engine.now()
     since = now - days * DAY_SECONDS
     sold = await _number(tx, _sum(order_lines.c.ordered, order_lines.c.first_heard_at > since))
-    oversold = await _number(tx, _sum(shortfalls.c.units, shortfalls.c.at > since))
+    beyond = _sum(shortfalls.c.units, sa.and_(shortfalls.c.at > since, IS_SHORT))
+    oversold = await _number(tx, beyond)
     covered = await proof_coverage(tx)
     return BusinessFigures(
         at=now,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
+from channelsync.engine.alarms import IS_SHORT
 from channelsync.store.tables import (
     MovementKind,
     Quantity,
@@ -54,7 +55,7 @@ async def view_days(tx: AsyncConnection, *, now: Instant, days: int) -> Sequence
     sent = pushes.c.copies > 0
     sold = await _sums(tx, order_lines.c.first_heard_at, order_lines.c.ordered, first)
     shipped = await _sums(tx, movements.c.at, -movements.c.delta, first, left)
-    short = await _sums(tx, shortfalls.c.at, shortfalls.c.units, first)
+    short = await _sums(tx, shortfalls.c.at, shortfalls.c.units, first, IS_SHORT)
     pushed = await _sums(tx, pushes.c.opened_at, sa.literal_column("1", sa.Integer), first, sent)
     return [
         Day(

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.escrow import ChannelLimits, Reading, SettleReason, UnitsAround
 from channelsync.domain.orders import LineEventKind
 from channelsync.domain.vocabulary import Enforces, Instant, PushKind, PushSemantics
-from channelsync.engine.alarms import clear_alarm, raise_alarm
+from channelsync.engine.alarms import SOLD_AGAIN, clear_alarm, raise_alarm
 from channelsync.engine.assumptions import record_findings
 from channelsync.engine.core import Engine
 from channelsync.engine.grants import Grants, Listing
@@ -167,16 +167,20 @@ async def judge(
 
     More units than the books held, and than cancels explain, were put there by a write that applied
     late or twice, or by somebody else; so were units sold beyond the grant where the counter did
-    not fall alike. A settle without such a surprise proves the listing again.
+    not fall alike. A settle without such a surprise proves the listing again; what it had sold
+    beyond its grant were units that cancels had put back, where so many were heard of since.
     """
     strict = running.manifest.enforces is Enforces.STRICT
     proven: list[int] = []
     for one in settles:
-        surplus = await _surplus(tx, one) or await _sold_surplus(tx, one, strict=strict)
-        if surplus:
+        surplus = await _surplus(tx, one)
+        beyond = 0 if surplus else await _asked_about(tx, one, strict=strict)
+        if surplus := surplus or _sold_surplus(one, beyond):
             await _blame(tx, one, surplus, limits, now)
-        else:
-            proven.append(one.listing.id)
+            continue
+        proven.append(one.listing.id)
+        if beyond and one.reading.quantity >= 0:
+            await _explain(tx, one.listing, beyond)
     await _prove_again(tx, running.name, proven, now)
 
 
@@ -189,19 +193,23 @@ async def _surplus(tx: AsyncConnection, one: Settled) -> int:
     return max(one.reading.quantity - held - back, 0)
 
 
-async def _sold_surplus(tx: AsyncConnection, one: Settled, *, strict: bool) -> int:
-    """Units that it sold beyond its grant, although its counter had them.
+async def _asked_about(tx: AsyncConnection, one: Settled, *, strict: bool) -> int:
+    """Units sold beyond the grant of which the reading tells where they came from.
 
     A till that sells whatever is in the buyer's hand goes below 0 by as much, or stays at 0.
     """
-    grant, around = one.listing.grant, one.around
-    if not grant.settle_reasons & _ASKED_AGAIN or around.doubtful:
+    if not one.listing.grant.settle_reasons & _ASKED_AGAIN or one.around.doubtful:
         return 0
     if not strict and one.reading.quantity == 0:
         return 0
-    beyond = await _sold_beyond(tx, one.listing)
+    return await _sold_beyond(tx, one.listing)
+
+
+def _sold_surplus(one: Settled, beyond: int) -> int:
+    """Of units sold beyond the grant, those that the counter had and the books had not."""
+    around = one.around
     shown = one.reading.quantity - around.sold_after + around.relisted_after
-    return min(max(shown - (grant.exposure or 0) + beyond, 0), beyond)
+    return min(max(shown - (one.listing.grant.exposure or 0) + beyond, 0), beyond)
 
 
 def _beyond_grant(listing: Listing) -> sa.ColumnElement[bool]:
@@ -250,6 +258,19 @@ async def _blame(
     both = tables.shortfalls.c.cause + f": {assumption.value}"
     await tx.execute(sa.update(tables.shortfalls).where(_beyond_grant(listing)).values(cause=both))
     await _record(tx, listing.channel, listing.id, assumption, why, now)
+
+
+async def _explain(tx: AsyncConnection, listing: Listing, beyond: int) -> None:
+    """Units put back before they were sold, and heard of only after that, are short of nothing."""
+    events, short = tables.line_events.c, _beyond_grant(listing)
+    began = sa.select(sa.func.min(tables.shortfalls.c.at)).where(short).scalar_subquery()
+    query = sa.select(sa.func.coalesce(sa.func.sum(events.units), 0)).where(
+        events.listing_id == listing.id,
+        events.kind != LineEventKind.SALE,
+        events.heard_at >= began,
+    )
+    if (await tx.execute(query)).scalar_one() >= beyond:
+        await tx.execute(sa.update(tables.shortfalls).where(short).values(cause=SOLD_AGAIN))
 
 
 async def _put_back(tx: AsyncConnection, listing_id: int, reading: Reading) -> int:

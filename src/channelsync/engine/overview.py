@@ -16,6 +16,7 @@ from channelsync.domain.permissions import EVERYWHERE, Reach
 from channelsync.domain.stock import PoolStock, StockLevel, pool_stock
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine import demand
+from channelsync.engine.alarms import IS_SHORT
 from channelsync.engine.core import Engine
 from channelsync.engine.figures import Lag, view_apply_lags
 from channelsync.engine.orders_view import LineView, view_lines
@@ -339,7 +340,7 @@ _SHORTFALLS: Final = (
         sa.func.max(_SHORT.at).label("at"),
     )
     .join(tables.items, tables.items.c.id == _SHORT.item_id)
-    .where(_SHORT.at >= sa.bindparam("_since"))
+    .where(_SHORT.at >= sa.bindparam("_since"), IS_SHORT)
     .group_by(tables.items.c.sku, _SHORT.channel, _SHORT.cause)
     .order_by(sa.func.max(_SHORT.at).desc(), tables.items.c.sku)
     .limit(SHORTFALLS_MAX)

@@ -18,6 +18,7 @@ from channelsync.domain.permissions import EVERYWHERE, Reach
 from channelsync.domain.repair_words import REPAIR_KINDS, words_for
 from channelsync.domain.vocabulary import Instant
 from channelsync.domain.wording import counted
+from channelsync.engine.alarms import SOLD_AGAIN
 from channelsync.engine.browse import Wanted, alarms_in_order, listings_page, shortfalls_page
 from channelsync.engine.fixes import Fix, FixVerb, fixes_of
 from channelsync.store.tables import ChannelState, alarms, audit, channels, dead_letters, listings
@@ -85,7 +86,7 @@ async def view_repairs(
     short = [
         _of_shortfall(row)
         for row in await shortfalls_page(tx, wanted)
-        if row["at"] > now - SHORTFALLS_SECONDS
+        if row["at"] > now - SHORTFALLS_SECONDS and row["cause"] != SOLD_AGAIN
     ]
     found += [*paused, *drifting, *short]
     counts.update(one.kind for one in (*paused, *drifting, *short))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant, PushKind
+from channelsync.engine.alarms import IS_SHORT
 from channelsync.engine.core import Engine
 from channelsync.engine.first_load import Load, view_loads
 from channelsync.engine.sums import Coverage, PoolStatus, Sums, listing_counts, view_sums
@@ -70,7 +71,7 @@ _COUNTS: Final = sa.select(
     .scalar_subquery()
     .label("holds"),
     sa.select(sa.func.sum(tables.shortfalls.c.units))
-    .where(tables.shortfalls.c.at > _AT["_since"])
+    .where(tables.shortfalls.c.at > _AT["_since"], IS_SHORT)
     .scalar_subquery()
     .label("shortfall_units"),
     sa.select(sa.func.min(tables.work.c.not_before))

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from channelsync.domain.vocabulary import Assumption, PushKind, PushSemantics
+from channelsync.domain.escrow import Reading, UnitsAround
+from channelsync.domain.vocabulary import Assumption, Enforces, PushKind, PushSemantics
+from channelsync.engine.business import view_business
+from channelsync.engine.business_days import view_days
+from channelsync.engine.core import limits_of
 from channelsync.engine.figures import view_figures
+from channelsync.engine.grants import Grants
+from channelsync.engine.intake import apply_orders
+from channelsync.engine.measure import Settled, judge
+from channelsync.engine.overview import view_overview
+from channelsync.engine.repairs import view_repairs
 from channelsync.engine.settle import request_drift_check
+from channelsync.engine.status import view_status
 from channelsync.store import tables
 from tests.support.house import Build, House
 
@@ -154,3 +164,92 @@ async def test_nothing_is_measured_of_orders_that_were_imported(build: Build) ->
     [line] = await house.rows(tables.order_lines)
     assert line.heard_after is None
     assert await broken(house) == {}
+
+
+async def cancelled_unheard(house: House, units: int) -> None:
+    """Ten are sold and heard of; then some are called off, sold again, and heard of in that turn.
+
+    As where the webhook of the cancel is lost: the poll finds it, after the sale.
+    """
+    market = house.markets["a"]
+    first = market.sell("MUG", 10)
+    assert first is not None
+    await house.settle_down(20)
+    market.cancel(first, units)
+    house.clock.at += 5
+    again = market.sell("MUG", units)
+    assert again is not None
+    async with house.engine.database.write() as tx:
+        await apply_orders(tx, "a", [market.orders[again]], (), now=house.clock())
+
+
+async def causes(house: House) -> list[tuple[str, int]]:
+    return [(row.cause, row.units) for row in await house.rows(tables.shortfalls)]
+
+
+async def told(house: House) -> tuple[int, ...]:
+    """Units short: by the status, the business figures, its days, the overview and the repairs."""
+    async with house.engine.database.read() as tx:
+        status = await view_status(house.engine, tx)
+        business = await view_business(house.engine, tx, days=7)
+        days = await view_days(tx, now=house.clock(), days=7)
+        repairs = await view_repairs(tx, now=house.clock())
+    overview = await view_overview(house.engine)
+    return (
+        status.shortfall_units,
+        business.units_oversold,
+        sum(day.oversold for day in days),
+        sum(row.units for row in overview.shortfalls),
+        2 * repairs.counts.get("shortfall", 0),
+    )
+
+
+async def test_units_sold_again_before_their_cancel_is_heard_are_not_short_once_settled(
+    build: Build,
+) -> None:
+    house = await granted(build)
+    await cancelled_unheard(house, 2)
+    assert await causes(house) == [("beyond_grant", 2)]
+    assert await told(house) == (2,) * 5
+    await house.settle_down(120, step=10)
+    assert await causes(house) == [("sold_again", 2)]
+    assert await told(house) == (0,) * 5
+    assert await broken(house) == {}
+    assert await house.exposures("MUG") == {"a": 0}
+    await house.require_clean_books()
+
+
+async def test_what_a_till_sells_past_its_slice_stays_short_whatever_is_cancelled(
+    build: Build,
+) -> None:
+    house = await build(
+        stock={"MUG": 10},
+        quotas={"a": 10_000},
+        semantics={"a": ABSOLUTE},
+        declared={"poll_interval_seconds": 20.0, "enforces": Enforces.NONE},
+    )
+    await house.settle_down(120)
+    await cancelled_unheard(house, 2)
+    market = house.markets["a"]
+    market.cancel("order-1", 1)
+    market.book("MUG", 2)
+    market.counters["MUG"] -= 2
+    await house.settle_down(120, step=10)
+    assert market.counters["MUG"] == -1
+    assert await causes(house) == [("beyond_grant", 2)]
+
+
+async def test_a_reading_older_than_the_sale_explains_nothing(build: Build) -> None:
+    house = await granted(build)
+    await cancelled_unheard(house, 2)
+    running = house.engine.channels.get("a")
+    assert running is not None
+    now = house.clock()
+    async with house.engine.database.write() as tx:
+        grants = Grants(tx, now, "test")
+        await grants.load([1])
+        reading = Reading(quantity=0, sent_at=now - 9, received_at=now - 8, push_seq=0)
+        around = UnitsAround(sold_after=2, exposure_at_read=0)
+        settled = Settled(listing=grants[1], reading=reading, around=around)
+        await judge(tx, running, [settled], limits=limits_of(running), now=now)
+    assert await causes(house) == [("beyond_grant", 2)]

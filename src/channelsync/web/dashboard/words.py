@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from channelsync.domain.vocabulary import Assumption, Instant
+from channelsync.engine.alarms import SOLD_AGAIN
 
 __all__ = [
     "STATIC",
@@ -34,6 +35,9 @@ STATIC: Final = WEB / "static"
 ORDER_LENGTH: Final = 12
 CAUSES: Final[Mapping[str, str]] = {
     "beyond_grant": "sold past what the channel was granted",
+    SOLD_AGAIN: (
+        "sold again what a cancel had put back, before the cancel was heard of: nothing is missing"
+    ),
     "outside_counter": "sold past the channel's own counter (staff order, second writer)",
     Assumption.APPLIES_IN_TIME: "a write of ours applied after its limit, or twice",
     Assumption.SOLE_WRITER: "somebody else wrote the channel's number",
