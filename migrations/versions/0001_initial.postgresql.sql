@@ -621,6 +621,8 @@ CREATE INDEX ix_movements_item ON movements (item_id, location_id, id);
 
 CREATE INDEX ix_movements_listing ON movements (listing_id, id);
 
+CREATE INDEX ix_movements_shipped ON movements (at, delta) WHERE kind = 'shipment' AND quantity = 'on_hand';
+
 CREATE TABLE order_lines (
     id BIGSERIAL NOT NULL,
     channel TEXT NOT NULL,
@@ -657,6 +659,8 @@ CREATE TABLE order_lines (
     CONSTRAINT fk_order_lines_channel FOREIGN KEY(channel) REFERENCES channels (name),
     CONSTRAINT fk_order_lines_listing_id FOREIGN KEY(listing_id) REFERENCES listings (id)
 );
+
+CREATE INDEX ix_order_lines_heard ON order_lines (first_heard_at);
 
 CREATE INDEX ix_order_lines_listing ON order_lines (listing_id, id);
 

@@ -13,12 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import IS_SHORT
+from channelsync.engine.business_days import DAY_SECONDS, HAS_LEFT
 from channelsync.engine.core import Engine
 from channelsync.engine.sums import proof_coverage
 from channelsync.store.tables import (
     ListingState,
-    MovementKind,
-    Quantity,
     holds,
     items,
     listings,
@@ -31,7 +30,6 @@ from channelsync.store.tables import (
 
 __all__ = ["DAYS_MAX", "BusinessFigures", "at_rest", "view_business", "view_stockout_ratio"]
 
-DAY_SECONDS: Final = 86_400.0
 DAYS_MAX: Final = 400
 
 
@@ -130,12 +128,7 @@ async def _accuracy(tx: AsyncConnection) -> float | None:
 
 
 async def _turnover(tx: AsyncConnection, since: Instant) -> float | None:
-    left = sa.and_(
-        movements.c.kind == MovementKind.SHIPMENT,
-        movements.c.quantity == Quantity.ON_HAND,
-        movements.c.at > since,
-    )
-    shipped = -await _number(tx, _sum(movements.c.delta, left))
+    shipped = -await _number(tx, _sum(movements.c.delta, sa.and_(HAS_LEFT, movements.c.at > since)))
     on_hand = await _number(tx, _sum(stock.c.on_hand, stock.c.on_hand > 0))
     return _ratio(shipped, on_hand)
 

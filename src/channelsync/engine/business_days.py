@@ -11,19 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.alarms import IS_SHORT
-from channelsync.store.tables import (
-    MovementKind,
-    Quantity,
-    movements,
-    order_lines,
-    pushes,
-    shortfalls,
-)
+from channelsync.store.tables import movements, order_lines, pushes, shortfalls
 
-__all__ = ["DAY_SECONDS", "Day", "view_days"]
+__all__ = ["DAY_SECONDS", "HAS_LEFT", "Day", "view_days"]
 
 DAY_SECONDS: Final = 86_400.0
 DAY: Final = 86_400
+HAS_LEFT: Final = sa.and_(
+    movements.c.kind == sa.literal_column("'shipment'"),
+    movements.c.quantity == sa.literal_column("'on_hand'"),
+)
+"""Movements of units that left the house, in the words of the index over their times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +47,9 @@ class Day:
 async def view_days(tx: AsyncConnection, *, now: Instant, days: int) -> Sequence[Day]:
     """The last `days` days with today, the oldest first; days without anything are there too."""
     first = (now // DAY_SECONDS - days + 1) * DAY_SECONDS
-    left = sa.and_(
-        movements.c.kind == MovementKind.SHIPMENT, movements.c.quantity == Quantity.ON_HAND
-    )
     sent = pushes.c.copies > 0
     sold = await _sums(tx, order_lines.c.first_heard_at, order_lines.c.ordered, first)
-    shipped = await _sums(tx, movements.c.at, -movements.c.delta, first, left)
+    shipped = await _sums(tx, movements.c.at, -movements.c.delta, first, HAS_LEFT)
     short = await _sums(tx, shortfalls.c.at, shortfalls.c.units, first, IS_SHORT)
     pushed = await _sums(tx, pushes.c.opened_at, sa.literal_column("1", sa.Integer), first, sent)
     return [

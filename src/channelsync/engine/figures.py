@@ -93,7 +93,7 @@ async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
                 lines.c.heard_after.is_not(None),
                 lines.c.first_heard_at > status.at - LAGS_OF_SECONDS,
             )
-            .order_by(lines.c.id.desc()),
+            .order_by(lines.c.first_heard_at.desc()),
         ),
         apply_lags=await view_apply_lags(tx, status.at - LAGS_OF_SECONDS),
         pruned=await _counts(tx, _pruned()),

@@ -83,6 +83,7 @@ order_lines = sa.Table(
         " AND restocked >= 0 AND relisted >= 0",
         name="counts",
     ),
+    sa.Index("ix_order_lines_heard", "first_heard_at"),
     sa.Index("ix_order_lines_listing", "listing_id", "id"),
     sa.Index(
         "ix_order_lines_parked",

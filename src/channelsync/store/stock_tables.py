@@ -87,6 +87,14 @@ movements = sa.Table(
     ),
     sa.Index("ix_movements_item", "item_id", "location_id", "id"),
     sa.Index("ix_movements_listing", "listing_id", "id"),
+    # What left the house by day: reports look at days, not at the whole ledger.
+    sa.Index(
+        "ix_movements_shipped",
+        "at",
+        "delta",
+        sqlite_where=sa.text("kind = 'shipment' AND quantity = 'on_hand'"),
+        postgresql_where=sa.text("kind = 'shipment' AND quantity = 'on_hand'"),
+    ),
     sqlite_autoincrement=True,
 )
 

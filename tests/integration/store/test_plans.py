@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -27,7 +28,8 @@ from channelsync.engine.leases import lease_owners
 from channelsync.engine.notify import Notifying
 from channelsync.engine.prune import Retention, prune_some
 from channelsync.engine.recover import recover
-from channelsync.engine.work import due_kinds
+from channelsync.engine.work import WorkKind, due_kinds, mark
+from channelsync.store import tables
 from channelsync.store.database import Database, sqlite_url
 from channelsync.worker.daemon import handlers
 from tests.support.databases import ENGINES
@@ -151,6 +153,7 @@ async def _a_day(database: Database, folder: Path) -> None:
             await _change(person)
             await _sell(house)
             await _look(person)
+        await _bundle(house)
     await _look_after(house, database)
 
 
@@ -180,6 +183,17 @@ async def _sell(house: House) -> None:
     received = Received(channel="b", delivery=told, body=b"{}", at=now)
     await Inbox(house.engine).store(received)
     await house.settle_down(60, step=20)
+
+
+async def _bundle(house: House) -> None:
+    """An offer that has nothing on sale is of two cups from now on."""
+    recipes = {("b", "CUP"): {"CUP": 2}}
+    house.engine.policy = replace(house.engine.policy, recipes=recipes)
+    async with house.engine.database.write() as tx:
+        await mark(tx, WorkKind.DISCOVER, "b", not_before=house.clock())
+    await house.settle_down(30, step=15)
+    lines = await house.rows(tables.recipes)
+    assert sorted(row.units for row in lines) == [1, 1, 1, 1, 1, 2]
 
 
 async def _look(person: httpx.AsyncClient) -> None:
