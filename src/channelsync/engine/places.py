@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from channelsync.engine.setup import LocationSetup
 from channelsync.store.database import Database
+from channelsync.store.locks import lock_setup
 from channelsync.store.tables import locations
 
 __all__ = ["add_missing_locations"]
@@ -24,6 +25,8 @@ async def add_missing_locations(database: Database, wanted: Iterable[LocationSet
     if not missing:
         return
     async with database.write() as tx:
+        # A daemon may have its first start at this moment.
+        await lock_setup(tx)
         known = set((await tx.execute(sa.select(locations.c.code))).scalars())
         rows = [
             {
