@@ -21,9 +21,9 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from math import ceil
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from arq.connections import ArqRedis, RedisSettings, create_pool
@@ -50,6 +50,7 @@ ANSWER_SECONDS_MAX: Final = 5.0
 ASKED_AGAIN_SECONDS: Final = 0.2
 RETRY_SECONDS_FIRST: Final = 0.25
 RETRY_SECONDS_MAX: Final = 10.0
+T = TypeVar("T")
 _TROUBLE: Final = (RedisError, OSError, TimeoutError)
 
 
@@ -106,7 +107,7 @@ class ArqBus:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                await _to_its_end(action())
+                await action()
             except _TROUBLE as error:
                 self.troubles += 1
                 if asyncio.get_running_loop().time() - began > RETRY_SECONDS_MAX:
@@ -117,29 +118,40 @@ class ArqBus:
             await asyncio.sleep(min(RETRY_SECONDS_FIRST * 2.0**failed, RETRY_SECONDS_MAX))
 
     async def _tell(self) -> None:
-        pool = await self._connect()
+        pool = await _to_its_end(self._connect())
         try:
-            while True:
-                await self._stir.wait()
-                self._stir.clear()
-                kinds, self._untold = sorted(self._untold), set()
-                async with asyncio.timeout(self._answer_seconds):
-                    await tell(pool, kinds)
-                await asyncio.sleep(COALESCE_SECONDS)
+            await _to_its_end(self._tell_by(pool))
         finally:
             await _close(pool)
 
+    async def _tell_by(self, pool: ArqRedis) -> None:
+        while True:
+            await self._stir.wait()
+            self._stir.clear()
+            kinds, self._untold = sorted(self._untold), set()
+            async with asyncio.timeout(self._answer_seconds):
+                await tell(pool, kinds)
+            await asyncio.sleep(COALESCE_SECONDS)
+
     async def _hear(self) -> None:
-        pool = await self._connect()
+        pool = await _to_its_end(self._connect())
         worker = self.worker(pool)
         try:
-            await worker.async_run()
+            await _to_its_end(worker.async_run())
         finally:
-            # Its jobs only set events; there is nothing to wait for.
-            for task in worker.tasks.values():
-                task.cancel()
-            await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+            await self._let_finish(worker.tasks.values())
             await _close(pool)
+
+    async def _let_finish(self, jobs: Collection[asyncio.Task[Any]]) -> None:
+        """Jobs only set events, and tidy up in Redis, which arq does not let anybody cut short.
+
+        They need the pool for it; one that is not answered is given up.
+        """
+        if jobs:
+            _, late = await asyncio.wait(jobs, timeout=self._answer_seconds)
+            for job in late:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
 
     async def _connect(self) -> ArqRedis:
         async with asyncio.timeout(self._answer_seconds):
@@ -193,7 +205,7 @@ async def tell(pool: ArqRedis, kinds: Iterable[str]) -> bool:
     return True
 
 
-async def _to_its_end(action: Coroutine[Any, Any, None]) -> None:
+async def _to_its_end(action: Coroutine[Any, Any, T]) -> T:
     """Await what uses the client of Redis, so that a cancellation really ends it.
 
     The client sends through `asyncio.wait_for`, which on Python 3.11 drops a cancellation that
@@ -206,7 +218,7 @@ async def _to_its_end(action: Coroutine[Any, Any, None]) -> None:
         while not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=ASKED_AGAIN_SECONDS)
-    task.result()
+    return task.result()
 
 
 async def _close(pool: ArqRedis) -> None:
