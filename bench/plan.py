@@ -26,6 +26,7 @@ REACH = 0.2
 """The plan takes five times as long as its arithmetic at most."""
 MEGABYTES_MAX = 400.0
 NOW = 0.0
+_OFFERS = [Offer(listing_id=channel, channel=channel, recipe={"item": 1}) for channel in CHANNELS]
 
 
 async def measure(scale: Scale, folder: Path) -> list[Figure]:
@@ -86,9 +87,6 @@ def _seconds_of(arithmetic: Callable[[], object], items: int) -> float:
     for _ in range(items):
         arithmetic()
     return perf_counter() - began
-
-
-_OFFERS = [Offer(listing_id=channel, channel=channel, recipe={"item": 1}) for channel in CHANNELS]
 
 
 def _targets() -> Mapping[str, int]:

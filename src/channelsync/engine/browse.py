@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.grant import SettleReason
 from channelsync.domain.permissions import EVERYWHERE, Reach
+from channelsync.engine.alarms import IS_SHORT
 from channelsync.store.tables import (
     alarms,
     assumptions,
@@ -235,8 +236,8 @@ async def movements_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
     return await _rows(tx, _before(query, moved.id, wanted))
 
 
-async def shortfalls_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
-    """Accepted demand beyond what the books allowed, the newest first."""
+async def shortfalls_page(tx: AsyncConnection, wanted: Wanted, *, standing: bool = False) -> Rows:
+    """Accepted demand beyond what the books allowed, the newest first; or what stands of it."""
     short = shortfalls.c
     query = (
         sa.select(
@@ -257,6 +258,8 @@ async def shortfalls_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
         query = query.where(items.c.sku == wanted.sku)
     if wanted.channel is not None:
         query = query.where(short.channel == wanted.channel)
+    if standing:
+        query = query.where(IS_SHORT)
     return await _rows(tx, _before(query, short.id, wanted))
 
 

@@ -189,7 +189,7 @@ async def _surplus(tx: AsyncConnection, one: Settled) -> int:
     held = one.around.exposure_at_read
     if held is None or one.reading.quantity <= held + one.around.relisted_after:
         return 0
-    back = one.around.relisted_after + await _put_back(tx, one.listing.id, one.reading)
+    back = one.around.relisted_after + await _put_back(tx, one.listing.id, one.reading.sent_at)
     return max(one.reading.quantity - held - back, 0)
 
 
@@ -262,24 +262,20 @@ async def _blame(
 
 async def _explain(tx: AsyncConnection, listing: Listing, beyond: int) -> None:
     """Units put back before they were sold, and heard of only after that, are short of nothing."""
-    events, short = tables.line_events.c, _beyond_grant(listing)
-    began = sa.select(sa.func.min(tables.shortfalls.c.at)).where(short).scalar_subquery()
-    query = sa.select(sa.func.coalesce(sa.func.sum(events.units), 0)).where(
-        events.listing_id == listing.id,
-        events.kind != LineEventKind.SALE,
-        events.heard_at >= began,
-    )
-    if (await tx.execute(query)).scalar_one() >= beyond:
+    short = _beyond_grant(listing)
+    first = sa.select(sa.func.min(tables.shortfalls.c.at)).where(short)
+    began: Instant = (await tx.execute(first)).scalar_one()
+    if await _put_back(tx, listing.id, began) >= beyond:
         await tx.execute(sa.update(tables.shortfalls).where(short).values(cause=SOLD_AGAIN))
 
 
-async def _put_back(tx: AsyncConnection, listing_id: int, reading: Reading) -> int:
-    """Units that cancels had put on the counter, of which we heard only after the read was sent."""
+async def _put_back(tx: AsyncConnection, listing_id: int, since: Instant) -> int:
+    """Units that cancels had put on the counter, of which we heard only since then."""
     events = tables.line_events
     query = sa.select(sa.func.coalesce(sa.func.sum(events.c.units), 0)).where(
         events.c.listing_id == listing_id,
         events.c.kind != LineEventKind.SALE,
-        events.c.heard_at >= reading.sent_at,
+        events.c.heard_at >= since,
     )
     return int((await tx.execute(query)).scalar_one())
 

@@ -18,7 +18,6 @@ from channelsync.domain.permissions import EVERYWHERE, Reach
 from channelsync.domain.repair_words import REPAIR_KINDS, words_for
 from channelsync.domain.vocabulary import Instant
 from channelsync.domain.wording import counted
-from channelsync.engine.alarms import SOLD_AGAIN
 from channelsync.engine.browse import Wanted, alarms_in_order, listings_page, shortfalls_page
 from channelsync.engine.fixes import Fix, FixVerb, fixes_of
 from channelsync.store.tables import ChannelState, alarms, audit, channels, dead_letters, listings
@@ -85,8 +84,8 @@ async def view_repairs(
     drifting = [_of_drift(row) for row in await listings_page(tx, wanted, drifting=True)]
     short = [
         _of_shortfall(row)
-        for row in await shortfalls_page(tx, wanted)
-        if row["at"] > now - SHORTFALLS_SECONDS and row["cause"] != SOLD_AGAIN
+        for row in await shortfalls_page(tx, wanted, standing=True)
+        if row["at"] > now - SHORTFALLS_SECONDS
     ]
     found += [*paused, *drifting, *short]
     counts.update(one.kind for one in (*paused, *drifting, *short))

@@ -160,6 +160,17 @@ async def test_stopped_channels_drift_and_shortfalls_are_told_though_no_alarm_is
     assert [one.grave for one in found.items] == [True, True, False]
 
 
+async def test_what_was_sold_again_takes_no_place_of_a_shortfall_that_stands(house: House) -> None:
+    await house.settle_down()
+    async with house.engine.database.write() as tx:
+        for cause in ("beyond_grant", "sold_again"):
+            await record_shortfall(tx, item_id=1, units=2, cause=cause, now=house.clock())
+    async with house.engine.database.read() as tx:
+        found = await view_repairs(tx, now=house.clock(), limit=1)
+    assert found.counts == {"shortfall": 1}
+    assert [one.happened for one in found.items] == ["2 × MUG: beyond grant"]
+
+
 async def test_a_word_of_the_marketplace_that_stopped_its_channel_is_one_repair(
     house: House,
 ) -> None:
