@@ -120,24 +120,29 @@ class ArqBus:
     async def _tell(self) -> None:
         pool = await _to_its_end(self._connect())
         try:
-            await _to_its_end(self._tell_by(pool))
+            while True:
+                await self._stir.wait()
+                self._stir.clear()
+                kinds, self._untold = sorted(self._untold), set()
+                # Cut short in the midst of its transaction, the client would lose the connection.
+                await _to_its_end(self._tell_by(pool, kinds), grace_seconds=self._answer_seconds)
+                await asyncio.sleep(COALESCE_SECONDS)
         finally:
             await _close(pool)
 
-    async def _tell_by(self, pool: ArqRedis) -> None:
-        while True:
-            await self._stir.wait()
-            self._stir.clear()
-            kinds, self._untold = sorted(self._untold), set()
-            async with asyncio.timeout(self._answer_seconds):
-                await tell(pool, kinds)
-            await asyncio.sleep(COALESCE_SECONDS)
+    async def _tell_by(self, pool: ArqRedis, kinds: list[str]) -> None:
+        async with asyncio.timeout(self._answer_seconds):
+            await tell(pool, kinds)
 
     async def _hear(self) -> None:
         pool = await _to_its_end(self._connect())
         worker = self.worker(pool)
         try:
-            await _to_its_end(worker.async_run())
+            await _to_its_end(
+                worker.async_run(),
+                asked=lambda: _end_after_this_look(worker),
+                grace_seconds=self._answer_seconds,
+            )
         finally:
             await self._let_finish(worker.tasks.values())
             await _close(pool)
@@ -164,6 +169,7 @@ class ArqBus:
             # A connection that is only half there would be waited for without an end.
             pool.connection_pool.connection_kwargs["socket_timeout"] = self._answer_seconds
             await pool.connection_pool.disconnect()
+            pool.connection_pool.reset()  # else the one it tried is used again, as it was
             return pool
 
     def worker(self, pool: ArqRedis) -> Worker:
@@ -205,19 +211,37 @@ async def tell(pool: ArqRedis, kinds: Iterable[str]) -> bool:
     return True
 
 
-async def _to_its_end(action: Coroutine[Any, Any, T]) -> T:
-    """Await what uses the client of Redis, so that a cancellation really ends it.
+def _end_after_this_look(worker: Worker) -> None:
+    """Arq's own way to an end between two looks: as one that came for no more jobs than it has."""
+    worker.burst, worker.max_burst_jobs = True, 0
 
-    The client sends through `asyncio.wait_for`, which on Python 3.11 drops a cancellation that
-    comes in the moment the send is done. Asked again and again, it hears one of them.
+
+async def _to_its_end(
+    action: Coroutine[Any, Any, T],
+    *,
+    asked: Callable[[], None] | None = None,
+    grace_seconds: float = 0.0,
+) -> T:
+    """Await what uses the client of Redis, so that a cancellation ends it cleanly, and really.
+
+    Who is cancelled first asks the action to end by itself, for as long as it is given. Then it is
+    cancelled, and again: the client sends through `asyncio.wait_for`, which on Python 3.11 drops a
+    cancellation that comes in the moment the send is done. Asked again and again, it hears one.
     """
     task = asyncio.create_task(action)
     try:
         await asyncio.wait({task})
+    except asyncio.CancelledError:
+        if asked is not None:
+            asked()
+        await asyncio.wait({task}, timeout=grace_seconds)
+        raise
     finally:
         while not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=ASKED_AGAIN_SECONDS)
+        with contextlib.suppress(asyncio.CancelledError):
+            task.exception()  # of one that ends because we do, nobody asks
     return task.result()
 
 

@@ -56,6 +56,18 @@ async def test_wake_ups_come_again_over_a_new_connection(way_to_redis: tuple[Hal
         await asyncio.gather(*running, return_exceptions=True)
 
 
+async def test_every_connection_to_redis_gives_up_one_that_does_not_answer(
+    redis_server: Redis,
+) -> None:
+    """Of the one that arq tries first as well: it was once made before the limit was set."""
+    pool = await ArqBus(redis_server.url, answer_seconds=1.5)._connect()
+    async with pool, pool.client() as one, pool.client() as other:
+        for client in (one, other):
+            assert await client.ping()
+            assert client.connection
+            assert client.connection.socket_timeout == 1.5
+
+
 async def _until_woken(web: ArqBus, worker: ArqBus, kind: str) -> None:
     woken = asyncio.create_task(worker.wait(kind, SOON))
     while not woken.done():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from arq.connections import ArqRedis
@@ -220,8 +220,10 @@ class HardOfHearing(ArqBus):
         async def main() -> None:
             try:
                 await work()
-            except asyncio.CancelledError:
-                await work()
+            finally:
+                with suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+                await asyncio.Event().wait()
 
         worker.main = main  # type: ignore[method-assign]
         return worker
@@ -230,7 +232,63 @@ class HardOfHearing(ArqBus):
 async def test_a_worker_that_missed_its_cancellation_ends_all_the_same(
     redis_server: Redis, pool: ArqRedis
 ) -> None:
-    worker = HardOfHearing(redis_server.url)
+    worker = HardOfHearing(redis_server.url, answer_seconds=0.2)
     async with asyncio.timeout(SOON), running(worker):
         await tell(pool, [WorkKind.INTAKE])
         assert await woken(worker, WorkKind.INTAKE)
+
+
+class Slow:
+    """Takes its time before an action, and tells whether it was let finish."""
+
+    def __init__(self) -> None:
+        self.begun, self.finished = asyncio.Event(), False
+
+    async def __call__(self, action: Callable[[], Awaitable[object]]) -> None:
+        self.begun.set()
+        await asyncio.sleep(0.1)
+        await action()
+        self.finished = True
+
+
+async def test_telling_is_let_finish_at_the_end(
+    redis_server: Redis, pool: ArqRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut short in the midst of a transaction, the client of Redis forgets its connection."""
+    slow = Slow()
+    monkeypatch.setattr(arq_bus, "tell", lambda *asked: slow(lambda: tell(*asked)))
+    async with running(ArqBus(redis_server.url), listens=False) as bus:
+        bus.wake(WorkKind.INTAKE)
+        await slow.begun.wait()
+    assert slow.finished
+    assert await pool.zcard(QUEUE) == 1
+
+
+class SlowToStart(ArqBus):
+    """Takes its time to start what it found."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.slow = Slow()
+
+    @override
+    def worker(self, pool: ArqRedis) -> Worker:
+        worker = super().worker(pool)
+        start = worker.start_jobs
+
+        async def start_slowly(job_ids: list[bytes]) -> None:
+            await self.slow(lambda: start(job_ids))
+
+        worker.start_jobs = start_slowly  # type: ignore[method-assign]
+        return worker
+
+
+async def test_a_look_is_let_finish_at_the_end(redis_server: Redis, pool: ArqRedis) -> None:
+    """With the jobs that it started."""
+    await tell(pool, [WorkKind.INTAKE])
+    worker = SlowToStart(redis_server.url)
+    async with running(worker):
+        await worker.slow.begun.wait()
+    assert worker.slow.finished
+    assert await worker.wait(WorkKind.INTAKE, SOON)
+    assert await pool.zcard(QUEUE) == 0
