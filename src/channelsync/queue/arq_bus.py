@@ -169,7 +169,8 @@ class ArqBus:
             # A connection that is only half there would be waited for without an end.
             pool.connection_pool.connection_kwargs["socket_timeout"] = self._answer_seconds
             await pool.connection_pool.disconnect()
-            pool.connection_pool.reset()  # else the one it tried is used again, as it was
+            # Else the connection that it tried first is used again, as it was.
+            pool.connection_pool.reset()  # type: ignore[no-untyped-call]
             return pool
 
     def worker(self, pool: ArqRedis) -> Worker:
