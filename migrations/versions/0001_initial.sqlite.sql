@@ -163,6 +163,25 @@ CREATE INDEX ix_events_at ON events (at);
 
 CREATE INDEX ix_events_movement ON events (movement_id) WHERE movement_id IS NOT NULL;
 
+CREATE TABLE folds (
+    id INTEGER NOT NULL,
+    before_at DOUBLE NOT NULL,
+    position INTEGER NOT NULL,
+    movement_id INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    archived INTEGER NOT NULL,
+    remaining INTEGER NOT NULL,
+    remaining_digest TEXT NOT NULL,
+    kept_listings JSON NOT NULL,
+    begun_at DOUBLE NOT NULL,
+    ended_at DOUBLE,
+    CONSTRAINT pk_folds PRIMARY KEY (id),
+    CONSTRAINT ck_folds_position CHECK (position > 0),
+    CONSTRAINT ck_folds_digest CHECK (length(digest) = 64),
+    CONSTRAINT ck_folds_remaining_digest CHECK (length(remaining_digest) = 64),
+    CONSTRAINT uq_folds_position UNIQUE (position)
+);
+
 CREATE TABLE holds (
     id TEXT NOT NULL,
     pool TEXT NOT NULL,
@@ -608,7 +627,7 @@ CREATE TABLE movements (
     reference TEXT DEFAULT '' NOT NULL,
     actor TEXT NOT NULL,
     note TEXT DEFAULT '' NOT NULL,
-    CONSTRAINT ck_movements_kind CHECK (kind IN ('baseline', 'count', 'adjustment', 'safety_stock', 'sale', 'cancel', 'shipment', 'return', 'relist', 'inspection', 'transfer', 'transfer_difference', 'hold', 'hold_release', 'hold_expiry', 'charge', 'uncharge', 'cut_release', 'settle', 'slice', 'repair')),
+    CONSTRAINT ck_movements_kind CHECK (kind IN ('baseline', 'count', 'adjustment', 'safety_stock', 'sale', 'cancel', 'shipment', 'return', 'relist', 'inspection', 'transfer', 'transfer_difference', 'hold', 'hold_release', 'hold_expiry', 'charge', 'uncharge', 'cut_release', 'settle', 'slice', 'repair', 'opening')),
     CONSTRAINT ck_movements_quantity CHECK (quantity IN ('on_hand', 'reserved', 'safety_stock', 'on_order', 'in_transit', 'exposure')),
     CONSTRAINT ck_movements_subject CHECK ((quantity = 'exposure' AND listing_id IS NOT NULL AND item_id IS NULL AND location_id IS NULL) OR (quantity <> 'exposure' AND listing_id IS NULL AND item_id IS NOT NULL AND location_id IS NOT NULL)),
     CONSTRAINT fk_movements_stock FOREIGN KEY(item_id, location_id) REFERENCES stock (item_id, location_id)

@@ -163,7 +163,7 @@ class Settings(BaseSettings):
     """How often the head is told, if it moved."""
     keep_deliveries_days: Annotated[float, Field(ge=KEEP_DELIVERIES_DAYS_MIN)] = 60.0
     """How long an applied webhook is kept from its receipt, at least 14 days: as long as
-    marketplaces repeat one. Orders and the ledger are kept for ever."""
+    marketplaces repeat one. Orders and the ledger are kept until somebody folds it."""
     keep_pushes_days: Annotated[float, Field(ge=KEEP_PUSHES_DAYS_MIN)] = 180.0
     """How long a push is kept after it was closed, with its request and attempts, at least 30 days.
     Reports over a longer time count none before."""

@@ -89,7 +89,10 @@ CHANGING: tuple[Tried, ...] = (
     Tried("db restored", (), "books.doubt"),
 )
 """In an order in which they fit one after the other."""
-ELSEWHERE = {"db copy": "test_everything_is_there_and_goes_on"}
+ELSEWHERE = {
+    "db copy": "test_everything_is_there_and_goes_on",
+    "db fold": "test_a_fold_is_told_and_its_archive_is_proven",
+}
 """What cannot be tried in a shop that is there already, and the test that tries it."""
 READING: dict[str, tuple[str, ...]] = {
     "status": (),

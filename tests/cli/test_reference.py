@@ -203,6 +203,7 @@ ELSEWHERE = {
     "users remove",
     "users second-factor-off",
     "db copy",
+    "db fold",
     "doctor",
     "notify list",
     "notify test",
@@ -263,7 +264,7 @@ def test_the_other_answers_have_their_documented_shape(shop: Shop) -> None:
     repaired = shop.run("verify", "--repair", "--json").data
     remove_till(shop)
     answers["channels forget"] = shop.json("channels", "forget", "soho-till", "--yes")
-    assert set(answers) | {"demo", "db copy", "notify list", "notify test"} == ELSEWHERE
+    assert set(answers) | {"demo", "db copy", "db fold", "notify list", "notify test"} == ELSEWHERE
     answers["verify "] = repaired
     for name, data in answers.items():
         assert list(differences(SHAPES[name.strip()], data)) == [], name

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.ports import Environment
 from channelsync.store import tables
+from channelsync.store.chain import append_seals, links_after, load_head, read_horizon
 from channelsync.store.database import Database, sqlite_url
 from channelsync.store.ledger import StockMove, move_stock
 from channelsync.store.tables import MovementKind, Quantity
@@ -58,6 +59,15 @@ class Books:
         async with self.database.write() as tx:
             await move_stock(tx, moves)
 
+    async def seal(self) -> None:
+        """Seal everything that is committed."""
+        async with self.database.read() as tx:
+            horizon = await read_horizon(tx)
+        async with self.database.write() as tx:
+            head = await load_head(tx)
+            links = await links_after(tx, head, up_to=horizon.movement_id, limit=100_000)
+            await append_seals(tx, head, links, now=self.now)
+
     async def run(self, statement: str, **values: Any) -> None:
         """Raw SQL, as somebody with a database shell would."""
         async with self.database.write() as tx:
@@ -79,7 +89,7 @@ class Books:
         if self.database.is_sqlite:
             await self.run("DROP TRIGGER movements_no_delete")
         else:
-            await self.run("DROP TRIGGER movements_append_only ON movements")
+            await self.run("DROP TRIGGER movements_kept ON movements")
 
     async def rows(self, query: sa.Table | sa.Select[Any]) -> list[Any]:
         """What a query finds, or all of a table in the order of its keys."""

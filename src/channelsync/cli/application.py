@@ -19,6 +19,7 @@ from channelsync.cli.commands import (
     dead_letters,
     doctor,
     explain,
+    folding,
     items,
     kept,
     moving,
@@ -170,12 +171,13 @@ GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, Command], ...]], ...] = (
     (
         HOUSE,
         "db",
-        "Upgrade, back up, prune, move and restore the database.",
+        "Upgrade, back up, prune, fold, move and restore the database.",
         (
             ("upgrade", database.upgrade),
             ("current", database.current),
             ("backup", database.backup),
             ("prune", pruning.prune),
+            ("fold", folding.fold),
             ("copy", moving.copy),
             ("restored", moving.restored),
         ),

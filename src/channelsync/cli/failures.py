@@ -155,11 +155,14 @@ def _store(error: Exception) -> Failure | None:
     from channelsync.store.copying import CopyRefused
     from channelsync.store.errors import StoreUnavailable
     from channelsync.store.folder import AlreadyRunning
+    from channelsync.store.folding import FoldRefused
     from channelsync.store.migrate import SchemaMismatch
 
     if isinstance(error, SchemaMismatch):
         return _failed("schema_mismatch", error)
-    if isinstance(error, AlreadyRunning | BackupRefused | CopyRefused | NeedsPostgreSQL):
+    if isinstance(
+        error, AlreadyRunning | BackupRefused | CopyRefused | FoldRefused | NeedsPostgreSQL
+    ):
         return _failed("refused", error)
     if isinstance(error, StoreUnavailable):
         return Failure(code=ExitCode.UNREACHABLE, kind="unreachable", message=str(error))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from channelsync.cli.shapes_database import DATABASE_SHAPES
 from channelsync.cli.shapes_identity import IDENTITY_SHAPES
 from channelsync.cli.shapes_stock import AT, STOCK, STOCK_SHAPES
 from channelsync.cli.shapes_watch import WATCH_SHAPES
@@ -235,6 +236,7 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
         **STOCK_SHAPES,
         **IDENTITY_SHAPES,
         **WATCH_SHAPES,
+        **DATABASE_SHAPES,
         "items add": {"sku": "MUG", "name": "Blue mug"},
         "items rename": {"sku": "MUG-BLUE", "was": "MUG"},
         "items list": {"items": [{"sku": "MUG", "name": "Blue mug"}]},
@@ -331,6 +333,10 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                 "position": 52_307,
                 "digest": "5e8b…",
                 "anchors": 24,
+                "anchors_in_archives": 2,
+                "folds": [
+                    {"before_at": AT, "position": 31_007, "archived": 31_007, "ended_at": AT}
+                ],
                 "breaks": [
                     {
                         "kind": "changed",
@@ -341,6 +347,15 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                     }
                 ],
             },
+            "archives": [
+                {
+                    "path": "ledger-2024.jsonl.gz",
+                    "position": 31_007,
+                    "movements": 31_007,
+                    "anchors": 2,
+                    "breaks": ["its movements are not those that were sealed"],
+                }
+            ],
             "audit": {
                 "entries": 412,
                 "position": 412,
@@ -372,15 +387,6 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
             "first_page_seconds": 1.1,
         },
         "simulate": _SIMULATION,
-        "db upgrade": {"was": "0001", "schema": "0002"},
-        "db current": {"schema": "0001", "program": "0002"},
-        "db backup": {"path": "backup.db", "size_bytes": 917_504},
-        "db prune": {
-            "dry_run": True,
-            "pruned": [{"kind": "deliveries", "before_at": AT, "rows": 4_711}],
-        },
-        "db copy": {"rows": {"items": 120, "movements": 4_711}},
-        "db restored": {"channels": 2, "listings": 240},
     }
 )
 """By command. Where an example shows a value, null may stand in its place if nothing is known."""

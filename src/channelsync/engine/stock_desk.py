@@ -34,7 +34,7 @@ from channelsync.engine.stock_errors import (
     StaleCount,
     StockRefused,
 )
-from channelsync.engine.stock_places import Place, find_item, find_place
+from channelsync.engine.stock_places import Place, find_item, find_place, require_unfolded
 from channelsync.engine.stock_view import ItemStock, view_stock
 from channelsync.ports import Environment
 from channelsync.store.database import Database
@@ -147,7 +147,7 @@ class StockDesk:
         Raises:
             UnknownItem, UnknownLocation: there is no such place.
             StaleCount: a later count is already in the books.
-            StockRefused: a count below 0, of the future, or without a reason.
+            StockRefused: a count below 0, of the future or too long ago, or without a reason.
         """
         check_units("a count", on_hand)
         check_reason(reason)
@@ -157,6 +157,7 @@ class StockDesk:
             at = now if counted_at is None else counted_at
             if at > now:
                 raise StockRefused(f"the count of {place.text} lies in the future, at {_at(at)}")
+            await require_unfolded(tx, at)
             key = (place.item.id, place.location.id)
             moved = await units_moved_since(tx, [place.item.id], at)
             plan = plan_count(place.stored, on_hand, counted_at=at, moved_since=moved.get(key, 0))
@@ -237,7 +238,7 @@ class StockDesk:
 
         Raises:
             UnknownItem: nothing has the SKU.
-            StockRefused: `at` lies in the future.
+            StockRefused: `at` lies in the future, or before what the ledger still tells.
         """
         if at is not None and at > self._environment.now():
             raise StockRefused(f"{_at(at)} lies in the future: nothing is known of it")
@@ -248,6 +249,7 @@ class StockDesk:
                 levels = await load_levels(tx, [item.id])
                 uninspected = await uninspected_units(tx, [item.id])
             else:
+                await require_unfolded(tx, at)
                 levels = await levels_at(tx, item.id, at)
             places = await load_locations(tx)
         return view_stock(

@@ -1,4 +1,4 @@
-"""Find an item, or an item at a location, by what people call them."""
+"""Find an item, or an item at a location, by what people call them; and how far back to ask."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channelsync.engine.stock_errors import UnknownItem, UnknownLocation
+from channelsync.domain.vocabulary import Instant
+from channelsync.engine.stock_changes import spoken_instant
+from channelsync.engine.stock_errors import StockRefused, UnknownItem, UnknownLocation
+from channelsync.store.folding import folded_before
 from channelsync.store.stock_queries import (
     Item,
     Location,
@@ -18,7 +21,7 @@ from channelsync.store.stock_queries import (
     load_locations,
 )
 
-__all__ = ["Place", "find_item", "find_place"]
+__all__ = ["Place", "find_item", "find_place", "require_unfolded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +64,17 @@ async def find_place(tx: AsyncConnection, sku: str, code: str) -> Place:
     levels = await load_levels(tx, [item.id], for_update=True)
     stored = levels.get((item.id, location.id), StoredLevel())
     return Place(item=item, location=location, stored=stored)
+
+
+async def require_unfolded(tx: AsyncConnection, at: Instant) -> None:
+    """Every movement since `at` is in the ledger.
+
+    Raises:
+        StockRefused: some of them lie in an archive.
+    """
+    folded = await folded_before(tx)
+    if folded is not None and at < folded:
+        raise StockRefused(
+            f"{spoken_instant(at)} is too long ago: movements before {spoken_instant(folded)} were"
+            " moved into an archive (`channelsync db fold`)"
+        )

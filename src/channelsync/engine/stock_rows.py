@@ -18,6 +18,7 @@ from channelsync.engine.stock_errors import (
     UnknownItem,
     UnknownLocation,
 )
+from channelsync.engine.stock_places import require_unfolded
 from channelsync.engine.stock_sheet import SheetRow
 from channelsync.store.stock_queries import (
     Item,
@@ -104,6 +105,7 @@ async def resolve_rows(
 
 
 async def _load(tx: AsyncConnection, rows: list[SheetRow], order: SheetOrder) -> _Books:
+    await require_unfolded(tx, order.counted_at)
     # As it stands, or without the spaces that spreadsheets like to add.
     known = await find_items(tx, {spelt for row in rows for spelt in (row.sku, row.sku.strip())})
     item_ids = [item.id for item in known.values()]

@@ -26,6 +26,7 @@ from channelsync.engine.stock_errors import (
     UnknownItem,
     UnknownLocation,
 )
+from channelsync.engine.stock_places import require_unfolded
 from channelsync.sdk.types import StockCount
 from channelsync.store.locks import lock_orders
 from channelsync.store.stock_queries import (
@@ -67,6 +68,8 @@ async def apply_counts(
 class _Books:
     """What the counts of one instant are held against."""
 
+    too_old: StockRefused | None
+    """The ledger does not tell any more what moved since then."""
     items: Mapping[str, Item]
     locations: Mapping[str, Location]
     levels: Mapping[Place, StoredLevel]
@@ -112,7 +115,13 @@ async def _load(tx: AsyncConnection, counts: Sequence[StockCount], at: Instant) 
     known = await find_items(tx, wanted)
     item_ids = [item.id for item in known.values()]
     missing = wanted - known.keys()
+    too_old = None
+    try:
+        await require_unfolded(tx, at)
+    except StockRefused as refused:
+        too_old = refused
     return _Books(
+        too_old=too_old,
         items=known,
         locations=await load_locations(tx),
         levels=await load_levels(tx, item_ids, for_update=True),
@@ -132,6 +141,8 @@ def _place(books: _Books, count: StockCount, now: Instant) -> Place:
         raise UnknownItem(count.sku, closest(count.sku, books.all_skus))
     if count.location not in books.locations:
         raise UnknownLocation(count.location, closest(count.location, books.locations))
+    if books.too_old is not None:
+        raise books.too_old
     if count.counted_at > now:
         when = spoken_instant(count.counted_at)
         raise StockRefused(f"the count of {count.sku} lies in the future, at {when}")

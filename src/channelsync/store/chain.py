@@ -33,6 +33,7 @@ __all__ = [
     "append_seals",
     "canonical",
     "ended",
+    "follow",
     "links_after",
     "load_head",
     "read_horizon",

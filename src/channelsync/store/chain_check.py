@@ -4,11 +4,17 @@ The proof covers everything up to the chain's head. Movements behind it are the 
 sealer has not come to them yet, and nothing can be said about them. That the chain itself was not
 cut off at its end, or written anew as a whole, is proven by heads that were told outside earlier
 (`compare`): they must stand in the chain as they were told.
+
+Where the ledger was folded, the chain begins with the last seal of what went into the archive, and
+what stayed of that is proven by the fold's own digest. The archive itself is proven by
+`channelsync.store.archive`, from these two.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import hashlib
+import json
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -17,8 +23,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.store.chain import GENESIS, Head, follow, load_head
+from channelsync.store.chain import GENESIS, Head, canonical, follow, load_head
 from channelsync.store.chain_tables import seals
+from channelsync.store.folding import FOLDED, Fold, load_folds, movement_page, told_of
+from channelsync.store.identity_tables import audit
 from channelsync.store.stock_tables import movements
 
 __all__ = ["Anchor", "Break", "BreakKind", "ChainReport", "check_chain", "compare"]
@@ -43,6 +51,10 @@ class BreakKind(StrEnum):
     """The chain ends before a head that was told outside."""
     REWRITTEN = "rewritten"
     """At the place of a head that was told outside the chain says something else."""
+    CARRIED = "carried"
+    """What stayed of folded movements is not what stayed then."""
+    UNTOLD = "untold"
+    """The audit trail does not tell of a fold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +93,10 @@ class ChainReport:
     breaks: tuple[Break, ...]
     anchors: int = 0
     """Heads told outside that were compared."""
+    archived_anchors: int = 0
+    """Heads told outside that stand in an archive, where they were not looked for."""
+    folds: tuple[Fold, ...] = ()
+    """Where it was folded; the chain begins with the last of them."""
 
     @property
     def ok(self) -> bool:
@@ -88,19 +104,21 @@ class ChainReport:
         return not self.breaks
 
 
-async def check_chain(tx: AsyncConnection, anchors: Iterable[Anchor] = ()) -> ChainReport:
+async def check_chain(tx: AsyncConnection, anchors: Collection[Anchor] = ()) -> ChainReport:
     """Recompute every digest up to the head, in one read; changes nothing."""
-    head = await load_head(tx)
-    told = tuple(anchors)
-    breaks: list[Break] = []
+    folds = await load_folds(tx)
+    start, head = folds[-1].head if folds else Head(), await load_head(tx)
+    told = [one for one in anchors if one.position >= start.position]
+    archived = [one for one in anchors if one.position < start.position]
+    breaks = [*await _carried(tx, folds), *await _untold(tx, folds)]
     sealed = 0
-    async for found in _walk(tx, head):
+    async for found in _walk(tx, start, head):
         sealed += 1
         breaks += found
         if len(breaks) >= BREAKS_MAX:
             break
-    breaks += await _inserted(tx, head)
-    breaks += await compare(tx, told, head)
+    breaks += await _inserted(tx, start, head)
+    breaks += await compare(tx, told, start, head)
     behind = sa.select(sa.func.count(), sa.func.min(movements.c.at)).where(
         movements.c.id > head.movement_id
     )
@@ -112,18 +130,19 @@ async def check_chain(tx: AsyncConnection, anchors: Iterable[Anchor] = ()) -> Ch
         unsealed_since=since,
         breaks=tuple(breaks[:BREAKS_MAX]),
         anchors=len(told),
+        archived_anchors=len(archived),
+        folds=tuple(folds),
     )
 
 
-async def _walk(tx: AsyncConnection, head: Head) -> AsyncIterator[list[Break]]:
-    """What is wrong at each seal, from the first one on.
+async def _walk(tx: AsyncConnection, start: Head, head: Head) -> AsyncIterator[list[Break]]:
+    """What is wrong at each seal behind the start.
 
     Where a seal does not fit its movement, either of the two may have been changed: the next one
     may follow the seal as it is or as it should be, so that one change is named once.
     """
-    at = Head()
-    digests = {GENESIS}
-    async for row in _rows(tx, head):
+    at, digests = start, {start.digest}
+    async for row in _rows(tx, start, head):
         found: list[Break] = []
         right: set[str] = set()
         missing = row.seal_position - at.position - 1
@@ -141,7 +160,7 @@ async def _walk(tx: AsyncConnection, head: Head) -> AsyncIterator[list[Break]]:
         yield found
 
 
-async def _rows(tx: AsyncConnection, head: Head) -> AsyncIterator[Any]:
+async def _rows(tx: AsyncConnection, start: Head, head: Head) -> AsyncIterator[Any]:
     """Seals with their movements, in the chain's order."""
     page = (
         sa.select(
@@ -155,7 +174,7 @@ async def _rows(tx: AsyncConnection, head: Head) -> AsyncIterator[Any]:
         .order_by(seals.c.position)
         .limit(PAGE_ROWS)
     )
-    after = 0
+    after = start.position
     while True:
         rows = (await tx.execute(page, {"after": after})).all()
         for row in rows:
@@ -202,12 +221,53 @@ def _changed(row: Any) -> Break:
     )
 
 
-async def _inserted(tx: AsyncConnection, head: Head) -> list[Break]:
+async def _carried(tx: AsyncConnection, folds: Sequence[Fold]) -> list[Break]:
+    """What stayed of folded movements; while a fold is under way, nothing can be said of it."""
+    if not folds or folds[-1].ended_at is None:
+        return []
+    fold, after, digest = folds[-1], 0, hashlib.sha256()
+    while rows := await movement_page(tx, after=after, up_to=fold.head.movement_id):
+        for row in rows:
+            digest.update(canonical(row) + b"\n")
+        after = rows[-1]["id"]
+    if digest.hexdigest() == fold.remains.digest:
+        return []
+    message = f"what stayed of the movements up to {fold.head.movement_id} is not what stayed then"
+    return [_at_fold(BreakKind.CARRIED, fold, f"{message}: some were changed, removed or put in")]
+
+
+async def _untold(tx: AsyncConnection, folds: Sequence[Fold]) -> list[Break]:
+    """Folds that somebody made up: the audit trail tells of every real one, in the same words."""
+    if not folds:
+        return []
+    query = sa.select(audit.c.after).where(audit.c.action == FOLDED)
+    told = [json.loads(after) for after in (await tx.execute(query)).scalars() if after]
+    return [
+        _at_fold(
+            BreakKind.UNTOLD,
+            fold,
+            f"the audit trail does not tell of a fold up to position {fold.head.position}",
+        )
+        for fold in folds
+        if not any(told_of(fold).items() <= one.items() for one in told)
+    ]
+
+
+def _at_fold(kind: BreakKind, fold: Fold, message: str) -> Break:
+    at = fold.head
+    return Break(kind=kind, position=at.position, movement_id=at.movement_id, message=message)
+
+
+async def _inserted(tx: AsyncConnection, start: Head, head: Head) -> list[Break]:
     """Movements among the sealed ones that nobody sealed."""
     query = (
         sa.select(movements.c.id)
         .outerjoin(seals, seals.c.movement_id == movements.c.id)
-        .where(movements.c.id <= head.movement_id, seals.c.position.is_(None))
+        .where(
+            movements.c.id > start.movement_id,
+            movements.c.id <= head.movement_id,
+            seals.c.position.is_(None),
+        )
         .order_by(movements.c.id)
         .limit(BREAKS_MAX)
     )
@@ -222,12 +282,18 @@ async def _inserted(tx: AsyncConnection, head: Head) -> list[Break]:
     ]
 
 
-async def compare(tx: AsyncConnection, anchors: Iterable[Anchor], head: Head) -> list[Break]:
-    """Hold heads that were told outside against the chain."""
+async def compare(
+    tx: AsyncConnection, anchors: Iterable[Anchor], start: Head, head: Head
+) -> list[Break]:
+    """Hold heads that were told outside against the chain, which begins at `start`."""
     breaks: list[Break] = []
     for anchor in anchors:
         if anchor.position > head.position:
             breaks.append(_cut_off(anchor, head))
+            continue
+        if anchor.position == start.position:
+            if anchor.digest != start.digest:
+                breaks.append(_rewritten(anchor, start.movement_id))
             continue
         query = sa.select(seals.c.digest, seals.c.movement_id).where(
             seals.c.position == anchor.position

@@ -2,7 +2,8 @@
 
 Every change of a stock number or of an exposure is an append-only row in `movements`, written in
 the transaction that changes the number itself. Hence every balance can be rebuilt from movements
-(`channelsync.store.verify`):
+(`channelsync.store.verify`). Where old ones were moved into an archive, one movement for each
+balance says what they came to (`channelsync.store.folding`):
 
 - `on_hand`, `reserved`, `safety_stock`, `on_order`, `in_transit` of an item at a location, and the
   exposure of a listing, are each the sum of their deltas;
@@ -47,8 +48,10 @@ STOCK_QUANTITIES: Final = (
 )
 """The balances of an item at a location, named as the columns of `stock`."""
 
-SETTLING_KINDS: Final = frozenset({MovementKind.SETTLE, MovementKind.SLICE, MovementKind.BASELINE})
-"""Kinds of exposure movement that make the exposure of a listing known."""
+SETTLING_KINDS: Final = frozenset(
+    {MovementKind.SETTLE, MovementKind.SLICE, MovementKind.BASELINE, MovementKind.OPENING}
+)
+"""Kinds of exposure movement that make the exposure of a listing known, or carry one that was."""
 
 _DELTA_OF: Final = {name: f"{name}_delta" for name in STOCK_QUANTITIES}
 _DELTAS: Final = {name: sa.Integer() for name in _DELTA_OF.values()}

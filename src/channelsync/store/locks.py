@@ -28,6 +28,7 @@ __all__ = [
     "lock_audit",
     "lock_books",
     "lock_items",
+    "lock_ledger",
     "lock_orders",
     "lock_setup",
     "lock_users",
@@ -80,6 +81,11 @@ async def lock_users(tx: AsyncConnection) -> None:
 async def lock_audit(tx: AsyncConnection) -> None:
     """Write behind the last entry of the audit trail one transaction at a time."""
     await _lock_name(tx, "audit")
+
+
+async def lock_ledger(tx: AsyncConnection) -> None:
+    """Fold old movements one process at a time."""
+    await _lock_name(tx, "ledger")
 
 
 async def lock_books(tx: AsyncConnection) -> None:

@@ -7,7 +7,7 @@ Enumerations are stored as their text and checked.
 
 from __future__ import annotations
 
-from channelsync.store.chain_tables import anchors, seals
+from channelsync.store.chain_tables import anchors, folds, seals
 from channelsync.store.channel_tables import (
     assumptions,
     attempts,
@@ -92,6 +92,7 @@ __all__ = [
     "endpoints",
     "event_deliveries",
     "events",
+    "folds",
     "hold_lines",
     "holds",
     "idempotency",

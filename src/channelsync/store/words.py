@@ -94,3 +94,5 @@ class MovementKind(StrEnum):
     SETTLE = "settle"
     SLICE = "slice"
     REPAIR = "repair"
+    OPENING = "opening"
+    """What older movements of this balance came to; they lie in an archive."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from channelsync.engine.bookkeeping import verify_books
+from channelsync.engine.fold import DAY_SECONDS, fold_ledger
 from channelsync.store import tables
+from channelsync.store.archive import check_archive
 from channelsync.store.audit_chain import Change
-from channelsync.store.chain import append_seals, links_after, load_head, read_horizon
 from channelsync.store.copying import CopyRefused, copy_store
 from channelsync.store.database import Database
+from channelsync.store.folding import load_folds
 from channelsync.store.tables import Quantity
-from tests.support.ledger_books import Books
+from tests.support.ledger_books import NOON, Books
 
 ON_HAND = Quantity.ON_HAND
 CHANGE = Change(at=1.0, actor="cli:ada", action="database.copy", subject="database")
@@ -27,18 +30,9 @@ async def target(postgres_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def seal(books: Books) -> None:
-    async with books.database.read() as tx:
-        horizon = await read_horizon(tx)
-    async with books.database.write() as tx:
-        head = await load_head(tx)
-        links = await links_after(tx, head, up_to=horizon.movement_id, limit=100)
-        await append_seals(tx, head, links, now=books.now)
-
-
 async def test_everything_is_there_and_goes_on(sqlite_books: Books, target: Database) -> None:
     await sqlite_books.move(("MUG", "dc", ON_HAND, 7), ("PLATE", "soho", ON_HAND, 1))
-    await seal(sqlite_books)
+    await sqlite_books.seal()
     copied = await copy_store(sqlite_books.database, target, CHANGE)
     there = Books(target)
     for table in tables.metadata.sorted_tables:
@@ -50,10 +44,36 @@ async def test_everything_is_there_and_goes_on(sqlite_books: Books, target: Data
         assert copied.rows[table.name] == len(rows)
     assert copied.rows["movements"] == 2
     await there.move(("MUG", "dc", ON_HAND, 1))
-    await seal(there)
+    await there.seal()
     report = await verify_books(target)
     assert report.ok
     assert report.chain.sealed == 3
+
+
+async def test_a_ledger_that_was_folded_is_proven_there_as_well(
+    sqlite_books: Books, target: Database, tmp_path: Path
+) -> None:
+    for number in range(20):
+        await sqlite_books.move(("MUG", "dc", ON_HAND, 1), at=NOON + number)
+    await sqlite_books.seal()
+    sqlite_books.now += 401 * DAY_SECONDS
+    done = await fold_ledger(
+        sqlite_books.database,
+        sqlite_books.environment,
+        before=NOON + 10,
+        archive=tmp_path / "old.gz",
+        actor="test",
+    )
+    assert done is not None
+    await copy_store(sqlite_books.database, target, CHANGE)
+    async with target.read() as tx:
+        folds = await load_folds(tx)
+    assert check_archive(tmp_path / "old.gz", folds).breaks == ()
+    there = Books(target)
+    await there.move(("MUG", "dc", ON_HAND, 1))
+    await there.seal()
+    report = await verify_books(target)
+    assert (report.ok, report.chain.sealed) == (True, 11)
 
 
 async def test_a_target_with_rows_is_left_alone(sqlite_books: Books, target: Database) -> None:

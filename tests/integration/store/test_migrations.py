@@ -19,10 +19,11 @@ from channelsync.store.tables import metadata
 from tests.support.checkout import ROOT
 from tests.support.databases import ENGINES, NewDatabase
 
-APPEND_ONLY = ("audit", "movements", "seals")
+APPEND_ONLY = ("audit", "movements", "seals", "folds")
 GUARDS = {
     "sqlite": {f"{table}_no_{event}" for table in APPEND_ONLY for event in ("update", "delete")},
-    "postgresql": {f"{table}_append_only" for table in APPEND_ONLY},
+    "postgresql": {f"{table}_append_only" for table in APPEND_ONLY}
+    | {"movements_kept", "seals_kept", "folds_ended"},
 }
 
 

@@ -23,6 +23,7 @@ from channelsync.domain.permissions import Role
 from channelsync.domain.vocabulary import PushSemantics
 from channelsync.engine.bookkeeping import verify_books
 from channelsync.engine.deliver import Outgoing
+from channelsync.engine.fold import DAY_SECONDS, fold_ledger
 from channelsync.engine.inbox import Inbox, Received
 from channelsync.engine.leases import lease_owners
 from channelsync.engine.notify import Notifying
@@ -154,7 +155,7 @@ async def _a_day(database: Database, folder: Path) -> None:
             await _sell(house)
             await _look(person)
         await _bundle(house)
-    await _look_after(house, database)
+    await _look_after(house, database, folder)
 
 
 async def _change(person: httpx.AsyncClient) -> None:
@@ -202,11 +203,17 @@ async def _look(person: httpx.AsyncClient) -> None:
         assert answer.status_code == 200, (path, answer.text)
 
 
-async def _look_after(house: House, database: Database) -> None:
+async def _look_after(house: House, database: Database, folder: Path) -> None:
     await recover(house.engine)
     async with database.write() as tx:
         await prune_some(tx, Retention(), now=house.clock())
     async with database.read() as tx:
         await lease_owners(tx)
         await due_kinds(tx, now=house.clock())
+    before = house.clock() + 1
+    house.clock.at += 450 * DAY_SECONDS
+    archive = folder / "old.gz"
+    assert await fold_ledger(
+        database, house.engine.environment, before=before, archive=archive, actor="root"
+    )
     await verify_books(database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from channelsync.cli.trail import Told, change
 from channelsync.domain.wording import counted
 
 if TYPE_CHECKING:
+    from channelsync.store.archive import ArchiveReport
     from channelsync.store.audit_chain import AuditReport
     from channelsync.store.chain_check import Anchor, ChainReport
     from channelsync.store.checks import Finding
@@ -40,12 +42,21 @@ async def verify(
             show_default=False,
         ),
     ] = None,
+    archive: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--archive",
+            help="An archive of folded movements, to be proven as well; may be given again.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Rebuild every number from the ledger and the orders, and name each that differs.
 
     The ledger and the audit trail are proven by their chains of digests; with --anchor the ledger
-    also against what was told outside. May run at any time. Exit code 3: something differs (and,
-    with --repair, could not be put right).
+    also against what was told outside, with --archive what was folded. May run at any time. Exit
+    code 3: something differs (and, with --repair, could not be put right).
     """
     from channelsync.engine.bookkeeping import verify_books
 
@@ -55,13 +66,16 @@ async def verify(
         if repair:
             found = await _repair(session, database)
         report = await verify_books(database, anchors)
+    archives = _archives(archive or (), report, anchors)
+    ok = report.ok and not any(one.breaks for one in archives)
     data = {
-        "ok": report.ok,
+        "ok": ok,
         "findings": [_json(one) for one in report.findings],
         "repaired": [_json(one) for one in found],
         "notes": report.notes,
         "checked": report.checked,
         "ledger": _ledger_json(report.chain),
+        "archives": archives,
         "audit": {
             "entries": report.audit.entries,
             "position": report.audit.position,
@@ -69,8 +83,8 @@ async def verify(
             "breaks": report.audit.breaks,
         },
     }
-    session.output.result(data, lambda screen: _show(screen, report, found))
-    return ExitCode.DONE if report.ok else ExitCode.INVARIANT_VIOLATED
+    session.output.result(data, lambda screen: _show(screen, report, found, archives))
+    return ExitCode.DONE if ok else ExitCode.INVARIANT_VIOLATED
 
 
 async def _repair(session: Session, database: Database) -> tuple[Finding, ...]:
@@ -106,6 +120,17 @@ def _anchors(given: str | None) -> list[Anchor]:
         raise Refused(f"{path} is no UTF-8 text") from error
 
 
+def _archives(
+    paths: Iterable[Path], report: Report, anchors: Sequence[Anchor]
+) -> tuple[ArchiveReport, ...]:
+    from channelsync.store.archive import ArchiveUnreadable, check_archive
+
+    try:
+        return tuple(check_archive(path, report.chain.folds, anchors) for path in paths)
+    except ArchiveUnreadable as error:
+        raise Refused(str(error)) from error
+
+
 def _ledger_json(chain: ChainReport) -> dict[str, object]:
     return {
         "sealed": chain.sealed,
@@ -114,6 +139,16 @@ def _ledger_json(chain: ChainReport) -> dict[str, object]:
         "position": chain.head.position,
         "digest": chain.head.digest,
         "anchors": chain.anchors,
+        "anchors_in_archives": chain.archived_anchors,
+        "folds": [
+            {
+                "before_at": one.before_at,
+                "position": one.head.position,
+                "archived": one.remains.archived,
+                "ended_at": one.ended_at,
+            }
+            for one in chain.folds
+        ],
         "breaks": [
             {
                 "kind": one.kind,
@@ -137,7 +172,12 @@ def _json(finding: Finding) -> dict[str, object]:
     }
 
 
-def _show(screen: Screen, report: Report, repaired: tuple[Finding, ...]) -> None:
+def _show(
+    screen: Screen,
+    report: Report,
+    repaired: tuple[Finding, ...],
+    archives: Sequence[ArchiveReport],
+) -> None:
     if repaired:
         screen.line(f"{counted(len(repaired), 'number')} put right:", style="bold")
         screen.grid(_findings(repaired))
@@ -148,6 +188,7 @@ def _show(screen: Screen, report: Report, repaired: tuple[Finding, ...]) -> None
     for note in report.notes:
         screen.line(f"note: {note.message}")
     _show_chain(screen, report.chain)
+    _show_folds(screen, report.chain, archives)
     _show_audit(screen, report.audit)
     rows = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in report.checked.items())
     if report.ok:
@@ -168,6 +209,25 @@ def _show_chain(screen: Screen, chain: ChainReport) -> None:
     screen.line(f"Ledger: {counted(chain.sealed, 'movement')} sealed{told}{tail}{since}.")
     if chain.head.position:
         screen.line(f"Head: {chain.head.position}:{chain.head.digest}")
+
+
+def _show_folds(screen: Screen, chain: ChainReport, archives: Sequence[ArchiveReport]) -> None:
+    for fold in chain.folds:
+        at = f"{counted(fold.remains.archived, 'movement')} of before {spoken(fold.before_at)}"
+        if fold.ended_at is None:
+            screen.line(f"{at} are being folded: run `channelsync db fold` again to end it.")
+        else:
+            screen.line(f"{at} lie in an archive.")
+    for one in archives:
+        for message in one.breaks:
+            screen.line(f"{one.path}: {message}", style="bold red")
+        if not one.breaks:
+            screen.line(f"{one.path}: {counted(one.movements, 'movement')}, as they were sealed.")
+    unseen = chain.archived_anchors - sum(one.anchors for one in archives)
+    if unseen > 0:
+        screen.line(
+            f"{counted(unseen, 'anchor')} not compared: of movements in an archive (--archive)."
+        )
 
 
 def _show_audit(screen: Screen, audit: AuditReport) -> None:

@@ -22,7 +22,7 @@ async def prune(
     """Let go of old rows that nobody needs, as the daemon does every hour.
 
     CHANNELSYNC_KEEP_… say how long each kind is kept. The ledger, its seals, the audit trail and
-    orders are never pruned. The daemon may be at work meanwhile.
+    orders are never pruned (`db fold` moves old movements). The daemon may be at work meanwhile.
     """
     from channelsync.bootstrap import retention_of
     from channelsync.engine.prune import count_prunable, prune_some
