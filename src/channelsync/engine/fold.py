@@ -39,7 +39,7 @@ from channelsync.store.folding import (
     needed_listings,
     told_of,
 )
-from channelsync.store.openings import Openings, digest_of
+from channelsync.store.openings import Digest, Openings, digest_of
 
 __all__ = ["KEPT_DAYS_MIN", "Folded", "fold_ledger"]
 
@@ -93,7 +93,11 @@ async def fold_ledger(
         entry = Change(at=fold.begun_at, actor=actor, action=FOLDED, subject="ledger", after=told)
         await note_change(tx, entry)
 
-    await database.transact(act)
+    try:
+        await database.transact(act)
+    except FoldRefused:
+        await asyncio.to_thread(archive.unlink)  # its fold was not begun
+        raise
     return await _go_on(database, environment, fold, archive)
 
 
@@ -118,10 +122,9 @@ async def _write(
     """Write the archive, and work out what stays."""
     async with database.read() as tx:
         openings = Openings(await needed_listings(tx, before))
-    start = Head() if last is None else last.head
     with new_archive(path) as archive:
-        archive.head(start, cut)
-        archived = await _copy(database, archive, openings, start, cut)
+        archive.head(Head() if last is None else last.head, cut)
+        archived = await _copy(database, archive, openings, last, cut)
     rows = openings.rows()
     return Remains(
         archived=archived,
@@ -132,10 +135,11 @@ async def _write(
 
 
 async def _copy(
-    database: Database, archive: Archive, openings: Openings, start: Head, cut: Head
+    database: Database, archive: Archive, openings: Openings, last: Fold | None, cut: Head
 ) -> int:
     """Every movement up to the cut. Sealed ones never change: each page is a read of its own."""
-    after, archived, digest = 0, 0, start.digest
+    start = Head() if last is None else last.head
+    after, archived, digest, stayed = 0, 0, start.digest, Digest()
     while True:
         async with database.read() as tx:
             rows = await movement_page(tx, after=after, up_to=cut.movement_id)
@@ -146,8 +150,10 @@ async def _copy(
             openings.add(row)
             if row["id"] > start.movement_id:
                 digest = follow(digest, row)
+            else:
+                stayed.add(row)
         after, archived = rows[-1]["id"], archived + len(rows)
-    if digest != cut.digest:
+    if digest != cut.digest or (last and stayed.hex() != last.remains.digest):
         raise FoldRefused(
             "the ledger is not as it was sealed (see `channelsync verify`): nothing was folded"
         )

@@ -1,10 +1,10 @@
 """Prune: what nobody needs any more goes, a few rows at a time, so that the store stops growing.
 
 Never pruned are the ledger with its seals (`channelsync.engine.fold` moves old movements), the
-audit trail, order lines with what they moved, and shortfalls: they are evidence. What goes is machinery:
-webhooks that were applied long ago, pushes that were closed long ago with their requests and
-attempts, messages that were sent, holds that ended. What counters say of them is carried forward
-in the same transaction.
+audit trail, order lines with what they moved, and shortfalls: they are evidence. What goes is
+machinery: webhooks that were applied long ago, pushes that were closed long ago with their requests
+and attempts, messages that were sent, holds that ended. What counters say of them is carried
+forward in the same transaction.
 
 Each kind has a least age (`Retention`). It is what the protocol needs: marketplaces repeat a
 webhook for days, an absolute set may be asked about for a week, a restored backup is noticed late.

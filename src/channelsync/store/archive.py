@@ -9,7 +9,6 @@ worked out anew, and what the openings say.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from channelsync.domain.wording import counted
-from channelsync.store.chain import Head, canonical
+from channelsync.store.chain import Head, canonical, follow
 from channelsync.store.chain_check import Anchor
 from channelsync.store.folding import Fold, FoldRefused
 from channelsync.store.openings import Openings, digest_of
@@ -166,8 +165,7 @@ class _Walk:
 
     def step(self, movement: Mapping[str, Any]) -> None:
         """One sealed movement further."""
-        link = hashlib.sha256(bytes.fromhex(self.digest) + canonical(movement))
-        self.position, self.digest = self.position + 1, link.hexdigest()
+        self.position, self.digest = self.position + 1, follow(self.digest, movement)
         anchor = self._told.get(self.position)
         if anchor is None:
             return

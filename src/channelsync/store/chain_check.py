@@ -12,7 +12,6 @@ what stayed of that is proven by the fold's own digest. The archive itself is pr
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,10 +22,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.store.chain import GENESIS, Head, canonical, follow, load_head
+from channelsync.store.chain import GENESIS, Head, follow, load_head
 from channelsync.store.chain_tables import seals
 from channelsync.store.folding import FOLDED, Fold, load_folds, movement_page, told_of
 from channelsync.store.identity_tables import audit
+from channelsync.store.openings import Digest
 from channelsync.store.stock_tables import movements
 
 __all__ = ["Anchor", "Break", "BreakKind", "ChainReport", "check_chain", "compare"]
@@ -225,12 +225,12 @@ async def _carried(tx: AsyncConnection, folds: Sequence[Fold]) -> list[Break]:
     """What stayed of folded movements; while a fold is under way, nothing can be said of it."""
     if not folds or folds[-1].ended_at is None:
         return []
-    fold, after, digest = folds[-1], 0, hashlib.sha256()
+    fold, after, digest = folds[-1], 0, Digest()
     while rows := await movement_page(tx, after=after, up_to=fold.head.movement_id):
         for row in rows:
-            digest.update(canonical(row) + b"\n")
+            digest.add(row)
         after = rows[-1]["id"]
-    if digest.hexdigest() == fold.remains.digest:
+    if digest.hex() == fold.remains.digest:
         return []
     message = f"what stayed of the movements up to {fold.head.movement_id} is not what stayed then"
     return [_at_fold(BreakKind.CARRIED, fold, f"{message}: some were changed, removed or put in")]

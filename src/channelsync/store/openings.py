@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from channelsync.store.chain import canonical
 from channelsync.store.words import MovementKind
 
-__all__ = ["ACTOR", "Balance", "Openings", "balance_of", "digest_of"]
+__all__ = ["ACTOR", "Balance", "Digest", "Openings", "balance_of", "digest_of"]
 
 ACTOR: Final = "ledger"
 """Who openings name."""
@@ -56,12 +56,27 @@ class Openings:
         return self._openings.keys()
 
 
-def digest_of(movements: Iterable[Mapping[str, Any]]) -> str:
+class Digest:
     """One digest over movements, in their order: SHA-256 of their canonical texts, a line each."""
-    digest = hashlib.sha256()
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, movement: Mapping[str, Any]) -> None:
+        """One movement more."""
+        self._hash.update(canonical(movement) + b"\n")
+
+    def hex(self) -> str:
+        """The digest, as 64 lower-case digits."""
+        return self._hash.hexdigest()
+
+
+def digest_of(movements: Iterable[Mapping[str, Any]]) -> str:
+    """The `Digest` of these movements."""
+    digest = Digest()
     for movement in movements:
-        digest.update(canonical(movement) + b"\n")
-    return digest.hexdigest()
+        digest.add(movement)
+    return digest.hex()
 
 
 def balance_of(movement: Mapping[str, Any]) -> Balance:

@@ -242,6 +242,17 @@ async def test_a_ledger_that_is_not_as_it_was_sealed_is_not_folded(
     assert await old.count_of(tables.folds) == 0
 
 
+async def test_what_stayed_of_a_fold_and_was_changed_is_not_folded_again(
+    old: Books, tmp_path: Path
+) -> None:
+    """Else the next fold would carry the change on as if it had always been so."""
+    await fold(old, tmp_path / "one.gz", before=NOON + 100)
+    await tamper(old, "UPDATE movements SET delta = delta + 1 WHERE kind = 'opening' AND id < 100")
+    with pytest.raises(FoldRefused, match="not as it was sealed"):
+        await fold(old, tmp_path / "two.gz")
+    assert await old.count_of(tables.folds) == 1
+
+
 # ------------------------------------------------------------------ what is found
 
 
