@@ -5,7 +5,16 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from channelsync.domain.vocabulary import PushKind, PushSemantics
-from channelsync.store.schema import ID, INSTANT, ROOM_TO_CHANGE, is_set, key, metadata, one_of
+from channelsync.store.schema import (
+    ID,
+    INSTANT,
+    ROOM_TO_CHANGE,
+    is_set,
+    key,
+    metadata,
+    one_of,
+    only,
+)
 from channelsync.store.stock_tables import items
 from channelsync.store.words import ChannelState, ListingState, PushState
 
@@ -111,18 +120,8 @@ listings = sa.Table(
     sa.CheckConstraint("target >= 0", name="target"),
     one_of("state", ListingState),
     one_of("semantics", PushSemantics),
-    sa.Index(
-        "ix_listings_settle",
-        "channel",
-        sqlite_where=is_set("settle_wanted"),
-        postgresql_where=sa.text("settle_wanted"),
-    ),
-    sa.Index(
-        "ix_listings_unread",
-        "channel",
-        sqlite_where=is_set("unread"),
-        postgresql_where=sa.text("unread"),
-    ),
+    sa.Index("ix_listings_settle", "channel", **is_set("settle_wanted")),
+    sa.Index("ix_listings_unread", "channel", **is_set("unread")),
     postgresql_with=ROOM_TO_CHANGE,
 )
 
@@ -182,13 +181,7 @@ requests = sa.Table(
     sa.Column("not_before", INSTANT, nullable=False, server_default="0"),
     sa.Column("done", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("channel", "key"),
-    sa.Index(
-        "ix_requests_open",
-        "channel",
-        "created_at",
-        sqlite_where=is_set("done", to=False),
-        postgresql_where=sa.text("NOT done"),
-    ),
+    sa.Index("ix_requests_open", "channel", "created_at", **is_set("done", to=False)),
 )
 
 pushes = sa.Table(
@@ -224,29 +217,12 @@ pushes = sa.Table(
     sa.CheckConstraint("charged >= 0", name="charged"),
     sa.CheckConstraint("refused <= copies", name="refused"),
     sa.CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="closed"),
-    sa.Index(
-        "uq_pushes_open",
-        "listing_id",
-        unique=True,
-        sqlite_where=sa.text("closed_at IS NULL"),
-        postgresql_where=sa.text("closed_at IS NULL"),
-    ),
+    sa.Index("uq_pushes_open", "listing_id", unique=True, **only("closed_at IS NULL")),
     sa.Index("ix_pushes_request", "request_id"),
     sa.Index("ix_pushes_listing", "listing_id", "opened_at"),
-    sa.Index(
-        "ix_pushes_channel_open",
-        "channel",
-        "state",
-        sqlite_where=sa.text("closed_at IS NULL"),
-        postgresql_where=sa.text("closed_at IS NULL"),
-    ),
+    sa.Index("ix_pushes_channel_open", "channel", "state", **only("closed_at IS NULL")),
     sa.Index("ix_pushes_opened", "opened_at"),
-    sa.Index(
-        "ix_pushes_seen",
-        "seen_at",
-        sqlite_where=sa.text("seen_at IS NOT NULL"),
-        postgresql_where=sa.text("seen_at IS NOT NULL"),
-    ),
+    sa.Index("ix_pushes_seen", "seen_at", **only("seen_at IS NOT NULL")),
 )
 
 attempts = sa.Table(
@@ -265,10 +241,5 @@ attempts = sa.Table(
     sa.Column("look_at", INSTANT),
     sa.Index("ix_attempts_request", "request_id"),
     sa.Index("ix_attempts_started", "started_at"),
-    sa.Index(
-        "ix_attempts_open",
-        "id",
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
-    ),
+    sa.Index("ix_attempts_open", "id", **only("ended_at IS NULL")),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from channelsync.store.schema import ID, INSTANT, key, metadata
+from channelsync.store.schema import ID, INSTANT, key, metadata, only
 
 __all__ = ["endpoints", "event_deliveries", "events"]
 
@@ -22,12 +22,7 @@ events = sa.Table(
     sa.Column("movement_id", ID),
     # for one endpoint alone: a test
     sa.Column("endpoint_id", sa.Text),
-    sa.Index(
-        "ix_events_movement",
-        "movement_id",
-        sqlite_where=sa.text("movement_id IS NOT NULL"),
-        postgresql_where=sa.text("movement_id IS NOT NULL"),
-    ),
+    sa.Index("ix_events_movement", "movement_id", **only("movement_id IS NOT NULL")),
     sa.Index("ix_events_at", "at"),
 )
 
@@ -65,7 +60,6 @@ event_deliveries = sa.Table(
         "ix_event_deliveries_due",
         "endpoint_id",
         "not_before",
-        sqlite_where=sa.text("not_before IS NOT NULL"),
-        postgresql_where=sa.text("not_before IS NOT NULL"),
+        **only("not_before IS NOT NULL"),
     ),
 )

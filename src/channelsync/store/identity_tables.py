@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from channelsync.domain.permissions import Role
-from channelsync.store.schema import ID, INSTANT, key, metadata, one_of
+from channelsync.store.schema import ID, INSTANT, key, metadata, one_of, only
 
 __all__ = [
     "api_keys",
@@ -34,13 +34,7 @@ users = sa.Table(
     sa.Column("removed_at", INSTANT),
     one_of("role", Role),
     # Somebody who left keeps his row: what he did names him. His name may be given again.
-    sa.Index(
-        "uq_users_present",
-        "name",
-        unique=True,
-        sqlite_where=sa.text("removed_at IS NULL"),
-        postgresql_where=sa.text("removed_at IS NULL"),
-    ),
+    sa.Index("uq_users_present", "name", unique=True, **only("removed_at IS NULL")),
 )
 
 sessions = sa.Table(

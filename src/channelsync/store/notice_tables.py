@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from channelsync.store.schema import INSTANT, key, metadata, one_of
+from channelsync.store.schema import INSTANT, key, metadata, one_of, only
 from channelsync.store.stock_tables import items
 
 __all__ = ["low_stock", "notices"]
@@ -33,18 +33,8 @@ notices = sa.Table(
     sa.Column("error", sa.Text),
     sa.UniqueConstraint("event", "rule", "target"),
     one_of("state", ("waiting", "sending", "sent", "given_up")),
-    sa.Index(
-        "ix_notices_ended",
-        "ended_at",
-        sqlite_where=sa.text("ended_at IS NOT NULL"),
-        postgresql_where=sa.text("ended_at IS NOT NULL"),
-    ),
-    sa.Index(
-        "ix_notices_open",
-        "due_at",
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
-    ),
+    sa.Index("ix_notices_ended", "ended_at", **only("ended_at IS NOT NULL")),
+    sa.Index("ix_notices_open", "due_at", **only("ended_at IS NULL")),
 )
 
 low_stock = sa.Table(

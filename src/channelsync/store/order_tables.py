@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from channelsync.store.channel_tables import channels, listings
-from channelsync.store.schema import ID, INSTANT, key, metadata
+from channelsync.store.schema import ID, INSTANT, key, metadata, only
 from channelsync.store.stock_tables import items, stock
 
 __all__ = [
@@ -85,12 +85,7 @@ order_lines = sa.Table(
     ),
     sa.Index("ix_order_lines_heard", "first_heard_at"),
     sa.Index("ix_order_lines_listing", "listing_id", "id"),
-    sa.Index(
-        "ix_order_lines_parked",
-        "channel",
-        sqlite_where=sa.text("parked IS NOT NULL"),
-        postgresql_where=sa.text("parked IS NOT NULL"),
-    ),
+    sa.Index("ix_order_lines_parked", "channel", **only("parked IS NOT NULL")),
 )
 
 order_voids = sa.Table(

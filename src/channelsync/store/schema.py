@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-__all__ = ["ID", "INSTANT", "ROOM_TO_CHANGE", "is_set", "key", "metadata", "one_of"]
+__all__ = ["ID", "INSTANT", "ROOM_TO_CHANGE", "is_set", "key", "metadata", "one_of", "only"]
 
 metadata = sa.MetaData(
     naming_convention={
@@ -31,13 +31,21 @@ def key() -> sa.Column[int]:
     return sa.Column("id", ID, primary_key=True, autoincrement=True)
 
 
-def is_set(column: str, *, to: bool = True) -> sa.TextClause:
-    """The condition of a partial index of SQLite over a column of truth.
+def only(condition: str) -> dict[str, Any]:
+    """Of an index: rows of this condition alone are in it."""
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
+def is_set(column: str, *, to: bool = True) -> dict[str, Any]:
+    """Of an index: rows in which a column of truth is so.
 
     SQLite uses such an index only where a query has the very same comparison, and of a column of
     truth it is asked `= 1` or `= 0`.
     """
-    return sa.text(f"{column} = {int(to)}")
+    return {
+        "sqlite_where": sa.text(f"{column} = {int(to)}"),
+        "postgresql_where": sa.text(column if to else f"NOT {column}"),
+    }
 
 
 def one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:

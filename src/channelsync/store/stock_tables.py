@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from channelsync.store.schema import ID, INSTANT, ROOM_TO_CHANGE, key, metadata, one_of
+from channelsync.store.schema import ID, INSTANT, ROOM_TO_CHANGE, key, metadata, one_of, only
 from channelsync.store.words import MovementKind, Quantity
 
 __all__ = [
@@ -92,8 +92,7 @@ movements = sa.Table(
         "ix_movements_shipped",
         "at",
         "delta",
-        sqlite_where=sa.text("kind = 'shipment' AND quantity = 'on_hand'"),
-        postgresql_where=sa.text("kind = 'shipment' AND quantity = 'on_hand'"),
+        **only("kind = 'shipment' AND quantity = 'on_hand'"),
     ),
     sqlite_autoincrement=True,
 )
@@ -111,18 +110,8 @@ holds = sa.Table(
     sa.Column("expires_at", INSTANT, nullable=False),
     sa.Column("ended_at", INSTANT),
     one_of("state", ("active", "confirmed", "released", "expired")),
-    sa.Index(
-        "ix_holds_ended",
-        "ended_at",
-        sqlite_where=sa.text("ended_at IS NOT NULL"),
-        postgresql_where=sa.text("ended_at IS NOT NULL"),
-    ),
-    sa.Index(
-        "ix_holds_expiry",
-        "expires_at",
-        sqlite_where=sa.text("state = 'active'"),
-        postgresql_where=sa.text("state = 'active'"),
-    ),
+    sa.Index("ix_holds_ended", "ended_at", **only("ended_at IS NOT NULL")),
+    sa.Index("ix_holds_expiry", "expires_at", **only("state = 'active'")),
 )
 
 hold_lines = sa.Table(

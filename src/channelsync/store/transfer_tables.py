@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from channelsync.domain.transfers import Difference, TransferState
 from channelsync.store.order_tables import order_lines
-from channelsync.store.schema import INSTANT, key, metadata, one_of
+from channelsync.store.schema import INSTANT, key, metadata, one_of, only
 from channelsync.store.stock_tables import items, locations
 from channelsync.store.words import InspectionOutcome
 
@@ -34,12 +34,7 @@ transfers = sa.Table(
         "units > 0 AND received >= 0 AND written_off >= 0 AND received + written_off <= units",
         name="units",
     ),
-    sa.Index(
-        "ix_transfers_open",
-        "id",
-        sqlite_where=sa.text("closed_at IS NULL"),
-        postgresql_where=sa.text("closed_at IS NULL"),
-    ),
+    sa.Index("ix_transfers_open", "id", **only("closed_at IS NULL")),
     sqlite_autoincrement=True,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from channelsync.store.schema import INSTANT, metadata
+from channelsync.store.schema import INSTANT, metadata, only
 
 __all__ = ["data_keys", "kept_secrets"]
 
@@ -18,13 +18,7 @@ data_keys = sa.Table(
     sa.Column("created_at", INSTANT, nullable=False),
     # what is new is sealed under this one; the others wait until nothing is left under them
     sa.Column("is_current", sa.Boolean, nullable=False),
-    sa.Index(
-        "uq_data_keys_current",
-        "is_current",
-        unique=True,
-        sqlite_where=sa.text("is_current"),
-        postgresql_where=sa.text("is_current"),
-    ),
+    sa.Index("uq_data_keys_current", "is_current", unique=True, **only("is_current")),
 )
 
 kept_secrets = sa.Table(

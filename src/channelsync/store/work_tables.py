@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from channelsync.store.schema import ID, INSTANT, key, metadata, one_of
+from channelsync.store.schema import ID, INSTANT, key, metadata, one_of, only
 
 __all__ = [
     "alarms",
@@ -31,20 +31,8 @@ work = sa.Table(
     # what it came of, for whoever wants traces; NULL where nobody does
     sa.Column("trace", sa.Text),
     # Keys that are done stay, and outnumber the due ones: neither index knows them.
-    sa.Index(
-        "ix_work_due",
-        "kind",
-        "not_before",
-        sqlite_where=sa.text("done_version < want_version"),
-        postgresql_where=sa.text("done_version < want_version"),
-    ),
-    sa.Index(
-        "ix_work_leased",
-        "kind",
-        "lease_until",
-        sqlite_where=sa.text("lease_until IS NOT NULL"),
-        postgresql_where=sa.text("lease_until IS NOT NULL"),
-    ),
+    sa.Index("ix_work_due", "kind", "not_before", **only("done_version < want_version")),
+    sa.Index("ix_work_leased", "kind", "lease_until", **only("lease_until IS NOT NULL")),
 )
 
 dead_letters = sa.Table(
@@ -72,14 +60,7 @@ alarms = sa.Table(
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("raised_at", INSTANT, nullable=False),
     sa.Column("cleared_at", INSTANT),
-    sa.Index(
-        "uq_alarms_open",
-        "kind",
-        "subject",
-        unique=True,
-        sqlite_where=sa.text("cleared_at IS NULL"),
-        postgresql_where=sa.text("cleared_at IS NULL"),
-    ),
+    sa.Index("uq_alarms_open", "kind", "subject", unique=True, **only("cleared_at IS NULL")),
 )
 
 idempotency = sa.Table(
