@@ -20,6 +20,7 @@ from typing import IO, Any, Final
 from channelsync.domain.wording import counted
 from channelsync.store.chain import Head, canonical, follow
 from channelsync.store.chain_check import Anchor
+from channelsync.store.folder import sync
 from channelsync.store.folding import Fold, FoldRefused
 from channelsync.store.openings import Openings, digest_of
 
@@ -83,7 +84,7 @@ def new_archive(path: Path) -> Iterator[Archive]:
             file.flush()
             os.fsync(file.fileno())
         part.rename(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise FoldRefused(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
@@ -94,14 +95,6 @@ def _only_ours(part: Path) -> IO[bytes]:
     """Nobody else may read it, whatever the umask. What a crash left there is no archive."""
     part.unlink(missing_ok=True)
     return os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # ------------------------------------------------------------------ reading

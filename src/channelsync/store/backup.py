@@ -15,6 +15,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from channelsync.store.folder import sync
+
 __all__ = ["Backup", "BackupRefused", "backup"]
 
 _BUSY_SECONDS = 60.0
@@ -61,9 +63,9 @@ def _copy(source: Path, target: Path) -> Backup:
         with closing(_open(source)) as connection:
             connection.execute("VACUUM INTO ?", (str(part),))
         _check(part)
-        _sync(part)
+        sync(part)
         part.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     except FileExistsError as error:
         raise BackupRefused(
             f"{part} exists: another backup is running, or one died; then remove that file"
@@ -83,11 +85,3 @@ def _check(part: Path) -> None:
 
 def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

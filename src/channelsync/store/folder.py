@@ -1,13 +1,14 @@
-"""The data folder, which one daemon holds at a time."""
+"""The data folder, which one daemon holds at a time; and files that must be on the disk."""
 
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["AlreadyRunning", "data_lock"]
+__all__ = ["AlreadyRunning", "data_lock", "sync"]
 
 
 class AlreadyRunning(Exception):
@@ -31,3 +32,12 @@ def data_lock(folder: Path) -> Iterator[None]:
                 " another CHANNELSYNC_DATA_DIR"
             ) from None
         yield
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
