@@ -145,7 +145,8 @@ def _takes_the_frozen_for_dead(house: House) -> None:
         (_answers_without_storing, "I7", 1),
         (_trusts_amazon_too_soon, "I2", 1),
         (_believes_a_poll_saw_everything, "I6", 1),
-        (_believes_its_own_clock, ("I6", "I14"), 2),
+        # Watermarks, leases, and what may still apply: which of them it breaks first is chance.
+        (_believes_its_own_clock, ("I2", "I6", "I14"), 2),
         (_takes_the_frozen_for_dead, "I14", 2),
     ],
 )

@@ -119,7 +119,7 @@ async def test_who_gets_no_connection_tries_again(
 ) -> None:
     """All that one process may have are in use; none was begun that could leave a trace."""
     monkeypatch.setattr(postgresql, "CONNECTIONS_MAX", 2)
-    monkeypatch.setattr(postgresql, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(postgresql, "CONNECT_SECONDS", 0.5)
     database = Database(postgres_url)
     async with database.read(), database.read():
         with pytest.raises(StoreUnavailable, match="cannot be reached") as refused:
@@ -130,6 +130,6 @@ async def test_who_gets_no_connection_tries_again(
         waiting = asyncio.ensure_future(
             database.transact(lambda tx: tx.exec_driver_sql("SELECT 1"))
         )
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(0.6)
     await waiting
     await database.close()
