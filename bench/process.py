@@ -49,6 +49,10 @@ class Running:
         """
         return _megabytes("VmRSS:", str(self.process.pid))
 
+    def peak_megabytes(self) -> float:
+        """The most memory that it has held since its start, in 10^6 bytes."""
+        return _megabytes("VmHWM:", str(self.process.pid))
+
 
 @contextmanager
 def collecting_as_the_program_does() -> Iterator[None]:

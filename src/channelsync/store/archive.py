@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def check_archive(
     try:
         with gzip.open(path, "rb") as lines:
             return _check(path, lines, folds, {one.position: one for one in anchors})
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ArchiveUnreadable(f"{path} cannot be read as an archive: {error}") from error
 
 
