@@ -57,6 +57,8 @@ def test_what_a_fold_says(old_shop: Shop) -> None:
     done = old_shop.run("db", "fold", "--before", before(old_shop), "--archive", str(archive))
     assert done.code == 0
     assert "moved into an archive;" in done.out
+    explained = old_shop.run("explain", "IPHONE-15").out
+    assert "older movements, in an archive" in explained
     assert f"Keep {archive}: `channelsync verify --archive` proves it." in done.out
 
 

@@ -14,10 +14,11 @@ from typing import Any, Final, TypeAlias
 from channelsync.store.chain import canonical
 from channelsync.store.words import MovementKind
 
-__all__ = ["ACTOR", "Balance", "Digest", "Openings", "balance_of", "digest_of"]
+__all__ = ["ACTOR", "NOTE", "Balance", "Digest", "Openings", "balance_of", "digest_of"]
 
 ACTOR: Final = "ledger"
 """Who openings name."""
+NOTE: Final = "older movements, in an archive"
 Balance: TypeAlias = tuple[str, int | None, int | None, int | None]
 """Quantity, item, location, listing."""
 
@@ -97,5 +98,5 @@ def _opening(movement: Mapping[str, Any]) -> dict[str, Any]:
         "kind": MovementKind.OPENING.value,
         "reference": "",
         "actor": ACTOR,
-        "note": "",
+        "note": NOTE,
     }
