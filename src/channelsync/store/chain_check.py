@@ -110,7 +110,7 @@ async def check_chain(tx: AsyncConnection, anchors: Collection[Anchor] = ()) -> 
     start, head = folds[-1].head if folds else Head(), await load_head(tx)
     told = [one for one in anchors if one.position >= start.position]
     archived = [one for one in anchors if one.position < start.position]
-    breaks = [*await _carried(tx, folds), *await _untold(tx, folds)]
+    breaks = [*await _carried(tx, folds), *await _untold(tx, folds), *_ends_early(folds, head)]
     sealed = 0
     async for found in _walk(tx, start, head):
         sealed += 1
@@ -251,6 +251,14 @@ async def _untold(tx: AsyncConnection, folds: Sequence[Fold]) -> list[Break]:
         for fold in folds
         if not any(told_of(fold).items() <= one.items() for one in told)
     ]
+
+
+def _ends_early(folds: Sequence[Fold], head: Head) -> list[Break]:
+    """A fold always leaves the newest seal."""
+    if not folds or head.position > folds[-1].head.position:
+        return []
+    message = f"every seal behind the fold up to position {folds[-1].head.position} is gone"
+    return [_at_fold(BreakKind.CUT_OFF, folds[-1], message)]
 
 
 def _at_fold(kind: BreakKind, fold: Fold, message: str) -> Break:

@@ -300,6 +300,13 @@ async def test_what_stayed_cannot_be_changed_unseen(
     assert BreakKind.CARRIED in {one.kind for one in chain.breaks}
 
 
+async def test_a_chain_that_ends_with_the_fold_was_cut_off(old: Books, tmp_path: Path) -> None:
+    await fold(old, tmp_path / "old.gz")
+    await tamper(old, "DELETE FROM seals")
+    chain = (await verify_books(old.database)).chain
+    assert [one.kind for one in chain.breaks] == [BreakKind.CUT_OFF]
+
+
 async def test_a_fold_that_somebody_made_up_is_found(old: Books, tmp_path: Path) -> None:
     await fold(old, tmp_path / "old.gz", before=NOON + 100)
     row = (await old.rows(tables.folds))[0]._asdict()
