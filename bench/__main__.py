@@ -10,12 +10,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import structlog
 
 from bench.figure import Figure, rows
-from bench.parts import PARTS
+from bench.parts import GROUPS, PARTS
 from bench.scale import FULL, SMALL, Scale
 
 __all__ = ["main"]
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.listings:
         scale = replace(scale, load_listings=given.listings)
     figures: list[Figure] = []
-    for name in given.parts or list(PARTS):
+    for name in dict.fromkeys(chain.from_iterable(given.parts)) or PARTS:
         sys.stderr.write(f"bench: {name} ...\n")
         found = _measure(name, scale)
         figures += found
@@ -54,7 +55,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure channelsync beside its limits. Exit code 1: a target is missed.",
     )
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", type=_part, help=f"of: {', '.join(PARTS)}"
+        "parts",
+        nargs="*",
+        metavar="PART",
+        type=_parts,
+        help=f"of: {', '.join((*PARTS, *GROUPS))}",
     )
     parser.add_argument("--json", action="store_true", help="one JSON list of figures")
     parser.add_argument("--rounds", type=_at_least_one, help="instead of three")
@@ -70,10 +75,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _part(name: str) -> str:
-    if name not in PARTS:
-        raise argparse.ArgumentTypeError(f"there is no part {name!r}: choose {', '.join(PARTS)}")
-    return name
+def _parts(name: str) -> tuple[str, ...]:
+    if name in PARTS:
+        return (name,)
+    if name in GROUPS:
+        return GROUPS[name]
+    known = ", ".join((*PARTS, *GROUPS))
+    raise argparse.ArgumentTypeError(f"there is no part {name!r}: choose {known}")
 
 
 def _at_least_one(text: str) -> int:

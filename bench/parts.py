@@ -26,7 +26,7 @@ from bench import (
 from bench.figure import Figure
 from bench.scale import Scale
 
-__all__ = ["PARTS"]
+__all__ = ["GROUPS", "PARTS"]
 
 PARTS: Final[Mapping[str, Callable[[Scale, Path], Coroutine[None, None, list[Figure]]]]] = {
     "orders": orders.measure,
@@ -47,3 +47,5 @@ PARTS: Final[Mapping[str, Callable[[Scale, Path], Coroutine[None, None, list[Fig
     "streams": streams.measure,
     "start": start.measure,
 }
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"intake": ("orders", "orders-postgresql")}
+"""Parts that belong together, under one name."""

@@ -44,6 +44,18 @@ def test_an_unknown_part_is_named() -> None:
     assert "nonsense" in done.stderr
 
 
+@pytest.mark.slow
+def test_a_group_is_its_parts_each_once() -> None:
+    done = run_bench("intake", "orders", "--small", "--json")
+    assert done.returncode in {0, 1}, done.stderr
+    names = [figure["name"] for figure in json.loads(done.stdout)]
+    assert names == [
+        "orders applied, SQLite",
+        "orders applied, PostgreSQL",
+        "orders applied, PostgreSQL, one hot item",
+    ]
+
+
 def test_json_alone_stands_on_standard_output() -> None:
     done = run_bench("orders", "--small", "--json")
     assert done.returncode in {0, 1}, done.stderr
