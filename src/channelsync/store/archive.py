@@ -24,13 +24,15 @@ from channelsync.store.chain_check import Anchor
 from channelsync.store.folder import sync
 from channelsync.store.folding import Fold, FoldRefused
 from channelsync.store.openings import Openings, digest_of
+from channelsync.store.schema import INSTANT
+from channelsync.store.stock_tables import movements
 
 __all__ = ["Archive", "ArchiveReport", "ArchiveUnreadable", "check_archive", "new_archive"]
 
 FORMAT: Final = "channelsync-ledger-archive"
 VERSION: Final = 1
-_INSTANTS: Final = ("at", "moved_at")
-_COLUMNS: Final = ("moved_at", "item_id", "location_id", "listing_id")
+_NULLABLE: Final = tuple(column.name for column in movements.c if column.nullable)
+_INSTANTS: Final = tuple(column.name for column in movements.c if column.type is INSTANT)
 
 
 class ArchiveUnreadable(Exception):
@@ -208,7 +210,9 @@ def _movements(path: Path, lines: gzip.GzipFile, number: int) -> Iterator[Mappin
 
 
 def _movement(written: dict[str, Any]) -> Mapping[str, Any]:
-    shown: dict[str, Any] = dict.fromkeys(_COLUMNS) | written
+    shown: dict[str, Any] = dict.fromkeys(_NULLABLE) | written
+    if shown.keys() != set(movements.c.keys()):
+        raise ValueError("it has other columns than a movement")
     for name in _INSTANTS:
         if shown[name] is not None:
             shown[name] = float.fromhex(shown[name])

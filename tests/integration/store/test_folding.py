@@ -356,6 +356,7 @@ async def test_an_archive_that_was_changed_is_found(
             "never folded there",
         ),
         (lambda lines: [*lines[:7], b"[]\n", *lines[8:]], "a line that is no movement"),
+        (lambda lines: [*lines[:7], b"{}\n", *lines[8:]], "other columns than a movement"),
         (
             lambda lines: [lines[0].replace(b'"version": 1', b'"version": 2'), *lines[1:]],
             "of version 2",
