@@ -682,6 +682,8 @@ CREATE INDEX ix_order_lines_listing ON order_lines (listing_id, id);
 
 CREATE INDEX ix_order_lines_parked ON order_lines (channel) WHERE parked IS NOT NULL;
 
+CREATE INDEX ix_order_lines_unknown ON order_lines (sku) WHERE listing_id IS NULL;
+
 CREATE TABLE pushes (
     id TEXT NOT NULL,
     listing_id INTEGER NOT NULL,

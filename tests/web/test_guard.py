@@ -136,6 +136,6 @@ async def test_readiness_ends_with_the_store(build: Build, visit: Client) -> Non
     house = await build(stock={}, quotas={}, semantics={})
     client = await visit(house)
     async with house.engine.database.write() as tx:
-        await tx.exec_driver_sql("DROP TABLE alarms")
+        await tx.exec_driver_sql("DROP TABLE work")
     assert (await client.get("/readyz")).status_code == 503
     assert (await client.get("/livez")).status_code == 200

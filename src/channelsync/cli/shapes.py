@@ -228,6 +228,7 @@ SHAPES: Final[Mapping[str, Any]] = MappingProxyType(
                     "state": "open",
                     "parked": "unmapped",
                     "sold_at": AT,
+                    "first_heard_at": AT,
                     "heard_at": AT,
                 }
             ]

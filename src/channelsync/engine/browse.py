@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -163,8 +165,15 @@ async def _with_recipes(tx: AsyncConnection, found: Rows) -> Rows:
 
 
 async def lines_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
-    """Order lines, the newest first; `kind` is a state, or `parked`."""
+    """Order lines, the newest first; `kind` is a state, or `parked`.
+
+    With `sku` those that sold the item, alone or in a bundle, and those told under that name whose
+    offer nobody knows.
+    """
     lines = order_lines.c
+    # Not the bare column, whose index leads to every line of a channel: the newest few are wanted,
+    # and are met soon from the end.
+    channel = sa.func.coalesce(lines.channel, "")
     query = (
         sa.select(
             lines.id,
@@ -182,21 +191,30 @@ async def lines_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
             lines.first_heard_at,
             lines.heard_at,
         )
-        .where(*_channels_in(wanted.reach, lines.channel))
+        .where(*_channels_in(wanted.reach, channel))
         .order_by(lines.id.desc())
         .limit(wanted.limit)
     )
-    if wanted.sku is not None:
-        holding = sa.select(recipes.c.listing_id).join(items, items.c.id == recipes.c.item_id)
-        containing = lines.listing_id.in_(holding.where(items.c.sku == wanted.sku))
-        query = query.where(sa.or_(lines.sku == wanted.sku, containing))
     if wanted.kind == "parked":
         query = query.where(lines.parked.is_not(None))
     elif wanted.kind is not None:
         query = query.where(lines.state == wanted.kind)
     if wanted.channel is not None:
-        query = query.where(lines.channel == wanted.channel)
-    return await _rows(tx, _before(query, lines.id, wanted))
+        query = query.where(channel == wanted.channel)
+    query = _before(query, lines.id, wanted)
+    if wanted.sku is None:
+        return await _rows(tx, query)
+    # A look for each listing: the newest of each are at hand, however many lines there are.
+    parts = [await _rows(tx, query.where(of)) for of in await _lines_of(tx, wanted.sku)]
+    found = sorted(chain.from_iterable(parts), key=itemgetter("id"), reverse=True)
+    return found[: wanted.limit]
+
+
+async def _lines_of(tx: AsyncConnection, sku: str) -> list[sa.ColumnElement[bool]]:
+    holding = sa.select(recipes.c.listing_id).join(items, items.c.id == recipes.c.item_id)
+    known = (await tx.execute(holding.where(items.c.sku == sku))).scalars()
+    unknown = sa.and_(order_lines.c.listing_id.is_(None), order_lines.c.sku == sku)
+    return [*(order_lines.c.listing_id == key for key in known), unknown]
 
 
 async def movements_page(tx: AsyncConnection, wanted: Wanted) -> Rows:

@@ -105,9 +105,9 @@ async def view_stockout_ratio(tx: AsyncConnection) -> float | None:
         .group_by(recipes.c.item_id)
         .subquery()
     )
-    listed = await _number(tx, sa.select(sa.func.count()).select_from(by_item))
-    out = sa.select(sa.func.count()).select_from(by_item).where(by_item.c.most == 0)
-    return _ratio(await _number(tx, out), listed)
+    out = sa.func.sum(sa.case((by_item.c.most == 0, 1), else_=0))
+    row = (await tx.execute(sa.select(out.label("out"), sa.func.count().label("listed")))).one()
+    return _ratio(int(row.out or 0), int(row.listed))
 
 
 def at_rest() -> sa.ColumnElement[bool]:

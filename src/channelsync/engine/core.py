@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from channelsync.domain.escrow import ChannelLimits
+from channelsync.engine.latest import Latest
 from channelsync.engine.policy import Policy
+from channelsync.engine.sums import Sums, latest_sums
 from channelsync.ports import Environment, OpenChannels, Presence, RunningChannel, WakeBus
 from channelsync.store.database import Database
 from channelsync.store.presence import Alone
@@ -28,6 +30,11 @@ class Engine:
     tracing: Tracing = field(default_factory=NoTracing)
     sending: set[str] = field(default_factory=set)
     """Requests that this process is sending: from before a copy is committed until its end is."""
+    sums: Latest[Sums] = field(init=False, repr=False)
+    """Sums over the whole house, for who looks again and again."""
+
+    def __post_init__(self) -> None:
+        self.sums = latest_sums(self)
 
     @property
     def now(self) -> Callable[[], float]:

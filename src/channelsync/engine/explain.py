@@ -19,6 +19,7 @@ from channelsync.engine.core import Engine
 from channelsync.engine.explain_causes import Cause, Sources, view_causes
 from channelsync.engine.grants import Grants, Listing
 from channelsync.engine.item_view import ItemView, view_item
+from channelsync.engine.listing_rows import spelled
 from channelsync.engine.plan import (
     PlannedPush,
     StockNumbers,
@@ -233,7 +234,7 @@ async def _unlisted(
 ) -> tuple[Unlisted, ...]:
     query = (
         sa.select(listings)
-        .where(listings.c.sku == item.sku, listings.c.id.not_in(sorted(listed)))
+        .where(spelled(item.sku), listings.c.id.not_in(sorted(listed)))
         .order_by(listings.c.channel)
     )
     if channel is not None:

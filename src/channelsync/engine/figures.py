@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.core import Engine
+from channelsync.engine.latest import Latest
 from channelsync.engine.status import Status, view_status
-from channelsync.engine.workings import Workings, view_workings
+from channelsync.engine.sums import Sums
+from channelsync.engine.workings import (
+    ListingFigures,
+    Workings,
+    view_listing_figures,
+    view_workings,
+)
 from channelsync.store import tables
 
-__all__ = ["Count", "Figures", "Lag", "view_apply_lags", "view_figures"]
+__all__ = [
+    "Count",
+    "Figures",
+    "Lag",
+    "Totals",
+    "latest_totals",
+    "view_apply_lags",
+    "view_figures",
+    "view_totals",
+]
 
 LAGS_OF_SECONDS = 86_400.0
 LAGS_MAX = 5_000
 """So many of the latest are looked at."""
+SMALL_ROWS: Final = 50_000
+"""Totals of no more rows are counted at every look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +59,23 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What only a look at every row of a long table tells."""
+
+    pushes: tuple[Count, ...]
+    """Closed ones, by outcome."""
+    order_lines: tuple[Count, ...]
+    expired_holds: int
+    listings: ListingFigures
+
+    @property
+    def rows(self) -> int:
+        """Of how many rows, about."""
+        counted = sum(one.count for one in (*self.pushes, *self.order_lines))
+        return counted + self.expired_holds + self.listings.listings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """Totals since the books began, unless they say otherwise."""
 
@@ -48,10 +83,7 @@ class Figures:
     oversold: int
     """Units promised now that are not there, over all items and pools."""
     shortfalls: tuple[Count, ...]
-    pushes: tuple[Count, ...]
-    """Closed ones, by outcome."""
-    order_lines: tuple[Count, ...]
-    expired_holds: int
+    totals: Totals
     oldest_push_seconds: float
     order_lags: tuple[Lag, ...]
     """From a sale until it was heard of."""
@@ -62,9 +94,42 @@ class Figures:
     """Rows that were let go of; the cause is their kind."""
 
 
-async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
-    """Everything, from the caller's read transaction."""
-    status = await view_status(engine, tx)
+async def view_totals(tx: AsyncConnection, now: Instant) -> Totals:
+    """All of them, from the caller's read transaction."""
+    lines = tables.order_lines.c.channel
+    counted = sa.func.count().label("count")
+    return Totals(
+        pushes=await _counts(tx, _closed_pushes()),
+        order_lines=await _counts(
+            tx, sa.select(lines, sa.literal("").label("cause"), counted).group_by(lines)
+        ),
+        expired_holds=await _expired(tx),
+        listings=await view_listing_figures(tx, now),
+    )
+
+
+def latest_totals(engine: Engine, *, small_rows: int = SMALL_ROWS) -> Latest[Totals]:
+    """They as whoever asks again and again is told. Of a small house always those of now."""
+    return Latest(
+        engine.database,
+        lambda tx: view_totals(tx, engine.now()),
+        is_small=lambda totals: totals.rows <= small_rows,
+    )
+
+
+async def view_figures(
+    engine: Engine,
+    tx: AsyncConnection,
+    *,
+    sums: Sums | None = None,
+    totals: Totals | None = None,
+) -> Figures:
+    """Everything, from the caller's read transaction; `sums` and `totals` may be a little older.
+
+    What is oversold is always counted anew.
+    """
+    status = await view_status(engine, tx, sums)
+    totals = totals or await view_totals(tx, status.at)
     shortfalls, lines = tables.shortfalls, tables.order_lines
     return Figures(
         status=status,
@@ -77,14 +142,7 @@ async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
                 sa.func.sum(shortfalls.c.units).label("count"),
             ).group_by(shortfalls.c.channel, shortfalls.c.cause),
         ),
-        pushes=await _counts(tx, _closed_pushes()),
-        order_lines=await _counts(
-            tx,
-            sa.select(
-                lines.c.channel, sa.literal("").label("cause"), sa.func.count().label("count")
-            ).group_by(lines.c.channel),
-        ),
-        expired_holds=await _expired(tx),
+        totals=totals,
         oldest_push_seconds=await _oldest_push(tx, status.at),
         order_lags=await _lags(
             tx,
@@ -97,7 +155,7 @@ async def view_figures(engine: Engine, tx: AsyncConnection) -> Figures:
         ),
         apply_lags=await view_apply_lags(tx, status.at - LAGS_OF_SECONDS),
         pruned=await _counts(tx, _pruned()),
-        workings=await view_workings(engine, tx, status.channels, status.at),
+        workings=await view_workings(engine, tx, status.channels, status.at, totals.listings),
     )
 
 
@@ -194,8 +252,8 @@ async def _expired(tx: AsyncConnection) -> int:
 
 
 async def _oldest_push(tx: AsyncConnection, now: Instant) -> float:
-    query = sa.select(sa.func.min(tables.pushes.c.opened_at)).where(
-        tables.pushes.c.closed_at.is_(None)
-    )
+    pushes = tables.pushes.c
+    # Not the bare column: by its index SQLite would pass every closed push before an open one.
+    query = sa.select(sa.func.min(pushes.opened_at + 0.0)).where(pushes.closed_at.is_(None))
     oldest: Instant | None = (await tx.execute(query)).scalar()
     return 0.0 if oldest is None else now - oldest

@@ -25,6 +25,7 @@ __all__ = [
     "push_state",
     "push_values",
     "selected",
+    "spelled",
 ]
 
 
@@ -89,6 +90,15 @@ _GLIMPSED: Final = (
 )
 _ACCOUNT_AT: Final = 1 + _GLIMPSED.index("semantics")
 _GLIMPSED_OF_PUSH: Final = ("id", "kind", "units", "state", "charged", "copies", "release_after")
+
+
+def spelled(sku: str) -> sa.ColumnElement[bool]:
+    """Listings that their channel knows by this name.
+
+    Asked for by channel as well, be it any: so is their index, and a catalogue is long.
+    """
+    any_channel = sa.select(tables.channels.c.name)
+    return sa.and_(tables.listings.c.channel.in_(any_channel), tables.listings.c.sku == sku)
 
 
 def selected(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:

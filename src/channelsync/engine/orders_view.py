@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.store.tables import items, order_lines, recipes
+from channelsync.engine.browse import Wanted, lines_page
 
 __all__ = ["LineView", "view_lines"]
 
@@ -30,6 +29,7 @@ class LineView:
     parked: str | None
     """Why it is not counted yet; None once it is."""
     sold_at: Instant | None
+    first_heard_at: Instant
     heard_at: Instant
     """When it was last heard of."""
 
@@ -42,38 +42,13 @@ async def view_lines(
     parked: bool = False,
     limit: int = 20,
 ) -> tuple[LineView, ...]:
-    """The lines heard of last; with `parked` only those that wait to be counted.
+    """The newest lines; with `parked` only those that wait to be counted.
 
-    With `sku` those that sold the item, alone or in a bundle, and those told under that name.
+    With `sku` those that sold the item, alone or in a bundle, and those told under that name whose
+    offer nobody knows.
     """
-    query = sa.select(order_lines).order_by(order_lines.c.heard_at.desc(), order_lines.c.id.desc())
-    if channel is not None:
-        query = query.where(order_lines.c.channel == channel)
-    if sku is not None:
-        containing = (
-            sa.select(recipes.c.listing_id)
-            .join(items, items.c.id == recipes.c.item_id)
-            .where(items.c.sku == sku)
-        )
-        query = query.where(
-            sa.or_(order_lines.c.sku == sku, order_lines.c.listing_id.in_(containing))
-        )
-    if parked:
-        query = query.where(order_lines.c.parked.is_not(None))
+    wanted = Wanted(limit=limit, channel=channel, sku=sku, kind="parked" if parked else None)
+    names = [field.name for field in fields(LineView)]
     return tuple(
-        LineView(
-            channel=row.channel,
-            order=row.order_id,
-            line=row.line_id,
-            sku=row.sku,
-            ordered=row.ordered,
-            cancelled=row.cancelled,
-            shipped=row.shipped,
-            returned=row.returned,
-            state=row.state,
-            parked=row.parked,
-            sold_at=row.sold_at,
-            heard_at=row.heard_at,
-        )
-        for row in await tx.execute(query.limit(limit))
+        LineView(**{name: row[name] for name in names}) for row in await lines_page(tx, wanted)
     )

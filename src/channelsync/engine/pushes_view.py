@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.permissions import Reach
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.browse import Rows, Wanted
+from channelsync.engine.listing_rows import spelled
 from channelsync.store.tables import attempts, listings, pushes
 
 __all__ = ["AttemptRow", "PushShown", "UnknownPush", "cursor_of", "pushes_page", "view_push"]
@@ -65,7 +66,7 @@ async def pushes_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
         .limit(wanted.limit)
     )
     if wanted.sku is not None:
-        query = query.where(listings.c.sku == wanted.sku)
+        query = query.where(spelled(wanted.sku))
     if wanted.channel is not None:
         query = query.where(pushes.c.channel == wanted.channel)
     if wanted.kind == "open":

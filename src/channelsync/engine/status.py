@@ -24,6 +24,7 @@ __all__ = [
     "Status",
     "channel_names",
     "channel_statuses",
+    "view_overdue",
     "view_status",
 ]
 
@@ -61,6 +62,11 @@ _BROKEN: Final = (
     .order_by(tables.assumptions.c.channel, tables.assumptions.c.assumption)
 )
 _AT: Final = {name: sa.bindparam(name, type_=sa.Double) for name in ("_now", "_since")}
+_OLDEST_WORK: Final = sa.select(sa.func.min(tables.work.c.not_before)).where(
+    tables.work.c.done_version < tables.work.c.want_version,
+    tables.work.c.attempts == sa.literal_column("0"),
+    sa.or_(tables.work.c.lease_until.is_(None), tables.work.c.lease_until <= _AT["_now"]),
+)
 _COUNTS: Final = sa.select(
     sa.select(sa.func.count())
     .where(tables.dead_letters.c.state == sa.literal_column("'dead'"))
@@ -74,14 +80,7 @@ _COUNTS: Final = sa.select(
     .where(tables.shortfalls.c.at > _AT["_since"], IS_SHORT)
     .scalar_subquery()
     .label("shortfall_units"),
-    sa.select(sa.func.min(tables.work.c.not_before))
-    .where(
-        tables.work.c.done_version < tables.work.c.want_version,
-        tables.work.c.attempts == sa.literal_column("0"),
-        sa.or_(tables.work.c.lease_until.is_(None), tables.work.c.lease_until <= _AT["_now"]),
-    )
-    .scalar_subquery()
-    .label("oldest_work"),
+    _OLDEST_WORK.scalar_subquery().label("oldest_work"),
 )
 _CHANNELS: Final = sa.select(tables.channels).order_by(tables.channels.c.name)
 _ALARMS: Final = (
@@ -186,6 +185,11 @@ async def _counts(tx: AsyncConnection, now: Instant) -> Any:
     return (await tx.execute(_COUNTS, {"_now": now, "_since": now - DAY_SECONDS})).one()
 
 
+async def view_overdue(tx: AsyncConnection, now: Instant) -> float | None:
+    """For how long work has been waiting that nobody does; None while all is done in time."""
+    return _overdue((await tx.execute(_OLDEST_WORK, {"_now": now})).scalar(), now)
+
+
 def _overdue(oldest: Instant | None, now: Instant) -> float | None:
     if oldest is None or now - oldest < OVERDUE_SECONDS:
         return None
@@ -217,9 +221,13 @@ async def channel_names(tx: AsyncConnection) -> tuple[str, ...]:
 async def channel_statuses(
     engine: Engine, tx: AsyncConnection, now: Instant, sums: Sums | None = None
 ) -> tuple[ChannelStatus, ...]:
-    """Every channel of the store, removed ones included, by name."""
+    """Every channel of the store, removed ones included, by name.
+
+    Numbers of listings are those of `sums`, else of the latest that a large house keeps.
+    """
     rows = (await tx.execute(_CHANNELS)).all()
-    listings = await listing_counts(tx) if sums is None else sums.listings
+    known = sums or engine.sums.kept()
+    listings = await listing_counts(tx) if known is None else known.listings
     waiting = await _waiting(tx)
     broken = await _broken(tx)
     loads = await view_loads(tx, rows, now=now)

@@ -1,32 +1,33 @@
 """Sums over all items and listings: what only a look at every row of them tells.
 
 The database adds up; with a hundred thousand items that takes it a moment, so whoever shows sums
-again and again keeps the latest (`LatestSums`) and has them counted anew beside what he does.
+again and again keeps the latest (`latest_sums`) and has them counted anew beside what he does.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from time import monotonic
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.engine.core import Engine
+from channelsync.engine.latest import Latest
 from channelsync.engine.policy import Policy
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
+if TYPE_CHECKING:
+    from channelsync.engine.core import Engine
+
 __all__ = [
     "Coverage",
-    "LatestSums",
     "PoolStatus",
     "Sums",
+    "latest_sums",
     "listing_counts",
     "proof_coverage",
     "view_sums",
@@ -34,8 +35,6 @@ __all__ = [
 
 SMALL_ITEMS: Final = 2_000
 """Sums over no more items are counted at every look."""
-REST: Final = 30.0
-"""Sums over more are counted anew after so many times as long as they took."""
 
 
 _CATALOGUE: Final = sa.select(sa.func.count()).select_from(tables.items)
@@ -101,39 +100,13 @@ async def view_sums(engine: Engine, tx: AsyncConnection) -> Sums:
     )
 
 
-@dataclass(slots=True)
-class LatestSums:
-    """The latest sums. Of a small house they are always those of now."""
-
-    engine: Engine
-    small_items: int = SMALL_ITEMS
-    _latest: Sums | None = None
-    _took_seconds: float = 0.0
-    _counted_at: float = 0.0
-    _counting: asyncio.Task[Sums] | None = field(default=None, repr=False)
-
-    async def view(self) -> Sums:
-        """Sums of now, or the latest while newer ones are being counted."""
-        if self._latest is None or self._latest.items <= self.small_items:
-            return await asyncio.shield(self._begin())
-        if monotonic() - self._counted_at > REST * self._took_seconds:
-            self._begin()
-        return self._latest
-
-    def _begin(self) -> asyncio.Task[Sums]:
-        if self._counting is None or self._counting.done():
-            self._counting = asyncio.create_task(self._count())
-            # Whoever waits for it hears what went wrong; with nobody there, the next look does.
-            self._counting.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return self._counting
-
-    async def _count(self) -> Sums:
-        began = monotonic()
-        async with self.engine.database.read() as tx:
-            self._latest = await view_sums(self.engine, tx)
-        self._counted_at = monotonic()
-        self._took_seconds = self._counted_at - began
-        return self._latest
+def latest_sums(engine: Engine, *, small_items: int = SMALL_ITEMS) -> Latest[Sums]:
+    """They as whoever looks again and again is told. Of a small house always those of now."""
+    return Latest(
+        engine.database,
+        lambda tx: view_sums(engine, tx),
+        is_small=lambda sums: sums.items <= small_items,
+    )
 
 
 # ------------------------------------------------------------------ listings

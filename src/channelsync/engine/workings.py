@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +16,15 @@ from channelsync.engine.status import ChannelStatus
 from channelsync.store import tables
 from channelsync.store.tables import ListingState
 
-__all__ = ["STALENESS_BUCKETS", "ChannelWorkings", "Staleness", "Workings", "view_workings"]
+__all__ = [
+    "STALENESS_BUCKETS",
+    "ChannelWorkings",
+    "ListingFigures",
+    "Staleness",
+    "Workings",
+    "view_listing_figures",
+    "view_workings",
+]
 
 STALENESS_BUCKETS: Final = (60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0)
 """Upper bounds, in seconds."""
@@ -34,6 +43,21 @@ class Staleness:
     listings: int
     seconds: float
     """All ages together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingFigures:
+    """What only a look at every listing tells."""
+
+    accuracy: Mapping[str, float]
+    """By channel: settled listings at rest that show what is expected, over those at rest."""
+    staleness: tuple[Staleness, ...]
+    stockout_ratio: float | None
+
+    @property
+    def listings(self) -> int:
+        """Over how many they are."""
+        return sum(one.listings for one in self.staleness)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,24 +86,36 @@ class Workings:
     """Kind of work, and how often it was stopped because the books would have become wrong."""
 
 
+async def view_listing_figures(tx: AsyncConnection, now: Instant) -> ListingFigures:
+    """All of them, from the caller's read transaction."""
+    return ListingFigures(
+        accuracy=await _accuracy(tx),
+        staleness=await _staleness(tx, now),
+        stockout_ratio=await view_stockout_ratio(tx),
+    )
+
+
 async def view_workings(
-    engine: Engine, tx: AsyncConnection, channels: tuple[ChannelStatus, ...], now: Instant
+    engine: Engine,
+    tx: AsyncConnection,
+    channels: tuple[ChannelStatus, ...],
+    now: Instant,
+    listings: ListingFigures,
 ) -> Workings:
-    """Everything, from the caller's read transaction."""
-    accuracy = await _accuracy(tx)
+    """Everything, from the caller's read transaction and what is known of the listings."""
     return Workings(
         channels=tuple(
             ChannelWorkings(
                 channel=one.channel,
                 breaker=_breaker(one),
                 waited_seconds=_waited(engine, one.channel),
-                accuracy=accuracy.get(one.channel),
+                accuracy=listings.accuracy.get(one.channel),
             )
             for one in channels
         ),
-        staleness=await _staleness(tx, now),
+        staleness=listings.staleness,
         sendings=await _sendings(tx, now),
-        stockout_ratio=await view_stockout_ratio(tx),
+        stockout_ratio=listings.stockout_ratio,
         refused_work=await _refused_work(tx),
     )
 

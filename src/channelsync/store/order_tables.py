@@ -85,6 +85,7 @@ order_lines = sa.Table(
     ),
     sa.Index("ix_order_lines_heard", "first_heard_at"),
     sa.Index("ix_order_lines_listing", "listing_id", "id"),
+    sa.Index("ix_order_lines_unknown", "sku", **only("listing_id IS NULL")),
     sa.Index("ix_order_lines_parked", "channel", **only("parked IS NOT NULL")),
 )
 

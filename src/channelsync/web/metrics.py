@@ -18,7 +18,7 @@ from typing_extensions import override
 
 import channelsync
 from channelsync.engine.core import Engine
-from channelsync.engine.figures import Figures, view_figures
+from channelsync.engine.figures import Figures, latest_totals, view_figures
 from channelsync.engine.status import ChannelStatus
 from channelsync.web.meters import Meters
 from channelsync.web.metrics_workings import workings_families
@@ -32,18 +32,20 @@ class Metrics:
     def __init__(self, engine: Engine, meters: Meters) -> None:
         self._engine = engine
         self._meters = meters
+        self._totals = latest_totals(engine)
 
     async def show(self, _request: Request) -> Response:
         """Everything, in the text format."""
+        sums, totals = await self._engine.sums.view(), await self._totals.view()
         async with self._engine.database.read() as connection:
-            figures = await view_figures(self._engine, connection)
+            figures = await view_figures(self._engine, connection, sums=sums, totals=totals)
         books = CollectorRegistry()
         books.register(_Books(figures))
         text = generate_latest(self._meters.registry) + generate_latest(books)
         return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Books(Collector):
     """One reading of the books, as metrics."""
 
@@ -188,14 +190,14 @@ class _Books(Collector):
         yield _counter(
             "channelsync_push",
             "Pushes that were closed, by outcome.",
-            [((one.channel, one.cause), one.count) for one in figures.pushes],
+            [((one.channel, one.cause), one.count) for one in figures.totals.pushes],
             "channel",
             "outcome",
         )
         yield _counter(
             "channelsync_orders_ingested",
             "Order lines heard of.",
-            [((one.channel,), one.count) for one in figures.order_lines],
+            [((one.channel,), one.count) for one in figures.totals.order_lines],
             "channel",
         )
         yield _counter(
@@ -224,7 +226,9 @@ class _Books(Collector):
             "channelsync_reservations_active", "Holds that are active.", [((), status.holds)]
         )
         yield _counter(
-            "channelsync_reservations_expired", "Holds that ran out.", [((), figures.expired_holds)]
+            "channelsync_reservations_expired",
+            "Holds that ran out.",
+            [((), figures.totals.expired_holds)],
         )
 
 

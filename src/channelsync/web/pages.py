@@ -12,7 +12,6 @@ from starlette.routing import Mount, Route
 
 from channelsync.engine.core import Engine
 from channelsync.engine.overview import ItemRow, Overview, view_overview
-from channelsync.engine.sums import LatestSums
 from channelsync.web.api.books import require_everywhere
 from channelsync.web.dashboard.assets import Assets
 from channelsync.web.dashboard.channels import show_part
@@ -35,7 +34,6 @@ class Pages:
         self._engine = engine
         self._options = options
         self._painter = Painter()
-        self._sums = LatestSums(engine)
         self._frame = Frame(engine.now)
         self.feed: Feed[Overview] = Feed(
             look=self._look,
@@ -55,7 +53,7 @@ class Pages:
         )
 
     async def _look(self, search: str = "") -> Overview:
-        return await view_overview(self._engine, search=search, sums=await self._sums.view())
+        return await view_overview(self._engine, search=search, sums=await self._engine.sums.view())
 
     def _paint(self, overview: Overview) -> dict[str, str]:
         stage = self._options.stage

@@ -96,9 +96,9 @@ async def prune_all(house: House, limit: int = 3) -> int:
 
 async def told(house: House) -> tuple[Any, int]:
     async with house.engine.database.read() as tx:
-        figures = await view_figures(house.engine, tx)
-    return sorted((one.channel, one.cause, one.count) for one in figures.pushes), (
-        figures.expired_holds
+        totals = (await view_figures(house.engine, tx)).totals
+    return sorted((one.channel, one.cause, one.count) for one in totals.pushes), (
+        totals.expired_holds
     )
 
 

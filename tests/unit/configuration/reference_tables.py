@@ -13,9 +13,10 @@ from prometheus_client.metrics import MetricWrapperBase
 import channelsync
 from channelsync.cli.exit_codes import MEANINGS
 from channelsync.domain.permissions import UNBOUNDED, Permission, Role, permissions_of
-from channelsync.engine.figures import Figures
+from channelsync.engine.figures import Figures, Totals
 from channelsync.engine.status import Status
 from channelsync.engine.sums import Coverage
+from channelsync.engine.workings import ListingFigures
 from channelsync.store import tables
 from channelsync.web.access import OPEN, SELF, TABLE, Asked
 from channelsync.web.meters import Meters
@@ -41,9 +42,12 @@ NOTHING = Figures(
     ),
     oversold=0,
     shortfalls=(),
-    pushes=(),
-    order_lines=(),
-    expired_holds=0,
+    totals=Totals(
+        pushes=(),
+        order_lines=(),
+        expired_holds=0,
+        listings=ListingFigures(accuracy={}, staleness=(), stockout_ratio=None),
+    ),
     oldest_push_seconds=0.0,
     order_lags=(),
     apply_lags=(),

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from channelsync.domain.stock import StockLevel, pool_stock
 from channelsync.domain.vocabulary import PushSemantics
-from channelsync.engine.sums import REST, LatestSums, view_sums
+from channelsync.engine.latest import REST
+from channelsync.engine.status import channel_statuses
+from channelsync.engine.sums import latest_sums, view_sums
 from channelsync.store import tables
 from tests.support.house import House, build_house
 
@@ -75,16 +77,19 @@ async def test_a_pool_is_what_the_domain_adds_up(tmp_path: Path) -> None:
 
 async def test_sums_of_a_small_house_are_always_those_of_now(tmp_path: Path) -> None:
     house = await house_of(tmp_path, safety_stock=0)
-    latest = LatestSums(house.engine)
+    latest = latest_sums(house.engine)
     first = await latest.view()
+    assert latest.kept() is None
     assert (await latest.view()).at > first.at
     await house.engine.database.close()
 
 
 async def test_sums_over_many_items_are_counted_beside_whoever_looks(tmp_path: Path) -> None:
     house = await house_of(tmp_path, safety_stock=0)
-    latest = LatestSums(house.engine, small_items=7)
+    latest = latest_sums(house.engine, small_items=7)
+    assert latest.kept() is None
     first = await latest.view()
+    assert latest.kept() is first
     assert await latest.view() is first
     latest._counted_at -= REST * latest._took_seconds + 1.0
     assert await latest.view() is first
@@ -93,3 +98,19 @@ async def test_sums_over_many_items_are_counted_beside_whoever_looks(tmp_path: P
     assert second.at > first.at
     assert await latest.view() is second
     await house.engine.database.close()
+
+
+async def test_what_a_large_house_keeps_is_not_counted_for_its_channels(tmp_path: Path) -> None:
+    house = await house_of(tmp_path, safety_stock=0)
+    engine = house.engine
+    engine.sums = latest_sums(engine, small_items=7)
+    known = (await engine.sums.view()).listings
+    async with engine.database.write() as tx:
+        await tx.execute(sa.update(tables.listings).values(exposure=0))
+    async with engine.database.read() as tx:
+        shown = await channel_statuses(engine, tx, engine.now())
+    await engine.database.close()
+    assert {one.channel: one.exposure for one in shown} == {
+        channel: counts["exposure"] for channel, counts in known.items()
+    }
+    assert sum(one.exposure for one in shown) > 0

@@ -30,7 +30,7 @@ async def orders(
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many lines.")] = 20,
 ) -> None:
-    """List the order lines heard of last."""
+    """List the newest order lines."""
     from channelsync.engine.channel_desk import require_channel
     from channelsync.engine.orders_view import view_lines
 
@@ -49,7 +49,7 @@ def _show(screen: Screen, lines: tuple[LineView, ...], now: float, *, parked: bo
     grid = Grid("Heard", "Channel", "Order", "SKU", "Units", "State", right=("Units",))
     for one in lines:
         order = one.order if one.line == "1" else f"{one.order} / {one.line}"
-        row = (ago(one.heard_at, now), one.channel, order, one.sku, one.ordered, _state(one))
+        row = (ago(one.first_heard_at, now), one.channel, order, one.sku, one.ordered, _state(one))
         grid.row(*row)
     screen.grid(grid)
 
