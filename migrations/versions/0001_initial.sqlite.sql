@@ -541,6 +541,8 @@ CREATE TABLE shortfalls (
     CONSTRAINT fk_shortfalls_item_id FOREIGN KEY(item_id) REFERENCES items (id)
 );
 
+CREATE INDEX ix_shortfalls_at ON shortfalls (at);
+
 CREATE TABLE sign_ins (
     digest TEXT NOT NULL,
     user_id INTEGER NOT NULL,

@@ -194,11 +194,13 @@ def _lag(channel: str, found: list[float]) -> Lag:
 async def _oversold(tx: AsyncConnection) -> int:
     """Over the active locations of a pool together: units may be carried from one to another."""
     stock, locations = tables.stock, tables.locations
+    # Where units are missing in all, they are missing somewhere: few are to be added up.
+    short = sa.select(stock.c.item_id).where(stock.c.reserved > stock.c.on_hand)
     missing = sa.func.sum(stock.c.reserved) - sa.func.sum(stock.c.on_hand)
     by_item = (
         sa.select(missing.label("missing"))
         .join(locations, locations.c.id == stock.c.location_id)
-        .where(locations.c.active)
+        .where(locations.c.active, stock.c.item_id.in_(short))
         .group_by(stock.c.item_id, locations.c.pool)
         .having(missing > 0)
         .subquery()

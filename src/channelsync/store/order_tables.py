@@ -143,4 +143,5 @@ shortfalls = sa.Table(
     sa.Column("cause", sa.Text, nullable=False),
     sa.Column("reference", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint("units > 0", name="units"),
+    sa.Index("ix_shortfalls_at", "at"),
 )

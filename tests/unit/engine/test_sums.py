@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from channelsync.domain.stock import StockLevel, pool_stock
 from channelsync.domain.vocabulary import PushSemantics
+from channelsync.engine.figures import view_figures
 from channelsync.engine.latest import REST
 from channelsync.engine.status import channel_statuses
 from channelsync.engine.sums import latest_sums, view_sums
@@ -62,7 +63,9 @@ async def test_a_pool_is_what_the_domain_adds_up(tmp_path: Path) -> None:
         held[recipe.item_id] += recipe.units * (exposures[recipe.listing_id] or 0)
     async with house.engine.database.read() as tx:
         sums = await view_sums(house.engine, tx)
+        figures = await view_figures(house.engine, tx)
     await house.engine.database.close()
+    assert figures.oversold == sums.oversold
     [pool] = sums.pools
     assert pool.items == 8
     assert pool.on_hand == sum(one.on_hand for one in stocks.values())
