@@ -30,7 +30,9 @@ SECONDS_MAX = 0.1
 SHARE = 0.95
 BETWEEN_SECONDS = 0.3
 """Pages that are asked for sooner share a look at the store."""
-LINES_A_PUSH = 3
+LINES_A_PUSH = 4
+HOT = 3
+"""Of so many orders and movements one is of the same item, whose pages are looked at."""
 _ROWS_AT_ONCE = 20_000
 
 
@@ -46,10 +48,11 @@ class _Page:
 def _pages(sku: str) -> tuple[_Page, ...]:
     return (
         _Page("overview", "/", "What every channel may sell"),
-        _Page("page of an item", f"/items/{sku}", sku),
+        _Page("page of the hottest item", f"/items/{sku}", sku),
         _Page("page of a channel", f"/channels/{CHANNELS[0]}", "Last order lines"),
-        _Page("orders of an item", f"/orders?sku={sku}", sku),
-        _Page("pushes of an item", f"/pushes?sku={sku}", sku),
+        _Page("its orders", f"/orders?sku={sku}", sku),
+        _Page("its pushes", f"/pushes?sku={sku}", sku),
+        _Page("its movements", f"/movements?sku={sku}", sku),
         _Page("readiness", "/readyz", "ok"),
         _Page("metrics", "/metrics", "channelsync_oversold_units 0.0"),
     )
@@ -90,10 +93,14 @@ async def _move(database: Database, items: int, movements: int) -> None:
     for first in range(0, movements, _ROWS_AT_ONCE):
         rows = []
         for number in range(first, min(first + _ROWS_AT_ONCE, movements), 2):
-            item = draw.randint(1, items)
+            item = _drawn(draw, number, items)
             rows += [_movement(item, delta, now - movements + number) for delta in (1, -1)]
         async with database.write() as tx:
             await tx.execute(sa.insert(tables.movements), rows)
+
+
+def _drawn(draw: random.Random, number: int, items: int) -> int:
+    return 1 if number % HOT == 0 else draw.randint(1, items)
 
 
 def _movement(item_id: int, delta: int, at: float) -> dict[str, object]:
@@ -116,7 +123,11 @@ async def _trade(database: Database, items: int, lines: int) -> None:
     for first in range(0, lines, _ROWS_AT_ONCE):
         sold, pushed = [], []
         for number in range(first, min(first + _ROWS_AT_ONCE, lines)):
-            item, place, at = draw.randint(1, items), draw.randrange(len(CHANNELS)), now - lines
+            item, place, at = (
+                _drawn(draw, number, items),
+                draw.randrange(len(CHANNELS)),
+                now - lines,
+            )
             sold.append(_line(number, item, place, at + number))
             if number % LINES_A_PUSH == 0:
                 pushed.append(_push(number, item, place, at + number))

@@ -42,6 +42,7 @@ Ways: TypeAlias = Mapping[Way, frozenset[str]]
 _OURS: Final = "channelsync."
 _PASSED_ON: Final = (
     "channelsync.store.many",
+    "channelsync.store.newest",
     "channelsync.store.prepared",
     "channelsync.store.database",
 )

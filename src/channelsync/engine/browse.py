@@ -6,10 +6,8 @@ Rows come as mappings; their names are those of the columns, with SKUs and codes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -18,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channelsync.domain.grant import SettleReason
 from channelsync.domain.permissions import EVERYWHERE, Reach
 from channelsync.engine.alarms import IS_SHORT
+from channelsync.engine.explain_causes import moved_of
+from channelsync.store.newest import newest
 from channelsync.store.tables import (
     alarms,
     assumptions,
@@ -174,40 +174,30 @@ async def lines_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
     # Not the bare column, whose index leads to every line of a channel: the newest few are wanted,
     # and are met soon from the end.
     channel = sa.func.coalesce(lines.channel, "")
-    query = (
-        sa.select(
-            lines.id,
-            lines.channel,
-            lines.order_id.label("order"),
-            lines.line_id.label("line"),
-            lines.sku,
-            lines.ordered,
-            lines.cancelled,
-            lines.shipped,
-            lines.returned,
-            lines.state,
-            lines.parked,
-            lines.sold_at,
-            lines.first_heard_at,
-            lines.heard_at,
-        )
-        .where(*_channels_in(wanted.reach, channel))
-        .order_by(lines.id.desc())
-        .limit(wanted.limit)
-    )
+    query = sa.select(
+        lines.id,
+        lines.channel,
+        lines.order_id.label("order"),
+        lines.line_id.label("line"),
+        lines.sku,
+        lines.ordered,
+        lines.cancelled,
+        lines.shipped,
+        lines.returned,
+        lines.state,
+        lines.parked,
+        lines.sold_at,
+        lines.first_heard_at,
+        lines.heard_at,
+    ).where(*_channels_in(wanted.reach, channel))
     if wanted.kind == "parked":
         query = query.where(lines.parked.is_not(None))
     elif wanted.kind is not None:
         query = query.where(lines.state == wanted.kind)
     if wanted.channel is not None:
         query = query.where(channel == wanted.channel)
-    query = _before(query, lines.id, wanted)
-    if wanted.sku is None:
-        return await _rows(tx, query)
-    # A look for each listing: the newest of each are at hand, however many lines there are.
-    parts = [await _rows(tx, query.where(of)) for of in await _lines_of(tx, wanted.sku)]
-    found = sorted(chain.from_iterable(parts), key=itemgetter("id"), reverse=True)
-    return found[: wanted.limit]
+    parts = [sa.true()] if wanted.sku is None else await _lines_of(tx, wanted.sku)
+    return await _newest(tx, query, parts, lines.id, wanted)
 
 
 async def _lines_of(tx: AsyncConnection, sku: str) -> list[sa.ColumnElement[bool]]:
@@ -240,18 +230,20 @@ async def movements_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
         .outerjoin(locations, locations.c.id == moved.location_id)
         .outerjoin(listings, listings.c.id == moved.listing_id)
         .where(*_seen(wanted.reach))
-        .order_by(moved.id.desc())
-        .limit(wanted.limit)
     )
     for column, value in (
-        (items.c.sku, wanted.sku),
         (locations.c.code, wanted.location),
-        (listings.c.channel, wanted.channel),
+        # Not the bare column, which leads to every movement of a channel.
+        (sa.func.coalesce(listings.c.channel, ""), wanted.channel),
         (moved.kind, wanted.kind),
     ):
         if value is not None:
             query = query.where(column == value)
-    return await _rows(tx, _before(query, moved.id, wanted))
+    parts: list[sa.ColumnElement[bool]] = [sa.true()]
+    if wanted.sku is not None:
+        known = await tx.execute(sa.select(items.c.id).where(items.c.sku == wanted.sku))
+        parts = [part for key in known.scalars() for part in await moved_of(tx, key)]
+    return await _newest(tx, query, parts, moved.id, wanted)
 
 
 async def shortfalls_page(tx: AsyncConnection, wanted: Wanted, *, standing: bool = False) -> Rows:
@@ -356,6 +348,19 @@ def _seen(reach: Reach) -> tuple[sa.ColumnElement[bool], ...]:
     here = sa.and_(movements.c.item_id.is_not(None), *_locations_in(reach))
     theirs = sa.and_(movements.c.listing_id.is_not(None), *_channels_in(reach, listings.c.channel))
     return (sa.or_(here, theirs),)
+
+
+async def _newest(
+    tx: AsyncConnection,
+    query: sa.Select[Any],
+    parts: Iterable[sa.ColumnElement[bool]],
+    column: sa.Column[Any],
+    wanted: Wanted,
+) -> Rows:
+    """A page of what lies in one of the parts."""
+    page = _before(query, column, wanted)
+    found = await newest(tx, page, parts, by=[column], limit=wanted.limit)
+    return [dict(row._mapping) for row in found[: wanted.limit]]  # noqa: SLF001 - its API
 
 
 async def _rows(tx: AsyncConnection, query: sa.Select[Any]) -> Rows:

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channelsync.domain.vocabulary import Instant
-from channelsync.store.tables import MovementKind, Quantity, locations, movements, pushes
+from channelsync.store.newest import newest
+from channelsync.store.tables import MovementKind, Quantity, locations, movements, pushes, stock
 
-__all__ = ["CAUSES_MAX", "Cause", "Sources", "view_causes"]
+__all__ = ["CAUSES_MAX", "Cause", "Sources", "moved_of", "view_causes"]
 
 CAUSES_MAX: Final = 20
 TOLD_BY_PUSHES: Final = (MovementKind.CHARGE, MovementKind.UNCHARGE)
@@ -56,15 +57,13 @@ async def view_causes(
 
 
 async def _movements(tx: AsyncConnection, sources: Sources, limit: int) -> Iterable[Cause]:
-    own: list[sa.ColumnElement[bool]] = [movements.c.listing_id.in_(sorted(sources.listings))]
+    own = [movements.c.listing_id == key for key in sources.listings]
     if sources.item_id is not None:
-        own.append(movements.c.item_id == sources.item_id)
+        own += await moved_of(tx, sources.item_id)
     query = (
         sa.select(movements, locations.c.code)
         .outerjoin(locations, locations.c.id == movements.c.location_id)
-        .where(sa.or_(*own), movements.c.kind.not_in(TOLD_BY_PUSHES))
-        .order_by(movements.c.id.desc())
-        .limit(limit)
+        .where(movements.c.kind.not_in(TOLD_BY_PUSHES))
     )
     return [
         Cause(
@@ -77,7 +76,17 @@ async def _movements(tx: AsyncConnection, sources: Sources, limit: int) -> Itera
             reference=row.reference,
             note=row.note,
         )
-        for row in await tx.execute(query)
+        for row in await newest(tx, query, own, by=[movements.c.id], limit=limit)
+    ]
+
+
+async def moved_of(tx: AsyncConnection, item_id: int) -> list[sa.ColumnElement[bool]]:
+    """The parts of the ledger that tell of an item's stock: one a location, as it is indexed."""
+    kept_at = sa.select(stock.c.location_id).where(stock.c.item_id == item_id)
+    places = (await tx.execute(kept_at)).scalars()
+    return [
+        sa.and_(movements.c.item_id == item_id, movements.c.location_id == place)
+        for place in places
     ]
 
 
@@ -88,26 +97,17 @@ def _subject(row: Any, sources: Sources) -> str:
 
 
 async def _pushes(tx: AsyncConnection, sources: Sources, limit: int) -> list[Cause]:
-    own = sa.and_(
-        pushes.c.listing_id.in_(sorted(sources.listings)),
-        # One that was planned anew before it was sent changed nothing anywhere.
-        sa.func.coalesce(pushes.c.result, "") != "withdrawn",
-    )
-    opened = sa.select(pushes).where(own).order_by(pushes.c.opened_at.desc()).limit(limit)
-    closed = (
-        sa.select(pushes)
-        .where(own, pushes.c.closed_at.is_not(None))
-        .order_by(pushes.c.closed_at.desc())
-        .limit(limit)
-    )
+    # One that was planned anew before it was sent changed nothing anywhere.
+    query = sa.select(pushes).where(sa.func.coalesce(pushes.c.result, "") != "withdrawn")
+    own = [pushes.c.listing_id == key for key in sources.listings]
+    # A listing has one at a time: those closed last are among those opened last.
+    found = await newest(tx, query, own, by=[pushes.c.opened_at], limit=limit)
     return [
-        *[
-            _push(row, sources, row.opened_at, "push opened", row.cause)
-            for row in await tx.execute(opened)
-        ],
+        *[_push(row, sources, row.opened_at, "push opened", row.cause) for row in found],
         *[
             _push(row, sources, row.closed_at, "push closed", f"{row.result}: {row.reason}")
-            for row in await tx.execute(closed)
+            for row in found
+            if row.closed_at is not None
         ],
     ]
 

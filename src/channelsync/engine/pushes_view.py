@@ -13,6 +13,7 @@ from channelsync.domain.permissions import Reach
 from channelsync.domain.vocabulary import Instant
 from channelsync.engine.browse import Rows, Wanted
 from channelsync.engine.listing_rows import spelled
+from channelsync.store.newest import newest
 from channelsync.store.tables import attempts, listings, pushes
 
 __all__ = ["AttemptRow", "PushShown", "UnknownPush", "cursor_of", "pushes_page", "view_push"]
@@ -59,14 +60,11 @@ def cursor_of(text: str) -> str:
 
 
 async def pushes_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
-    """Pushes, the newest first; `kind` is `open`, or what closed ones came to."""
-    query = (
-        _pushes(wanted.reach)
-        .order_by(pushes.c.opened_at.desc(), pushes.c.id.desc())
-        .limit(wanted.limit)
-    )
-    if wanted.sku is not None:
-        query = query.where(spelled(wanted.sku))
+    """Pushes, the newest first; `kind` is `open`, or what closed ones came to.
+
+    With `sku` those of the listings that their channels know by this name.
+    """
+    query = _pushes(wanted.reach)
     if wanted.channel is not None:
         query = query.where(pushes.c.channel == wanted.channel)
     if wanted.kind == "open":
@@ -77,7 +75,13 @@ async def pushes_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
         at, _, push_id = str(wanted.after).partition("~")
         place = sa.tuple_(pushes.c.opened_at, pushes.c.id)
         query = query.where(place < sa.tuple_(sa.literal(float(at)), sa.literal(push_id)))
-    return [_row(row) for row in (await tx.execute(query)).mappings()]
+    parts: list[sa.ColumnElement[bool]] = [sa.true()]
+    if wanted.sku is not None:
+        known = (await tx.execute(sa.select(listings.c.id).where(spelled(wanted.sku)))).scalars()
+        parts = [pushes.c.listing_id == key for key in known]
+    by = [pushes.c.opened_at, pushes.c.id]
+    found = await newest(tx, query, parts, by=by, limit=wanted.limit)
+    return [_row(row._mapping) for row in found[: wanted.limit]]  # noqa: SLF001 - its API
 
 
 async def view_push(tx: AsyncConnection, push_id: str, reach: Reach) -> PushShown:
