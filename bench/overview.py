@@ -130,7 +130,7 @@ async def _trade(database: Database, items: int, lines: int) -> None:
             )
             sold.append(_line(number, item, place, at + number))
             if number % LINES_A_PUSH == 0:
-                pushed.append(_push(number, item, place, at + number))
+                pushed.append(_push(number, item, place, at))
         async with database.write() as tx:
             await tx.execute(sa.insert(tables.order_lines), sold)
             await tx.execute(sa.insert(tables.pushes), pushed)
