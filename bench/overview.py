@@ -123,12 +123,9 @@ async def _trade(database: Database, items: int, lines: int) -> None:
     for first in range(0, lines, _ROWS_AT_ONCE):
         sold, pushed = [], []
         for number in range(first, min(first + _ROWS_AT_ONCE, lines)):
-            item, place, at = (
-                _drawn(draw, number, items),
-                draw.randrange(len(CHANNELS)),
-                now - lines,
-            )
-            sold.append(_line(number, item, place, at + number))
+            item, place = _drawn(draw, number, items), draw.randrange(len(CHANNELS))
+            at = now - lines + number
+            sold.append(_line(number, item, place, at))
             if number % LINES_A_PUSH == 0:
                 pushed.append(_push(number, item, place, at))
         async with database.write() as tx:
@@ -141,7 +138,7 @@ def _line(number: int, item_id: int, place: int, at: float) -> dict[str, object]
         "channel": CHANNELS[place],
         "order_id": f"O{number}",
         "line_id": "1",
-        "sku": f"sku of {item_id}",
+        "sku": f"ITEM-{item_id - 1:06}",
         "listing_id": len(CHANNELS) * item_id + place,
         "ordered": 1,
         "shipped": 1,
