@@ -45,6 +45,9 @@ class _Page:
     says: str
 
 
+_BARE = _Page("bare", "/locations", "Locations")
+
+
 def _pages(sku: str) -> tuple[_Page, ...]:
     return (
         _Page("overview", "/", "What every channel may sell"),
@@ -82,9 +85,6 @@ async def measure(scale: Scale, folder: Path) -> list[Figure]:
         )
         for page, seconds in found.items()
     ]
-
-
-_BARE = _Page("bare", "/locations", "Locations")
 
 
 async def _move(database: Database, items: int, movements: int) -> None:

@@ -138,8 +138,7 @@ async def listings_page(tx: AsyncConnection, wanted: Wanted, *, drifting: bool =
         .limit(wanted.limit)
     )
     if wanted.sku is not None:
-        holding = sa.select(recipes.c.listing_id).join(items, items.c.id == recipes.c.item_id)
-        query = query.where(listings.c.id.in_(holding.where(items.c.sku == wanted.sku)))
+        query = query.where(listings.c.id.in_(_holding(wanted.sku)))
     if wanted.kind is not None:
         query = query.where(listings.c.state == wanted.kind)
     if wanted.channel is not None:
@@ -201,8 +200,7 @@ async def lines_page(tx: AsyncConnection, wanted: Wanted) -> Rows:
 
 
 async def _lines_of(tx: AsyncConnection, sku: str) -> list[sa.ColumnElement[bool]]:
-    holding = sa.select(recipes.c.listing_id).join(items, items.c.id == recipes.c.item_id)
-    known = (await tx.execute(holding.where(items.c.sku == sku))).scalars()
+    known = (await tx.execute(_holding(sku))).scalars()
     unknown = sa.and_(order_lines.c.listing_id.is_(None), order_lines.c.sku == sku)
     return [*(order_lines.c.listing_id == key for key in known), unknown]
 
@@ -326,6 +324,12 @@ async def broken_assumptions(tx: AsyncConnection, wanted: Wanted) -> Rows:
 def _literal(text: str) -> str:
     """A text as LIKE finds it, and nothing else."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _holding(sku: str) -> sa.Select[tuple[int]]:
+    """The listings that hold an item, alone or in a bundle."""
+    containing = sa.select(recipes.c.listing_id).join(items, items.c.id == recipes.c.item_id)
+    return containing.where(items.c.sku == sku)
 
 
 def _before(query: sa.Select[Any], column: sa.ColumnElement[int], wanted: Wanted) -> Any:

@@ -155,7 +155,7 @@ async def view_figures(
         ),
         apply_lags=await view_apply_lags(tx, status.at - LAGS_OF_SECONDS),
         pruned=await _counts(tx, _pruned()),
-        workings=await view_workings(engine, tx, status.channels, status.at, totals.listings),
+        workings=await view_workings(engine, tx, status.channels, status.at),
     )
 
 

@@ -69,8 +69,6 @@ class ChannelWorkings:
     """0 pushes go, 1 calls fail and are tried at growing intervals, 2 stopped until resumed."""
     waited_seconds: float
     """How long this process has waited for the channel's rate."""
-    accuracy: float | None
-    """Settled listings at rest that show what is expected, over settled listings at rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +76,8 @@ class Workings:
     """Everything."""
 
     channels: tuple[ChannelWorkings, ...] = ()
-    staleness: tuple[Staleness, ...] = ()
     sendings: tuple[tuple[str, tuple[float, ...]], ...] = ()
     """Channel, and how long each of its requests took over the last day, shortest first."""
-    stockout_ratio: float | None = None
     refused_work: tuple[tuple[str, int], ...] = ()
     """Kind of work, and how often it was stopped because the books would have become wrong."""
 
@@ -96,26 +92,19 @@ async def view_listing_figures(tx: AsyncConnection, now: Instant) -> ListingFigu
 
 
 async def view_workings(
-    engine: Engine,
-    tx: AsyncConnection,
-    channels: tuple[ChannelStatus, ...],
-    now: Instant,
-    listings: ListingFigures,
+    engine: Engine, tx: AsyncConnection, channels: tuple[ChannelStatus, ...], now: Instant
 ) -> Workings:
-    """Everything, from the caller's read transaction and what is known of the listings."""
+    """Everything, from the caller's read transaction."""
     return Workings(
         channels=tuple(
             ChannelWorkings(
                 channel=one.channel,
                 breaker=_breaker(one),
                 waited_seconds=_waited(engine, one.channel),
-                accuracy=listings.accuracy.get(one.channel),
             )
             for one in channels
         ),
-        staleness=listings.staleness,
         sendings=await _sendings(tx, now),
-        stockout_ratio=listings.stockout_ratio,
         refused_work=await _refused_work(tx),
     )
 

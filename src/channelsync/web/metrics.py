@@ -64,7 +64,7 @@ class _Books(Collector):
         yield from self._channels()
         yield from self._lags()
         yield from self._traffic()
-        yield from workings_families(self.figures.workings)
+        yield from workings_families(self.figures.workings, self.figures.totals.listings)
 
     def _promises(self) -> Iterator[Metric]:
         figures, status = self.figures, self.figures.status

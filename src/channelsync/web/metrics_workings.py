@@ -12,17 +12,17 @@ from prometheus_client.core import (
 )
 
 from channelsync.engine.work import WorkKind
-from channelsync.engine.workings import STALENESS_BUCKETS, Workings
+from channelsync.engine.workings import STALENESS_BUCKETS, ListingFigures, Workings
 
 __all__ = ["workings_families"]
 
 
-def workings_families(workings: Workings) -> Iterator[Metric]:
+def workings_families(workings: Workings, listings: ListingFigures) -> Iterator[Metric]:
     """Every family."""
     yield _breakers(workings)
     yield _waits(workings)
-    yield _accuracy(workings)
-    yield _staleness(workings)
+    yield _accuracy(listings)
+    yield _staleness(listings)
     yield _sendings(workings)
     yield _refused_work(workings)
     stockouts = GaugeMetricFamily(
@@ -30,8 +30,8 @@ def workings_families(workings: Workings) -> Iterator[Metric]:
         "Items of which no active listing may sell a unit, over items with an active listing.",
         labels=(),
     )
-    if workings.stockout_ratio is not None:
-        stockouts.add_metric((), workings.stockout_ratio)
+    if listings.stockout_ratio is not None:
+        stockouts.add_metric((), listings.stockout_ratio)
     yield stockouts
 
 
@@ -58,25 +58,24 @@ def _waits(workings: Workings) -> Metric:
     return family
 
 
-def _accuracy(workings: Workings) -> Metric:
+def _accuracy(listings: ListingFigures) -> Metric:
     family = GaugeMetricFamily(
         "channelsync_atp_accuracy_ratio",
         "Settled listings at rest that show what the books expect, over settled listings at rest.",
         labels=("channel",),
     )
-    for one in workings.channels:
-        if one.accuracy is not None:
-            family.add_metric((one.channel,), one.accuracy)
+    for channel, accuracy in sorted(listings.accuracy.items()):
+        family.add_metric((channel,), accuracy)
     return family
 
 
-def _staleness(workings: Workings) -> Metric:
+def _staleness(listings: ListingFigures) -> Metric:
     family = HistogramMetricFamily(
         "channelsync_listing_staleness_seconds",
         "Settled listings by the age of what is known of them, now.",
         labels=("channel",),
     )
-    for one in workings.staleness:
+    for one in listings.staleness:
         bounds = [f"{bound:g}" for bound in STALENESS_BUCKETS]
         buckets = [*zip(bounds, map(float, one.within), strict=True), ("+Inf", float(one.listings))]
         family.add_metric((one.channel,), buckets, one.seconds)
